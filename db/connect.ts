@@ -1,0 +1,46 @@
+// How every process connects to Postgres: exact types (int8 is bigint, never a float or a text), an error
+// listener on the pool (without one a dropped idle connection kills the process), and time limits.
+import { Kysely, PostgresDialect } from "kysely"
+import pg from "pg"
+
+const exactTypes: pg.CustomTypesConfig = {
+  getTypeParser(oid: number, format?: "text" | "binary") {
+    if (oid === pg.types.builtins.INT8 && format !== "binary") return BigInt
+    return pg.types.getTypeParser(oid, format)
+  },
+}
+
+export type ConnectionOptions = {
+  url: string
+  /** Shown in pg_stat_activity, so that an operator sees whose backend it is. */
+  applicationName: string
+  maxConnections?: number
+  /** A statement running longer is cancelled by the server; 0 means no limit. */
+  statementTimeoutMs?: number
+  /** Called for errors of idle connections; the pool replaces them by itself. */
+  onIdleError?: (error: Error) => void
+}
+
+/** A pool with exact types. The caller closes it with `pool.end()`. */
+export function createPool(options: ConnectionOptions): pg.Pool {
+  const pool = new pg.Pool({ ...clientConfig(options), max: options.maxConnections ?? 10 })
+  pool.on("error", (error) => options.onIdleError?.(error))
+  return pool
+}
+
+/** Settings of a single client with the same types and limits; the caller adds its own error listener. */
+export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
+  return {
+    connectionString: options.url,
+    application_name: options.applicationName,
+    types: exactTypes,
+    statement_timeout: options.statementTimeoutMs ?? 0,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+  }
+}
+
+/** A typed query builder over a pool; destroying it ends the pool. */
+export function createDatabase<Schema>(pool: pg.Pool): Kysely<Schema> {
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+}

@@ -1,0 +1,104 @@
+// Brings both databases to the newest schema and sets the roles' passwords. Safe to run again, and safe when
+// two run at once: Kysely's migrator holds a lock. Run as a program it reads its settings from the environment.
+import { pathToFileURL } from "node:url"
+import { ExponentialBackoff, handleWhen, retry } from "cockatiel"
+import { type Migration, Migrator, sql } from "kysely"
+import { z } from "zod"
+import * as commandRoles from "./command/migrations/0001-roles.ts"
+import * as commandOrderTables from "./command/migrations/0002-order-tables.ts"
+import * as commandOrderEvents from "./command/migrations/0003-order-events.ts"
+import * as commandCapture from "./command/migrations/0004-capture.ts"
+import { createDatabase, createPool } from "./connect.ts"
+import { loadDemoData } from "./demo-data.ts"
+import * as queryRoles from "./query/migrations/0001-roles.ts"
+import * as queryCdcTables from "./query/migrations/0002-cdc-tables.ts"
+
+const commandMigrations = {
+  "0001-roles": commandRoles,
+  "0002-order-tables": commandOrderTables,
+  "0003-order-events": commandOrderEvents,
+  "0004-capture": commandCapture,
+}
+
+const queryMigrations = {
+  "0001-roles": queryRoles,
+  "0002-cdc-tables": queryCdcTables,
+}
+
+export type CommandPasswords = { command_app: string; capture: string; base_loader: string }
+export type QueryPasswords = { projector: string; reader: string }
+
+/** Migrates the write side's database. `adminUrl` must name a role that may create roles and tables. */
+export async function migrateCommandDatabase(options: {
+  adminUrl: string
+  passwords: CommandPasswords
+}): Promise<void> {
+  await migrate(options.adminUrl, commandMigrations, options.passwords)
+}
+
+/** Migrates the read side's database (schema `cdc`; read-model tables are made by each generation). */
+export async function migrateQueryDatabase(options: {
+  adminUrl: string
+  passwords: QueryPasswords
+}): Promise<void> {
+  await migrate(options.adminUrl, queryMigrations, options.passwords)
+}
+
+// Roles are shared by the cluster, and no lock spans databases: two migrated at once may collide on a role's row.
+const setPassword = retry(
+  handleWhen((error) => error.message.includes("tuple concurrently updated")),
+  { maxAttempts: 10, backoff: new ExponentialBackoff({ initialDelay: 20 }) },
+)
+
+async function migrate(
+  adminUrl: string,
+  migrations: Record<string, Migration>,
+  passwords: Record<string, string>,
+): Promise<void> {
+  const db = createDatabase<unknown>(
+    createPool({ url: adminUrl, applicationName: "migrate", maxConnections: 2 }),
+  )
+  try {
+    const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+    const { error } = await migrator.migrateToLatest()
+    if (error) throw error
+    for (const [role, password] of Object.entries(passwords)) {
+      await setPassword.execute(() =>
+        sql`alter role ${sql.id(role)} password ${sql.lit(password)}`.execute(db),
+      )
+    }
+  } finally {
+    await db.destroy()
+  }
+}
+
+const environment = z.object({
+  COMMAND_ADMIN_URL: z.string().min(1),
+  QUERY_ADMIN_URL: z.string().min(1),
+  COMMAND_APP_PASSWORD: z.string().min(1),
+  CAPTURE_PASSWORD: z.string().min(1),
+  BASE_LOADER_PASSWORD: z.string().min(1),
+  PROJECTOR_PASSWORD: z.string().min(1),
+  READER_PASSWORD: z.string().min(1),
+  DEMO_DATA: z.stringbool().default(false),
+})
+
+async function main(): Promise<void> {
+  const env = environment.parse(process.env)
+  await migrateCommandDatabase({
+    adminUrl: env.COMMAND_ADMIN_URL,
+    passwords: {
+      command_app: env.COMMAND_APP_PASSWORD,
+      capture: env.CAPTURE_PASSWORD,
+      base_loader: env.BASE_LOADER_PASSWORD,
+    },
+  })
+  await migrateQueryDatabase({
+    adminUrl: env.QUERY_ADMIN_URL,
+    passwords: { projector: env.PROJECTOR_PASSWORD, reader: env.READER_PASSWORD },
+  })
+  if (env.DEMO_DATA) await loadDemoData(env.COMMAND_ADMIN_URL)
+  console.log("both databases are migrated")
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main()
