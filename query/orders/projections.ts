@@ -1,0 +1,131 @@
+// The table of contents of the read side: every mirrored table and every derived model of the order domain.
+// Amounts are minor units; "gross" is before discounts, "net" after. A cancelled order counts as cancelled and
+// in nothing else.
+import {
+  bigint,
+  boolean,
+  integer,
+  jsonb,
+  longText,
+  type Projections,
+  text,
+  timestamptz,
+} from "../cdc/projection.ts"
+import { customerTotals } from "./customer-totals.ts"
+import { salesByQuarterHour } from "./sales.ts"
+
+/** Tables whose rows show in the answer about one order, each with the order's id as its first key column. */
+const tablesOfOrder = new Set(["orders", "order_items", "payments"])
+
+export const orderProjections: Projections = {
+  version: "1",
+  heartbeatTable: "cdc_heartbeat",
+  cache: {
+    ofRow: (table, [id]) =>
+      table === "customers" ? [`customer:${id}`] : tablesOfOrder.has(table) ? [`order:${id}`] : [],
+    ofGroup: (model, [customerId]) => (model === customerTotals.name ? [`customer:${customerId}`] : []),
+    found: {
+      // An order's answer shows its customer.
+      customers: (schema, changed) =>
+        `select 'order:' || id from ${schema}.orders where customer_id = any(${changed}) and not deleted`,
+    },
+  },
+  tables: [
+    {
+      name: "customers",
+      key: [text("id")],
+      columns: [
+        longText("email"),
+        longText("name"),
+        longText("phone"),
+        jsonb("address"),
+        integer("version"),
+        timestamptz("created_at"),
+        timestamptz("updated_at"),
+      ],
+      indexes: [],
+    },
+    {
+      name: "products",
+      key: [text("id")],
+      columns: [
+        longText("name"),
+        bigint("price_minor"),
+        longText("currency"),
+        integer("weight_grams"),
+        boolean("active"),
+        timestamptz("created_at"),
+        timestamptz("updated_at"),
+      ],
+      indexes: [],
+    },
+    {
+      name: "orders",
+      key: [text("id")],
+      columns: [
+        longText("customer_id"),
+        longText("status"),
+        longText("currency"),
+        bigint("subtotal_minor"),
+        bigint("discount_minor"),
+        bigint("shipping_minor"),
+        bigint("tax_minor"),
+        bigint("total_minor"),
+        jsonb("shipping_address"),
+        longText("note"),
+        longText("cancel_reason"),
+        integer("version"),
+        timestamptz("created_at"),
+        timestamptz("updated_at"),
+        timestamptz("confirmed_at"),
+        timestamptz("cancelled_at"),
+      ],
+      indexes: [
+        "(created_at desc, id desc)",
+        "(customer_id, created_at desc, id desc)",
+        "(status, created_at desc, id desc)",
+      ],
+    },
+    {
+      name: "order_items",
+      key: [text("order_id"), integer("line")],
+      columns: [
+        longText("product_id"),
+        integer("quantity"),
+        bigint("unit_price_minor"),
+        timestamptz("created_at"),
+        timestamptz("updated_at"),
+      ],
+      indexes: [],
+    },
+    {
+      name: "payments",
+      key: [text("order_id"), integer("payment")],
+      columns: [
+        longText("status"),
+        bigint("amount_minor"),
+        longText("currency"),
+        longText("provider"),
+        longText("provider_reference"),
+        timestamptz("created_at"),
+        timestamptz("updated_at"),
+      ],
+      indexes: [],
+    },
+    {
+      name: "order_events",
+      key: [text("order_id"), integer("version")],
+      columns: [
+        longText("type"),
+        jsonb("payload"),
+        longText("actor"),
+        longText("reason"),
+        longText("request_id"),
+        longText("traceparent"),
+        timestamptz("occurred_at"),
+      ],
+      indexes: [],
+    },
+  ],
+  derived: [salesByQuarterHour, customerTotals],
+}
