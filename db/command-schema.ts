@@ -42,6 +42,8 @@ export type CommandDatabase = {
     shipping_address: NullableJson
     note: string | null
     cancel_reason: string | null
+    /** The highest line number ever given in this order; a removed line's number is not used again. */
+    last_line: Generated<number>
     version: number
     created_at: Timestamp
     updated_at: Timestamp
@@ -74,6 +76,7 @@ export type CommandDatabase = {
     status: number
     headers: Json
     body: string
+    xid: Generated<string>
     created_at: Timestamp
   }
 }

@@ -77,6 +77,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       shipping_address jsonb,
       note text,
       cancel_reason text,
+      last_line integer not null default 0,
       version integer not null default 1,
       created_at timestamptz not null default now(),
       updated_at timestamptz not null default now(),
