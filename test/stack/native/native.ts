@@ -1,0 +1,76 @@
+// The native stack: every part as a process of this machine, from npm, Maven and pip. Parts that do not need each
+// other start together; they stop in the order of the flow, so that nobody logs the loss of what stands behind it.
+import type { Layout } from "../layout.ts"
+import type { Progress } from "../progress.ts"
+import type { Infrastructure } from "../stack.ts"
+import { type ConnectOptions, createConnect } from "./connect.ts"
+import { createKafka } from "./kafka.ts"
+import { adminUrl, createPostgres } from "./postgres.ts"
+import type { Part } from "./process.ts"
+import { createRegistry } from "./registry.ts"
+import { createValkey } from "./valkey.ts"
+
+/** How the parts are to run; both settings exist for tests. */
+export interface NativeOptions extends ConnectOptions {
+  readonly durable?: boolean
+}
+
+/** The parts of the native stack, running or not. */
+export const createNativeInfrastructure = (layout: Layout, options: NativeOptions = {}): Infrastructure => {
+  const { ports } = layout
+  const durable = options.durable ?? true
+  const commandDatabase = createPostgres(layout, {
+    name: "command-database",
+    database: "orders",
+    port: ports.commandDatabase,
+    durable,
+    settings: {
+      wal_level: "logical",
+      track_commit_timestamp: "on",
+      max_wal_senders: "20",
+      max_replication_slots: "20",
+    },
+  })
+  const queryDatabase = createPostgres(layout, {
+    name: "query-database",
+    database: "reads",
+    port: ports.queryDatabase,
+    durable,
+    settings: {},
+  })
+  const kafka = createKafka(layout)
+  const registry = createRegistry(layout)
+  const connect = createConnect(layout, options)
+  const redis = createValkey(layout)
+
+  const shown = (progress: Progress, title: string, part: Part, port: number): Promise<void> =>
+    progress.step(title, part.start, `127.0.0.1:${port}`)
+
+  return {
+    parts: { commandDatabase, queryDatabase, kafka, registry, connect, redis },
+    urls: {
+      commandDatabaseUrl: adminUrl(layout, { port: ports.commandDatabase }, "orders"),
+      queryDatabaseUrl: adminUrl(layout, { port: ports.queryDatabase }, "reads"),
+      kafkaBrokers: `127.0.0.1:${ports.kafka}`,
+      connectUrl: `http://127.0.0.1:${ports.connect}`,
+      registryUrl: `http://127.0.0.1:${ports.registry}`,
+      redisUrl: `redis://127.0.0.1:${ports.redis}`,
+    },
+    start: async (progress) => {
+      await Promise.all([
+        shown(progress, "Kafka", kafka, ports.kafka).then(() =>
+          shown(progress, "Kafka Connect with Debezium", connect, ports.connect),
+        ),
+        shown(progress, "Postgres (command database)", commandDatabase, ports.commandDatabase),
+        shown(progress, "Postgres (query database)", queryDatabase, ports.queryDatabase),
+        shown(progress, "Schema registry", registry, ports.registry),
+        shown(progress, "Valkey", redis, ports.redis),
+      ])
+    },
+    stop: async () => {
+      await connect.stop()
+      await Promise.all([kafka.stop(), registry.stop(), redis.stop()])
+      await Promise.all([commandDatabase.stop(), queryDatabase.stop()])
+    },
+  }
+}

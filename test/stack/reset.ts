@@ -1,0 +1,48 @@
+// `npm run stack:reset`: forgets everything that the stopped stack kept. Asks first, unless --yes was given.
+import { existsSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { createInterface } from "node:readline/promises"
+import { farDirectory } from "./native/postgres-home.ts"
+import type { Settings } from "./settings.ts"
+import { stackDirectory } from "./start.ts"
+import { ownerOf, stopLeftovers } from "./supervisor.ts"
+
+/** Removes the data of the stack; refuses while it runs. */
+export const reset = async (_settings: Settings, args: readonly string[]): Promise<number> => {
+  const place = { run: join(stackDirectory, "run") }
+  const owner = ownerOf(place)
+  if (owner !== undefined) {
+    console.error(`The stack runs (process ${owner.pid}): stop it with npm run stack:down, then reset it.`)
+    return 1
+  }
+  if (!existsSync(stackDirectory)) {
+    console.log("There is nothing to reset.")
+    return 0
+  }
+  if (!args.includes("--yes") && !(await isConfirmed())) {
+    console.log("Nothing was removed.")
+    return 1
+  }
+  await stopLeftovers(place)
+  rmSync(farDirectory({ directory: stackDirectory }), { recursive: true, force: true })
+  rmSync(stackDirectory, { recursive: true, force: true })
+  console.log(`Removed ${stackDirectory}.`)
+  return 0
+}
+
+const isConfirmed = async (): Promise<boolean> => {
+  if (!process.stdin.isTTY) {
+    console.error("Nobody can be asked here: say npm run stack:reset -- --yes to remove all data.")
+    return false
+  }
+  const prompt = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    return (
+      (await prompt.question(`Remove ${stackDirectory} with all orders in it? [y/N] `))
+        .trim()
+        .toLowerCase() === "y"
+    )
+  } finally {
+    prompt.close()
+  }
+}

@@ -1,0 +1,28 @@
+// What a running stack is to those who use it, whether its parts are processes, containers or servers given by URL.
+import type { Part } from "./native/process.ts"
+import type { Progress } from "./progress.ts"
+
+/** Where the infrastructure answers. The database URLs are those of the cluster superusers. */
+export interface InfrastructureUrls {
+  readonly commandDatabaseUrl: string
+  readonly queryDatabaseUrl: string
+  readonly kafkaBrokers: string
+  readonly connectUrl: string
+  readonly registryUrl: string
+  readonly redisUrl: string
+}
+
+/** The parts of the infrastructure, each of which can be killed and started on its own. */
+export type InfrastructureParts = Readonly<
+  Record<"commandDatabase" | "queryDatabase" | "kafka" | "registry" | "connect" | "redis", Part>
+>
+
+/** Everything that the two services need to run. */
+export interface Infrastructure {
+  readonly parts: InfrastructureParts
+  readonly urls: InfrastructureUrls
+  /** Returns when all parts serve; when one fails, throws with its last log lines. */
+  start(progress: Progress): Promise<void>
+  /** Stops all parts in the order of the flow; also right when some never started. */
+  stop(): Promise<void>
+}

@@ -1,0 +1,57 @@
+// `npm run stack:status`: what runs, where, and whether it answers. Exit code 0 when all parts are healthy, else 1.
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { isPrepared, readLayout } from "./layout.ts"
+import { createNativeInfrastructure } from "./native/native.ts"
+import type { Part } from "./native/process.ts"
+import { createServices } from "./services.ts"
+import type { Settings } from "./settings.ts"
+import { stackDirectory } from "./start.ts"
+import { endpointsFile, ownerOf } from "./supervisor.ts"
+
+interface Row {
+  readonly part: string
+  readonly pid: number | null
+  readonly port: number
+  readonly health: "healthy" | "unhealthy" | "stopped"
+}
+
+/** Prints a table of the parts, or with --json an object for programs. */
+export const status = async (settings: Settings, args: readonly string[]): Promise<number> => {
+  const rows = isPrepared(stackDirectory) ? await readRows(settings) : []
+  const owner = ownerOf({ run: join(stackDirectory, "run") })
+  const ready = existsSync(endpointsFile(stackDirectory))
+  if (args.includes("--json")) {
+    console.log(
+      JSON.stringify({ directory: stackDirectory, owner: owner?.pid ?? null, ready, parts: rows }, null, 2),
+    )
+  } else {
+    const state = ready ? "running" : "starting"
+    console.log(
+      owner === undefined ? `No stack runs in ${stackDirectory}.` : `Owner: process ${owner.pid}, ${state}`,
+    )
+    if (rows.length > 0) console.log(`${"part".padEnd(18)}${"pid".padStart(8)}${"port".padStart(8)}  health`)
+    for (const { part, pid, port, health } of rows) {
+      console.log(`${part.padEnd(18)}${String(pid ?? "-").padStart(8)}${String(port).padStart(8)}  ${health}`)
+    }
+  }
+  return rows.length > 0 && rows.every((row) => row.health === "healthy") ? 0 : 1
+}
+
+const readRows = (settings: Settings): Promise<Row[]> => {
+  const layout = readLayout(stackDirectory)
+  const { parts, urls } = createNativeInfrastructure(layout)
+  const infrastructure = (
+    ["commandDatabase", "queryDatabase", "kafka", "registry", "connect", "redis"] as const
+  ).map((key) => rowOf(parts[key], layout.ports[key]))
+  const services = createServices(layout, urls, settings).parts.map((part) =>
+    rowOf(part, part.name === "command" ? settings.COMMAND_PORT : settings.QUERY_PORT),
+  )
+  return Promise.all([...infrastructure, ...services])
+}
+
+const rowOf = async (part: Part, port: number): Promise<Row> => {
+  const pid = part.identity()?.pid ?? null
+  const health = pid === null ? "stopped" : (await part.healthy()) ? "healthy" : "unhealthy"
+  return { part: part.name, pid, port, health }
+}

@@ -1,0 +1,56 @@
+// `npm run stack:up`: the same as `npm start`, but in the background. Shows the progress of the start and returns when
+// the system serves, or when it could not be started.
+import { spawn } from "node:child_process"
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
+import { projectDirectory } from "./layout.ts"
+import { inheritedEnvironment, type Settings } from "./settings.ts"
+import { stackDirectory } from "./start.ts"
+import { endpointsFile, ownerOf } from "./supervisor.ts"
+
+/** Starts the system detached from this terminal. */
+export const up = async (_settings: Settings): Promise<number> => {
+  const owner = ownerOf({ run: join(stackDirectory, "run") })
+  if (owner !== undefined) {
+    console.log(
+      `A stack already runs in ${stackDirectory} (process ${owner.pid}): npm run stack:status shows its parts.`,
+    )
+    return 0
+  }
+  mkdirSync(join(stackDirectory, "logs"), { recursive: true })
+  const log = join(stackDirectory, "logs/stack.log")
+  const output = openSync(log, "w")
+  const child = spawn(process.execPath, [join(projectDirectory, "test/stack/bootstrap.mjs"), "start"], {
+    cwd: projectDirectory,
+    env: inheritedEnvironment(),
+    stdio: ["ignore", output, output],
+    detached: true,
+  })
+  closeSync(output)
+  let ended: number | undefined
+  child.on("exit", (code) => {
+    ended = code ?? 1
+  })
+  const show = follow(log)
+  while (ended === undefined && !existsSync(endpointsFile(stackDirectory))) {
+    await pause(100)
+    show()
+  }
+  await pause(100)
+  show()
+  if (ended !== undefined) return ended === 0 ? 1 : ended
+  child.unref()
+  console.log(`Runs in the background as process ${child.pid}; npm run stack:down stops it.`)
+  return 0
+}
+
+// Prints what was added to the file since the last call.
+const follow = (path: string) => {
+  let shown = 0
+  return () => {
+    const text = readFileSync(path, "utf8")
+    process.stdout.write(text.slice(shown))
+    shown = text.length
+  }
+}
