@@ -1,0 +1,186 @@
+// From a migrated database to a connector that captures: check that history is whole, make the topics, write the
+// settings where they differ, wait until the task runs and the slot is active. Running it again changes nothing.
+import { pathToFileURL } from "node:url"
+import { Command } from "commander"
+import { ConfigurationError, readConnectorsConfig } from "./config.ts"
+import {
+  type ConnectClient,
+  type ConnectorSettings,
+  type ConnectorStatus,
+  createConnectClient,
+} from "./connect-client.ts"
+import {
+  buildSettings,
+  capturedTables,
+  compareSettings,
+  describeDifference,
+  type SettingDifference,
+} from "./connector-settings.ts"
+import { refuseBrokenHistory } from "./history.ts"
+import { ConnectorNotRunning, RegistrationRefused } from "./refusal.ts"
+import { hasFailed, waitUntilCapturing } from "./running.ts"
+import { readCapture } from "./slot.ts"
+import { ensureTopics, planTopics, TopicRefused, type TopicResult } from "./topics.ts"
+
+export type RegistrationOptions = {
+  connectUrl: string
+  kafkaBrokers: string
+  /** Administrator of the command cluster; used to look at slot and publication only. */
+  adminUrl: string
+  connectorName: string
+  topicPrefix: string
+  slotName: string
+  /** Captures this database of the cluster; by default the one that worker and adminUrl name. */
+  databaseName?: string | undefined
+  /** Settings that win over orders.json. */
+  overrides?: ConnectorSettings
+  /** Only says what would be done. */
+  dryRun?: boolean
+  /** How long connector and slot may take to come up. */
+  timeLimitMs?: number
+  onProgress?: ((message: string) => void) | undefined
+}
+
+export type Registration = {
+  connectorName: string
+  outcome: "created" | "updated" | "unchanged"
+  dryRun: boolean
+  differences: SettingDifference[]
+  topics: TopicResult[]
+}
+
+/**
+ * Registers the connector and answers once it captures.
+ * Throws RegistrationRefused or TopicRefused (nothing was started), ConnectorNotRunning, or ConnectError.
+ */
+export async function registerConnector(options: RegistrationOptions): Promise<Registration> {
+  const { connectorName, slotName, onProgress, dryRun = false } = options
+  const connect = createConnectClient({ url: options.connectUrl, onRetry: onProgress })
+  const wanted = buildSettings(options, options.overrides)
+  const look = () => readCapture({ ...options, publicationName: wanted["publication.name"] ?? "" })
+
+  onProgress?.(`looking at connector ${connectorName}, slot ${slotName} and the publication`)
+  const running = await connect.readSettings(connectorName)
+  const differences = compareSettings(running, wanted)
+  const capture = await look()
+  const outcome = running === null ? "created" : differences.length > 0 ? "updated" : "unchanged"
+
+  if (dryRun && running === null) {
+    onProgress?.("stored offsets are not checked: the connector does not exist and this is a dry run")
+    const topics = await makeTopics(options, wanted)
+    return { connectorName, outcome, dryRun, differences, topics }
+  }
+  if (running === null) await connect.createStopped(connectorName, wanted)
+  let topics: TopicResult[]
+  try {
+    const offsets = (await connect.readOffsets(connectorName)) ?? []
+    refuseBrokenHistory({ ...options, capture, offsets })
+    topics = await makeTopics(options, wanted)
+  } catch (error) {
+    if (running === null) await connect.remove(connectorName)
+    throw error
+  }
+  const registration: Registration = { connectorName, outcome, dryRun, differences, topics }
+  if (dryRun) return registration
+
+  const before = await connect.readStatus(connectorName)
+  if (outcome === "updated") await connect.writeSettings(connectorName, wanted)
+  const hadFailed = await setGoing(connect, connectorName, before, onProgress)
+  const timeLimitMs = options.timeLimitMs ?? 120_000
+  await waitUntilCapturing({ connect, connectorName, readCapture: look, timeLimitMs, hadFailed, onProgress })
+  return registration
+}
+
+async function makeTopics(options: RegistrationOptions, wanted: ConnectorSettings): Promise<TopicResult[]> {
+  const topics = await ensureTopics({
+    brokers: options.kafkaBrokers,
+    topics: planTopics({ topicPrefix: options.topicPrefix, captured: capturedTables(wanted) }),
+    dryRun: options.dryRun ?? false,
+  })
+  reportTopics(topics, options.onProgress)
+  return topics
+}
+
+/** Resumes what is stopped and restarts what has failed; answers whether something had failed. */
+async function setGoing(
+  connect: ConnectClient,
+  connectorName: string,
+  before: ConnectorStatus | null,
+  onProgress: RegistrationOptions["onProgress"],
+): Promise<boolean> {
+  const state = before?.connector.state ?? "STOPPED"
+  if (state === "STOPPED" || state === "PAUSED") {
+    onProgress?.(`connector is ${state}; starting it`)
+    await connect.resume(connectorName)
+  }
+  if (!hasFailed(before)) return false
+  onProgress?.("connector or task had failed; restarting it")
+  await connect.restartFailed(connectorName)
+  return true
+}
+
+function reportTopics(topics: readonly TopicResult[], onProgress?: (message: string) => void): void {
+  const count = (outcome: TopicResult["outcome"]) => topics.filter((t) => t.outcome === outcome).length
+  onProgress?.(
+    `topics: ${count("created")} created, ${count("altered")} altered, ${count("unchanged")} as wanted`,
+  )
+  for (const result of topics) {
+    if (result.outcome === "altered") onProgress?.(`  ${result.topic}: set ${result.altered.join(", ")}`)
+    if (result.outcome === "differs") {
+      onProgress?.(`  ${result.topic}: has ${result.partitions} partitions, planned were ${result.wanted}`)
+    }
+  }
+}
+
+function printRegistration({ connectorName, outcome, dryRun, differences }: Registration): void {
+  for (const difference of differences) console.log(describeDifference(difference))
+  if (dryRun) console.log(`connector ${connectorName} would be ${outcome}; nothing was changed`)
+  else console.log(`connector ${connectorName} is ${outcome} and captures`)
+}
+
+function printFailure(error: unknown, json: boolean): number {
+  const refused = error instanceof RegistrationRefused || error instanceof TopicRefused
+  const nextStep = refused || error instanceof ConnectorNotRunning ? error.nextStep : null
+  const message = error instanceof Error ? error.message : String(error)
+  if (json) console.log(JSON.stringify({ error: message, nextStep }, null, 2))
+  else console.error(nextStep === null ? message : `${message}\nWhat next: ${nextStep}`)
+  return error instanceof ConfigurationError ? 2 : 1
+}
+
+async function main(): Promise<number> {
+  const program = new Command("connectors:register")
+    .description("Makes the topics, registers the connector and waits until it captures. Safe to run again.")
+    .option("--json", "print the result as JSON; progress goes to standard error")
+    .option("--dry-run", "say what would change, and change nothing")
+    .option("--time-limit <seconds>", "how long the connector may take to come up", "120")
+    .addHelpText("after", "\nExit codes: 0 captures, 1 refused or failed, 2 called wrongly.")
+    .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2))
+    .parse()
+  const {
+    json = false,
+    dryRun = false,
+    timeLimit,
+  } = program.opts<{
+    json?: boolean
+    dryRun?: boolean
+    timeLimit: string
+  }>()
+  try {
+    const timeLimitMs = Number(timeLimit) * 1000
+    if (!(timeLimitMs > 0))
+      throw new ConfigurationError(`--time-limit ${timeLimit} is not a number of seconds`)
+    const registration = await registerConnector({
+      ...readConnectorsConfig(),
+      dryRun,
+      timeLimitMs,
+      onProgress: (message) => console.error(message),
+    })
+    if (json) console.log(JSON.stringify(registration, null, 2))
+    else printRegistration(registration)
+    return 0
+  } catch (error) {
+    return printFailure(error, json)
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await main()

@@ -1,0 +1,165 @@
+// How capture stands, from both sides: what Connect says of connector and task, what Postgres says of slot and
+// publication. Every fault is named with what to do; the program exits 1 when there is one.
+import { pathToFileURL } from "node:url"
+import { Command } from "commander"
+import { ConfigurationError, type ConnectorsConfig, readConnectorsConfig } from "./config.ts"
+import { type ConnectorOffset, type ConnectorStatus, createConnectClient } from "./connect-client.ts"
+import { buildSettings, capturedTables, signalTable } from "./connector-settings.ts"
+import { summarizeTrace } from "./refusal.ts"
+import { type Capture, readCapture } from "./slot.ts"
+
+export type CaptureStatus = {
+  connectorName: string
+  healthy: boolean
+  /** What is wrong, each with the next step. */
+  faults: string[]
+  connector: ConnectorStatus["connector"] | null
+  tasks: ConnectorStatus["tasks"]
+  offsets: ConnectorOffset[]
+  capture: Capture
+  publication: {
+    name: string
+    captured: string[]
+    /** Captured tables that the publication does not hold: their changes never reach the connector. */
+    missing: string[]
+    /** Published tables that nobody captures: decoded in vain. */
+    extra: string[]
+  }
+}
+
+/** Reads the state of capture; throws only when Connect or the database do not answer. */
+export async function readCaptureStatus(
+  options: Omit<ConnectorsConfig, "kafkaBrokers"> & { databaseName?: string | undefined },
+): Promise<CaptureStatus> {
+  const { connectorName } = options
+  const connect = createConnectClient({ url: options.connectUrl, timeoutMs: 5_000, retries: 3 })
+  const [status, settings, offsets] = await Promise.all([
+    connect.readStatus(connectorName),
+    connect.readSettings(connectorName),
+    connect.readOffsets(connectorName),
+  ])
+  const effective = settings ?? buildSettings(options)
+  const publicationName = effective["publication.name"] ?? ""
+  const slotName = effective["slot.name"] ?? options.slotName
+  const capture = await readCapture({ ...options, slotName, publicationName })
+
+  const captured = capturedTables(effective)
+  const published = capture.publication?.tables ?? []
+  const publication = {
+    name: publicationName,
+    captured,
+    missing: captured.filter((table) => !published.includes(table)),
+    extra: published.filter((table) => !captured.includes(table) && table !== signalTable(effective)),
+  }
+  const faults = [
+    ...connectorFaults(connectorName, status),
+    ...slotFaults(slotName, capture),
+    ...publicationFaults(publication, capture),
+    ...(status !== null && (offsets ?? []).length === 0 ? ["Connect holds no offsets for it yet."] : []),
+  ]
+  return {
+    connectorName,
+    healthy: faults.length === 0,
+    faults,
+    connector: status?.connector ?? null,
+    tasks: status?.tasks ?? [],
+    offsets: offsets ?? [],
+    capture,
+    publication,
+  }
+}
+
+function connectorFaults(connectorName: string, status: ConnectorStatus | null): string[] {
+  if (status === null) {
+    return [`Connector ${connectorName} is not registered: npm run connectors:register.`]
+  }
+  const faults: string[] = []
+  if (status.connector.state !== "RUNNING") {
+    faults.push(
+      `Connector ${connectorName} is ${status.connector.state}: npm run connectors:register resumes it.`,
+    )
+  }
+  if (status.tasks.length === 0) faults.push(`Connector ${connectorName} has no task.`)
+  for (const { id, state, trace } of status.tasks) {
+    if (state === "RUNNING") continue
+    const reason = trace === undefined ? "" : `\n${summarizeTrace(trace)}`
+    faults.push(`Task ${id} is ${state}: remove the cause, then npm run connectors:register.${reason}`)
+  }
+  return faults
+}
+
+function slotFaults(slotName: string, { slot }: Capture): string[] {
+  if (slot === null) return [`Slot ${slotName} does not exist.`]
+  if (slot.walStatus === "lost" || slot.invalidationReason !== null) {
+    return [
+      `Slot ${slotName} is lost (${slot.invalidationReason ?? slot.walStatus}): see connectors/README.md.`,
+    ]
+  }
+  const faults: string[] = []
+  if (!slot.active) faults.push(`Slot ${slotName} is not active since ${slot.inactiveSince ?? "unknown"}.`)
+  if (slot.walStatus === "unreserved") {
+    faults.push(`Slot ${slotName} is about to be lost: the WAL it needs is beyond max_slot_wal_keep_size.`)
+  }
+  return faults
+}
+
+function publicationFaults(
+  { name, missing }: CaptureStatus["publication"],
+  { publication }: Capture,
+): string[] {
+  if (publication === null) return [`Publication ${name} does not exist: npm run db:migrate.`]
+  const faults: string[] = []
+  if (missing.length > 0) faults.push(`Publication ${name} lacks captured tables: ${missing.join(", ")}.`)
+  if (publication.unpublished.length > 0) {
+    faults.push(`Publication ${name} does not publish ${publication.unpublished.join(", ")}.`)
+  }
+  return faults
+}
+
+function printStatus(status: CaptureStatus): void {
+  const { capture, publication } = status
+  const slot = capture.slot
+  const states = status.tasks.map(({ id, state }) => `task ${id} ${state}`)
+  console.log(
+    `connector    ${status.connectorName}: ${[status.connector?.state ?? "none", ...states].join(", ")}`,
+  )
+  console.log(
+    `slot         ${slot === null ? "none" : `${slot.active ? "active" : "NOT ACTIVE"}, ${slot.walStatus}`}`,
+  )
+  if (slot !== null) {
+    console.log(`  restart    ${slot.restartLsn} (${slot.retainedBytes} bytes of WAL kept)`)
+    console.log(
+      `  confirmed  ${slot.confirmedFlushLsn} (${slot.lagBytes} bytes behind ${capture.currentLsn})`,
+    )
+  }
+  console.log(`publication  ${publication.name}: ${publication.captured.length} tables captured`)
+  if (publication.extra.length > 0) console.log(`  not captured: ${publication.extra.join(", ")}`)
+  for (const { partition, offset } of status.offsets) {
+    console.log(`offsets      ${JSON.stringify(partition)} ${JSON.stringify(offset)}`)
+  }
+  for (const fault of status.faults) console.log(`FAULT        ${fault}`)
+  console.log(status.healthy ? "healthy" : `not healthy: ${status.faults.length} faults`)
+}
+
+const bigintsAsText = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value)
+
+async function main(): Promise<number> {
+  const program = new Command("connectors:status")
+    .description("Shows connector, task, slot, publication and offsets.")
+    .option("--json", "print the status as JSON")
+    .addHelpText("after", "\nExit codes: 0 healthy, 1 not healthy or not readable, 2 called wrongly.")
+    .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2))
+    .parse()
+  const { json = false } = program.opts<{ json?: boolean }>()
+  try {
+    const status = await readCaptureStatus(readConnectorsConfig())
+    if (json) console.log(JSON.stringify(status, bigintsAsText, 2))
+    else printStatus(status)
+    return status.healthy ? 0 : 1
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error))
+    return error instanceof ConfigurationError ? 2 : 1
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await main()

@@ -1,0 +1,195 @@
+// The topics, made before the connector starts, with every setting said. Debezium would create them too, but with the
+// broker's defaults: a commit log of several partitions has no order, and a compacted topic loses changes that the
+// transaction's END has counted. What exists is compared: configuration is put right, a partition count that the flow
+// cannot work with is refused. The only file of the connectors that imports the Kafka client.
+import kafkajs from "kafkajs"
+
+const dayMs = 24 * 60 * 60 * 1000
+
+/** Above the largest row the HTTP interface permits; `producer.override.max.request.size` says the same. */
+const maxMessageBytes = 8 * 1024 * 1024
+
+/** Partitions of a data topic; `transforms.*.partition.topic.num` says the same. */
+const dataPartitions = 6
+
+/** Topics of one connector. The commit log is the transaction topic; `captured` are `schema.table` names. */
+export type TopicPlan = { topicPrefix: string; captured: readonly string[]; heartbeatTable?: string }
+
+export type TopicSpecification = {
+  topic: string
+  partitions: number
+  /** What a wrong partition count means: the flow cannot work, or it merely differs from the plan. */
+  onWrongPartitions: "refuse" | "refuse-fewer" | "report"
+  config: Record<string, string>
+}
+
+export type TopicResult =
+  | { topic: string; outcome: "created" | "unchanged"; partitions: number }
+  | { topic: string; outcome: "altered"; partitions: number; altered: string[] }
+  | { topic: string; outcome: "differs"; partitions: number; wanted: number }
+
+/** The topics that a connector of this prefix writes, with the settings they must have. */
+export function planTopics(plan: TopicPlan): TopicSpecification[] {
+  const { topicPrefix } = plan
+  const heartbeatTable = plan.heartbeatTable ?? "public.cdc_heartbeat"
+  return [
+    // Kept twice as long as the data: whoever still has a row to apply must find the END that completes it.
+    { ...single(`${topicPrefix}.transaction`, 14), onWrongPartitions: "refuse" },
+    ...plan.captured.map((table) =>
+      table === heartbeatTable
+        ? single(`${topicPrefix}.${table}`, 7)
+        : {
+            topic: `${topicPrefix}.${table}`,
+            partitions: dataPartitions,
+            // Partition routing counts on six; with fewer the producer fails on partitions that are not there.
+            onWrongPartitions: "refuse-fewer" as const,
+            config: topicConfig(7),
+          },
+    ),
+    single(`${topicPrefix}.notifications`, 7),
+    single(`__debezium-heartbeat.${topicPrefix}`, 1),
+  ]
+}
+
+/** Creates what is missing and corrects what differs. Throws TopicRefused before anything is changed. */
+export async function ensureTopics(options: {
+  brokers: string
+  topics: readonly TopicSpecification[]
+  dryRun?: boolean
+  timeoutMs?: number
+}): Promise<TopicResult[]> {
+  const kafka = new kafkajs.Kafka({
+    clientId: "connectors-register",
+    brokers: options.brokers.split(",").map((broker) => broker.trim()),
+    logLevel: kafkajs.logLevel.NOTHING,
+    connectionTimeout: 5_000,
+    requestTimeout: options.timeoutMs ?? 15_000,
+    retry: { retries: 5, initialRetryTime: 200 },
+  })
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    return await reconcile(admin, options.topics, options.dryRun ?? false)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function reconcile(
+  admin: kafkajs.Admin,
+  topics: readonly TopicSpecification[],
+  dryRun: boolean,
+): Promise<TopicResult[]> {
+  const names = new Set(await admin.listTopics())
+  const existing = topics.filter(({ topic }) => names.has(topic))
+  const missing = topics.filter(({ topic }) => !names.has(topic))
+  const partitions = await countPartitions(admin, existing)
+  for (const specification of existing) refuseWrongPartitions(specification, partitions)
+
+  if (missing.length > 0 && !dryRun) await create(admin, missing)
+  const results: TopicResult[] = missing.map(({ topic, partitions: count }) => ({
+    topic,
+    outcome: "created",
+    partitions: count,
+  }))
+  for (const specification of existing) {
+    const count = partitions.get(specification.topic) ?? 0
+    const altered = await correct(admin, specification, dryRun)
+    if (count !== specification.partitions) {
+      const wanted = specification.partitions
+      results.push({ topic: specification.topic, outcome: "differs", partitions: count, wanted })
+    } else if (altered.length > 0) {
+      results.push({ topic: specification.topic, outcome: "altered", partitions: count, altered })
+    } else {
+      results.push({ topic: specification.topic, outcome: "unchanged", partitions: count })
+    }
+  }
+  return results
+}
+
+async function create(admin: kafkajs.Admin, topics: readonly TopicSpecification[]): Promise<void> {
+  const { brokers } = await admin.describeCluster()
+  // Three copies, two of them written, wherever there are brokers for it.
+  const replicationFactor = Math.min(3, brokers.length)
+  const durability = { "min.insync.replicas": replicationFactor === 3 ? "2" : "1" }
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: topics.map(({ topic, partitions, config }) => ({
+      topic,
+      numPartitions: partitions,
+      replicationFactor,
+      configEntries: Object.entries({ ...config, ...durability }).map(([name, value]) => ({ name, value })),
+    })),
+  })
+}
+
+async function countPartitions(admin: kafkajs.Admin, topics: readonly TopicSpecification[]) {
+  if (topics.length === 0) return new Map<string, number>()
+  const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ topic }) => topic) })
+  return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]))
+}
+
+function refuseWrongPartitions(specification: TopicSpecification, partitions: Map<string, number>): void {
+  const { topic, partitions: wanted, onWrongPartitions } = specification
+  const count = partitions.get(topic) ?? 0
+  if (onWrongPartitions === "report" || count === wanted) return
+  if (onWrongPartitions === "refuse-fewer" && count > wanted) return
+  throw new TopicRefused(topic, count, wanted)
+}
+
+/** Sets what differs, keeping whatever else an operator has set on the topic; answers the names set. */
+async function correct(admin: kafkajs.Admin, { topic, config }: TopicSpecification, dryRun: boolean) {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
+  })
+  const entries = resources.flatMap(({ configEntries }) => configEntries)
+  const now = new Map(entries.map(({ configName, configValue }) => [configName, configValue]))
+  const altered = Object.keys(config).filter((name) => now.get(name) !== config[name])
+  if (altered.length === 0 || dryRun) return altered
+  // The request replaces all that is set on the topic, so what is there already goes with it.
+  const kept = entries.filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG)
+  const wanted = { ...Object.fromEntries(kept.map((e) => [e.configName, e.configValue])), ...config }
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [
+      {
+        type: kafkajs.ConfigResourceTypes.TOPIC,
+        name: topic,
+        configEntries: Object.entries(wanted).map(([name, value]) => ({ name, value })),
+      },
+    ],
+  })
+  return altered
+}
+
+function single(topic: string, retentionDays: number): TopicSpecification {
+  return { topic, partitions: 1, onWrongPartitions: "report", config: topicConfig(retentionDays) }
+}
+
+function topicConfig(retentionDays: number): Record<string, string> {
+  return {
+    // Never compact: every change counts in its transaction's END, the overwritten ones too.
+    "cleanup.policy": "delete",
+    "retention.ms": String(retentionDays * dayMs),
+    "retention.bytes": "-1",
+    // Retention removes whole segments, so a segment must not outlive it by much.
+    "segment.ms": String(dayMs),
+    "max.message.bytes": String(maxMessageBytes),
+    // Age by the broker's clock: a source with a wrong clock must not have its history expire early.
+    "message.timestamp.type": "LogAppendTime",
+  }
+}
+
+/** A topic exists with a partition count that the flow cannot work with. Nothing was changed. */
+export class TopicRefused extends Error {
+  override name = "TopicRefused"
+  readonly nextStep: string
+
+  constructor(topic: string, partitions: number, wanted: number) {
+    super(`Topic ${topic} has ${partitions} partitions where ${wanted} are needed.`)
+    this.nextStep =
+      `Partitions cannot be taken away. Stop the connector, delete the topics of this prefix, register again and ` +
+      `rebuild the projection from a snapshot; or register under another TOPIC_PREFIX and SLOT_NAME.`
+  }
+}
