@@ -5,9 +5,10 @@ import { reset } from "./reset.ts"
 import { readSettings } from "./settings.ts"
 import { start } from "./start.ts"
 import { status } from "./status.ts"
+import { test } from "./test.ts"
 import { up } from "./up.ts"
 
-const commands = { start, up, down, status, reset }
+const commands = { start, test, up, down, status, reset }
 
 const isCommand = (name: string): name is keyof typeof commands => Object.hasOwn(commands, name)
 

@@ -1,16 +1,14 @@
 // `npm run stack:reset`: forgets everything that the stopped stack kept. Asks first, unless --yes was given.
 import { existsSync, rmSync } from "node:fs"
-import { join } from "node:path"
 import { createInterface } from "node:readline/promises"
 import { farDirectory } from "./native/postgres-home.ts"
+import { ownerOf, stopLeftovers } from "./ownership.ts"
 import type { Settings } from "./settings.ts"
 import { stackDirectory } from "./start.ts"
-import { ownerOf, stopLeftovers } from "./supervisor.ts"
 
 /** Removes the data of the stack; refuses while it runs. */
 export const reset = async (_settings: Settings, args: readonly string[]): Promise<number> => {
-  const place = { run: join(stackDirectory, "run") }
-  const owner = ownerOf(place)
+  const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
     console.error(`The stack runs (process ${owner.pid}): stop it with npm run stack:down, then reset it.`)
     return 1
@@ -23,7 +21,7 @@ export const reset = async (_settings: Settings, args: readonly string[]): Promi
     console.log("Nothing was removed.")
     return 1
   }
-  await stopLeftovers(place)
+  await stopLeftovers(stackDirectory)
   rmSync(farDirectory({ directory: stackDirectory }), { recursive: true, force: true })
   rmSync(stackDirectory, { recursive: true, force: true })
   console.log(`Removed ${stackDirectory}.`)

@@ -1,7 +1,10 @@
 // The project's own part of the system on top of the infrastructure: databases migrated and filled with demo data,
-// the connector registered, and both services running as processes.
-import type { Layout } from "./layout.ts"
-import type { Part } from "./native/process.ts"
+// the connector registered, and both services running as processes of their own.
+import { registerConnector } from "../../connectors/register.ts"
+import { loadDemoData } from "../../db/demo-data.ts"
+import { migrateCommandDatabase, migrateQueryDatabase } from "../../db/migrate.ts"
+import { type Layout, projectDirectory } from "./layout.ts"
+import { createPart, type Part } from "./native/process.ts"
 import type { Progress } from "./progress.ts"
 import type { Settings } from "./settings.ts"
 import type { InfrastructureUrls } from "./stack.ts"
@@ -9,11 +12,95 @@ import type { InfrastructureUrls } from "./stack.ts"
 /** The two services and what must be done before they can run. */
 export interface Services {
   readonly parts: readonly Part[]
-  start(progress: Progress, signal: AbortSignal): Promise<void>
-  stop(): Promise<void>
+  readonly start: (progress: Progress, signal: AbortSignal) => Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 /** Both services of a stack, running or not. */
-export const createServices = (_layout: Layout, _urls: InfrastructureUrls, _settings: Settings): Services => {
-  return { parts: [], start: async () => {}, stop: async () => {} }
+export const createServices = (layout: Layout, urls: InfrastructureUrls, settings: Settings): Services => {
+  const { command_app, capture, base_loader, projector, reader } = layout.passwords
+  const databaseAs = (url: string, role: string, password: string): string => {
+    const changed = new URL(url)
+    changed.username = role
+    changed.password = password
+    return changed.href
+  }
+  const command = service(layout, "command", settings.COMMAND_PORT, {
+    COMMAND_HOST: "127.0.0.1",
+    COMMAND_PORT: String(settings.COMMAND_PORT),
+    COMMAND_DATABASE_URL: databaseAs(urls.commandDatabaseUrl, "command_app", command_app),
+    LOG_LEVEL: settings.LOG_LEVEL,
+  })
+  const query = service(layout, "query", settings.QUERY_PORT, {
+    QUERY_HOST: "127.0.0.1",
+    QUERY_PORT: String(settings.QUERY_PORT),
+    PROJECTOR_DATABASE_URL: databaseAs(urls.queryDatabaseUrl, "projector", projector),
+    READER_DATABASE_URL: databaseAs(urls.queryDatabaseUrl, "reader", reader),
+    SOURCE_DATABASE_URL: databaseAs(urls.commandDatabaseUrl, "base_loader", base_loader),
+    KAFKA_BROKERS: urls.kafkaBrokers,
+    SCHEMA_REGISTRY_URL: urls.registryUrl,
+    CONNECT_URL: urls.connectUrl,
+    REDIS_URL: urls.redisUrl,
+    LOG_LEVEL: settings.LOG_LEVEL,
+    ...capturing,
+  })
+  return {
+    parts: [command, query],
+    stop: () => query.stop().then(command.stop),
+    start: async (progress, signal) => {
+      await progress.step("Databases migrated, demo data", async () => {
+        await Promise.all([
+          migrateCommandDatabase({
+            adminUrl: urls.commandDatabaseUrl,
+            passwords: { command_app, capture, base_loader },
+          }).then(() => loadDemoData(urls.commandDatabaseUrl)),
+          migrateQueryDatabase({ adminUrl: urls.queryDatabaseUrl, passwords: { projector, reader } }),
+        ])
+      })
+      signal.throwIfAborted()
+      const commandUp = progress.step("Command service", command.start, `127.0.0.1:${settings.COMMAND_PORT}`)
+      const queryUp = progress
+        .step("Connector registered, task running", () => register(urls))
+        .then(() => signal.throwIfAborted())
+        .then(() => progress.step("Query service", query.start, `127.0.0.1:${settings.QUERY_PORT}`))
+      await Promise.all([commandUp, queryUp])
+    },
+  }
 }
+
+const capturing = { CONNECTOR_NAME: "orders", TOPIC_PREFIX: "ecommerce" }
+
+const register = async (urls: InfrastructureUrls): Promise<void> => {
+  await registerConnector({
+    connectUrl: urls.connectUrl,
+    kafkaBrokers: urls.kafkaBrokers,
+    adminUrl: urls.commandDatabaseUrl,
+    connectorName: capturing.CONNECTOR_NAME,
+    topicPrefix: capturing.TOPIC_PREFIX,
+    slotName: "ecommerce_slot",
+  })
+}
+
+const service = (
+  layout: Layout,
+  name: "command" | "query",
+  port: number,
+  environment: Readonly<Record<string, string>>,
+): Part =>
+  createPart(
+    {
+      name,
+      command: process.execPath,
+      args: ["--import", "tsx", `${projectDirectory}/${name}/main.ts`],
+      cwd: projectDirectory,
+      environment,
+      stopSignal: "SIGTERM",
+      startTimeoutMs: 120_000,
+      stopTimeoutMs: 20_000,
+      healthy: async () => {
+        const url = `http://127.0.0.1:${port}/readyz`
+        return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok
+      },
+    },
+    layout,
+  )

@@ -22,7 +22,7 @@ export interface Infrastructure {
   readonly parts: InfrastructureParts
   readonly urls: InfrastructureUrls
   /** Returns when all parts serve; when one fails, throws with its last log lines. */
-  start(progress: Progress): Promise<void>
+  readonly start: (progress: Progress) => Promise<void>
   /** Stops all parts in the order of the flow; also right when some never started. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }

@@ -1,13 +1,12 @@
 // `npm run stack:status`: what runs, where, and whether it answers. Exit code 0 when all parts are healthy, else 1.
 import { existsSync } from "node:fs"
-import { join } from "node:path"
 import { isPrepared, readLayout } from "./layout.ts"
 import { createNativeInfrastructure } from "./native/native.ts"
 import type { Part } from "./native/process.ts"
+import { endpointsFile, ownerOf } from "./ownership.ts"
 import { createServices } from "./services.ts"
 import type { Settings } from "./settings.ts"
 import { stackDirectory } from "./start.ts"
-import { endpointsFile, ownerOf } from "./supervisor.ts"
 
 interface Row {
   readonly part: string
@@ -19,7 +18,7 @@ interface Row {
 /** Prints a table of the parts, or with --json an object for programs. */
 export const status = async (settings: Settings, args: readonly string[]): Promise<number> => {
   const rows = isPrepared(stackDirectory) ? await readRows(settings) : []
-  const owner = ownerOf({ run: join(stackDirectory, "run") })
+  const owner = ownerOf(stackDirectory)
   const ready = existsSync(endpointsFile(stackDirectory))
   if (args.includes("--json")) {
     console.log(

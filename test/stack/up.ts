@@ -5,13 +5,13 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:f
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { projectDirectory } from "./layout.ts"
+import { endpointsFile, ownerOf } from "./ownership.ts"
 import { inheritedEnvironment, type Settings } from "./settings.ts"
 import { stackDirectory } from "./start.ts"
-import { endpointsFile, ownerOf } from "./supervisor.ts"
 
 /** Starts the system detached from this terminal. */
 export const up = async (_settings: Settings): Promise<number> => {
-  const owner = ownerOf({ run: join(stackDirectory, "run") })
+  const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
     console.log(
       `A stack already runs in ${stackDirectory} (process ${owner.pid}): npm run stack:status shows its parts.`,

@@ -20,7 +20,7 @@ export interface Program {
   readonly stopSignal: NodeJS.Signals
   readonly startTimeoutMs: number
   readonly stopTimeoutMs: number
-  healthy(): Promise<boolean>
+  readonly healthy: () => Promise<boolean>
 }
 
 /** Where parts are written down and where their output goes. */
@@ -34,19 +34,19 @@ export interface Part {
   readonly name: string
   readonly log: string
   /** Starts the part unless it runs, and returns once it serves. */
-  start(): Promise<void>
+  readonly start: () => Promise<void>
   /** Asks the part to end, waits, and kills it when it does not. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** SIGKILL: returns when the process is gone. */
-  kill(): Promise<void>
+  readonly kill: () => Promise<void>
   /** SIGSTOP and SIGCONT: the part stands still and goes on. */
-  freeze(): void
-  thaw(): void
-  healthy(): Promise<boolean>
+  readonly freeze: () => void
+  readonly thaw: () => void
+  readonly healthy: () => Promise<boolean>
   /** The running process, or undefined. */
-  identity(): Identity | undefined
+  readonly identity: () => Identity | undefined
   /** True when the part was running and nobody asked it to end, and yet it is gone. */
-  crashed(): boolean
+  readonly crashed: () => boolean
 }
 
 /** The last lines of a log file, for messages about a part that failed. */

@@ -1,42 +1,54 @@
 // One process owns a running stack: it starts the parts, watches them and stops them. It is written down like a part,
 // so a second start is refused while it lives and `stack:down` knows whom to ask. Parts that a killed owner left
 // behind are found in the same place and stopped before anything new starts.
-import { mkdirSync, readdirSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { beganAt, type Identity, isAlive, signal } from "./native/identity.ts"
-import type { Part, Place } from "./native/process.ts"
 import { createRecord } from "./native/record.ts"
 
 const ownerName = "owner"
 
+const placeOf = (directory: string) => ({ run: join(directory, "run") })
+
 /** The process that owns the stack in this directory, if it runs. */
-export const ownerOf = (place: Pick<Place, "run">): Identity | undefined => {
-  const written = createRecord(place, ownerName).read()
+export const ownerOf = (directory: string): Identity | undefined => {
+  const written = createRecord(placeOf(directory), ownerName).read()
   return written !== undefined && isAlive(written) ? written : undefined
 }
 
 /** Makes this process the owner and stops what an earlier owner left behind; throws while another one lives. */
-export const takeOwnership = async (place: Pick<Place, "run">, directory: string): Promise<() => void> => {
-  const other = ownerOf(place)
+export const takeOwnership = async (directory: string): Promise<() => void> => {
+  const other = ownerOf(directory)
   if (other !== undefined && other.pid !== process.pid) {
     throw new Error(
-      `A stack already runs in ${directory} (process ${other.pid}): stop it with Ctrl-C there, or with npm run stack:down.`,
+      `A stack already runs in ${directory} (process ${other.pid}): stop it first, with Ctrl-C where it runs${
+        directory.endsWith(".stack") ? " or with npm run stack:down" : ""
+      }.`,
     )
   }
-  mkdirSync(place.run, { recursive: true })
-  const record = createRecord(place, ownerName)
+  const record = createRecord(placeOf(directory), ownerName)
   record.write({ pid: process.pid, began: beganAt(process.pid) ?? "", wanted: true })
-  await stopLeftovers(place)
+  await stopLeftovers(directory)
   return record.remove
 }
 
-// The order of the flow: readers of a part stop before the part.
-const stopOrder = ["query", "command", "connect", "kafka", "registry", "redis"]
+// The order of the flow: readers of a part stop before the part. What tests have started is not listed and goes first.
+const stopOrder = [
+  "query",
+  "command",
+  "connect",
+  "kafka",
+  "registry",
+  "redis",
+  "query-database",
+  "command-database",
+]
 
 /** Stops every part that is written down in this place and still runs; returns their names. */
-export const stopLeftovers = async (place: Pick<Place, "run">): Promise<string[]> => {
-  const names = writtenNames(place).sort((a, b) => rank(a) - rank(b))
+export const stopLeftovers = async (directory: string): Promise<string[]> => {
+  const place = placeOf(directory)
+  const names = writtenNames(place).sort((a, b) => stopOrder.indexOf(a) - stopOrder.indexOf(b))
   const stopped: string[] = []
   for (const name of names) {
     const record = createRecord(place, name)
@@ -51,9 +63,7 @@ export const stopLeftovers = async (place: Pick<Place, "run">): Promise<string[]
   return stopped
 }
 
-const rank = (name: string): number => (stopOrder.includes(name) ? stopOrder.indexOf(name) : stopOrder.length)
-
-const writtenNames = (place: Pick<Place, "run">): string[] => {
+const writtenNames = (place: { readonly run: string }): string[] => {
   try {
     const files = readdirSync(place.run).filter((file) => file.endsWith(".json"))
     return files.map((file) => file.slice(0, -".json".length)).filter((name) => name !== ownerName)
@@ -76,19 +86,6 @@ export const stopProcess = async (
     await pause(20)
   }
 }
-
-/** Resolves with the first part that ends without having been asked to; rejects never. */
-export const firstCrash = (parts: readonly Part[], stopWatching: AbortSignal): Promise<Part> =>
-  new Promise((resolve) => {
-    const look = () => {
-      const crashed = parts.find((part) => part.crashed())
-      if (crashed === undefined) return
-      clearInterval(timer)
-      resolve(crashed)
-    }
-    const timer = setInterval(look, 250)
-    stopWatching.addEventListener("abort", () => clearInterval(timer))
-  })
 
 /** Where the endpoints of the stack in this directory are written. */
 export const endpointsFile = (directory: string): string => join(directory, "endpoints.json")

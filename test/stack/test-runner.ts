@@ -1,0 +1,92 @@
+// One run of vitest in a process group of its own, so that a signal ends it with everything it started. Its words go to
+// the terminal, its counts come from its JSON report; no report, or a report that disagrees with the exit code, is a
+// failure.
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
+import { z } from "zod"
+import { projectDirectory } from "./layout.ts"
+import { endpointsFile } from "./ownership.ts"
+import { inheritedEnvironment } from "./settings.ts"
+
+/** How many tests passed and failed. */
+export interface Tally {
+  readonly passed: number
+  readonly failed: number
+}
+
+/** The sum of two tallies. */
+export const addTallies = (a: Tally, b: Tally): Tally => ({
+  passed: a.passed + b.passed,
+  failed: a.failed + b.failed,
+})
+
+const Report = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  testResults: z.array(
+    z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string() })) }),
+  ),
+})
+
+/**
+ * Counts a report of vitest. A file that failed without a failed test (it could not be loaded, or its set-up broke)
+ * counts as one failure; so does an exit code other than 0 that nothing in the report explains, and an empty report.
+ */
+export const tallyOf = (report: unknown, exitCode: number): Tally => {
+  const parsed = Report.safeParse(report)
+  if (!parsed.success) return { passed: 0, failed: 1 }
+  const { numPassedTests, numFailedTests, testResults } = parsed.data
+  const brokenFiles = testResults.filter(
+    (file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed"),
+  ).length
+  const failed = numFailedTests + brokenFiles
+  const unexplained = failed === 0 && (exitCode !== 0 || numPassedTests === 0)
+  return { passed: numPassedTests, failed: unexplained ? 1 : failed }
+}
+
+/** Runs vitest with these arguments against the stack in `directory`. */
+export const runTests = async (
+  directory: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<Tally> => {
+  const results = join(directory, "results")
+  mkdirSync(results, { recursive: true })
+  const file = join(results, "report.json")
+  rmSync(file, { force: true })
+  const vitest = join(projectDirectory, "node_modules/vitest/vitest.mjs")
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
+  const child = spawn(process.execPath, [vitest, "run", ...reporters, ...args], {
+    cwd: projectDirectory,
+    env: { ...inheritedEnvironment(), STACK_ENDPOINTS: endpointsFile(directory) },
+    stdio: ["ignore", "inherit", "inherit"],
+    detached: true,
+  })
+  const ended = new Promise<number>((resolve) => {
+    child.on("error", () => resolve(1))
+    child.on("exit", (code) => resolve(code ?? 1))
+  })
+  const end = () => void endGroup(child.pid, ended)
+  signal.addEventListener("abort", end)
+  if (signal.aborted) end()
+  const exitCode = await ended
+  signal.removeEventListener("abort", end)
+  return tallyOf(existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined, exitCode)
+}
+
+const endGroup = async (leader: number | undefined, ended: Promise<number>): Promise<void> => {
+  if (leader === undefined) return
+  const signalGroup = (name: NodeJS.Signals) => {
+    try {
+      process.kill(-leader, name)
+    } catch {
+      // The whole group has ended already.
+    }
+  }
+  signalGroup("SIGTERM")
+  await Promise.race([ended, pause(5000)])
+  signalGroup("SIGKILL")
+}

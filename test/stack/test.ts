@@ -1,0 +1,87 @@
+// `npm test`: proves the system. Checks, then one stack of its own (beside a running one), then every test, first those
+// that bear company, then those that need the stack to themselves. The last line counts everything; a stack that does
+// not start, a crash of the test runner and a project without tests are failures. Arguments go to the test runner,
+// which then runs alone: `npm test -- --project unit test/orders`.
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import { checks, runCheck } from "./checks.ts"
+import { writeEndpoints } from "./endpoints.ts"
+import { installParts } from "./install.ts"
+import { prepareLayout, projectDirectory } from "./layout.ts"
+import { receiveSignals, runErrand } from "./lifecycle.ts"
+import { createNativeInfrastructure } from "./native/native.ts"
+import { endpointsFile, takeOwnership } from "./ownership.ts"
+import { pickFreePort } from "./ports.ts"
+import { createProgress } from "./progress.ts"
+import type { Settings } from "./settings.ts"
+import { addTallies, runTests, type Tally } from "./test-runner.ts"
+
+const directory = join(projectDirectory, ".stack-test")
+const limitMs = 25 * 60_000
+
+const runs = [
+  { title: "unit, pg and redis tests", args: ["--project", "unit", "--project", "pg", "--project", "redis"] },
+  { title: "cdc and e2e tests", args: ["--project", "cdc", "--project", "e2e", "--no-file-parallelism"] },
+]
+
+/** Runs the checks and the tests; the exit code is 0 when nothing failed. */
+export const test = async (settings: Settings, args: readonly string[]): Promise<number> => {
+  const progress = createProgress(console.log)
+  const told = receiveSignals()
+  const limit = AbortSignal.timeout(limitMs)
+  const signal = AbortSignal.any([told.signal, limit])
+  const release = await takeOwnership(directory)
+  let tally: Tally = { passed: 0, failed: 0 }
+  try {
+    forget()
+    const layout = await prepareLayout(directory, [settings.COMMAND_PORT, settings.QUERY_PORT])
+    const infrastructure = createNativeInfrastructure(layout, { durable: false })
+    const work = async (): Promise<number> => {
+      if (args.length === 0) {
+        for (const check of checks) tally = addTallies(tally, await runCheck(progress, check, signal))
+      }
+      await installParts(progress, signal)
+      await infrastructure.start(progress)
+      signal.throwIfAborted()
+      const taken = new Set<number>()
+      const freeUrl = async () => `http://127.0.0.1:${await pickFreePort(taken)}`
+      const { admin: _, ...passwords } = layout.passwords
+      writeEndpoints(endpointsFile(directory), {
+        stack: "native",
+        directory,
+        commandUrl: await freeUrl(),
+        queryUrl: await freeUrl(),
+        ...infrastructure.urls,
+        passwords,
+        pids: {},
+      })
+      const chosen = args.length === 0 ? runs : [{ title: "chosen tests", args }]
+      for (const run of chosen) {
+        const results = await progress.step(run.title, () => runTests(directory, run.args, signal))
+        tally = addTallies(tally, results)
+      }
+      if (limit.aborted) throw new Error(`The tests took longer than ${limitMs / 60_000} minutes.`)
+      return tally.failed === 0 ? 0 : 1
+    }
+    const parts = Object.values(infrastructure.parts)
+    const code = await runErrand(
+      { work: work(), parts, stopAll: infrastructure.stop, codeWhenTold: 130 },
+      told,
+    )
+    if (code !== 0 && tally.failed === 0) tally = { ...tally, failed: 1 }
+    if (settings.KEEP === "1") console.log(`Kept: ${directory}`)
+    else if (code === 0) forget()
+    else console.log(`Logs of the stack: ${layout.logs}`)
+    console.log(`${tally.passed} passed, ${tally.failed} failed`)
+    return code
+  } finally {
+    release()
+  }
+}
+
+// What an earlier run kept; the note of who owns the directory stays.
+const forget = (): void => {
+  for (const name of ["data", "config", "logs", "results", "ports.json", "secrets.json", "endpoints.json"]) {
+    rmSync(join(directory, name), { recursive: true, force: true })
+  }
+}
