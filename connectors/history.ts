@@ -12,9 +12,11 @@ export type HistoryCheck = {
   capture: Capture
   /** Offsets that Connect holds for this connector and prefix. */
   offsets: readonly ConnectorOffset[]
+  /** The connector runs. A new one stores its first offsets seconds after it has made its slot. */
+  isRunning: boolean
 }
 
-/** Throws RegistrationRefused unless slot and offsets are both new or both there. */
+/** Throws RegistrationRefused unless slot and offsets are both new or both there, or the slot is in use by this connector. */
 export function refuseBrokenHistory(check: HistoryCheck): void {
   const { slotName, connectorName, topicPrefix } = check
   const { slot, database } = check.capture
@@ -43,7 +45,7 @@ export function refuseBrokenHistory(check: HistoryCheck): void {
         `and rebuild the projection from a snapshot: npm run projection:rebuild.`,
     )
   }
-  if (!known) {
+  if (!known && !(check.isRunning && slot.active)) {
     throw new RegistrationRefused(
       `Slot ${slotName} exists, but Connect has no offsets for connector ${connectorName} with prefix ${topicPrefix}: ` +
         `whatever the slot has already confirmed would be missing from the topics.`,

@@ -71,10 +71,12 @@ export async function registerConnector(options: RegistrationOptions): Promise<R
     return { connectorName, outcome, dryRun, differences, topics }
   }
   if (running === null) await connect.createStopped(connectorName, wanted)
+  const before = await connect.readStatus(connectorName)
   let topics: TopicResult[]
   try {
     const offsets = (await connect.readOffsets(connectorName)) ?? []
-    refuseBrokenHistory({ ...options, capture, offsets })
+    const isRunning = before?.connector.state === "RUNNING"
+    refuseBrokenHistory({ ...options, capture, offsets, isRunning })
     topics = await makeTopics(options, wanted)
   } catch (error) {
     if (running === null) await connect.remove(connectorName)
@@ -83,7 +85,6 @@ export async function registerConnector(options: RegistrationOptions): Promise<R
   const registration: Registration = { connectorName, outcome, dryRun, differences, topics }
   if (dryRun) return registration
 
-  const before = await connect.readStatus(connectorName)
   if (outcome === "updated") await connect.writeSettings(connectorName, wanted)
   const hadFailed = await setGoing(connect, connectorName, before, onProgress)
   const timeLimitMs = options.timeLimitMs ?? 120_000

@@ -55,7 +55,6 @@ export async function readCaptureStatus(
     ...connectorFaults(connectorName, status),
     ...slotFaults(slotName, capture),
     ...publicationFaults(publication, capture),
-    ...(status !== null && (offsets ?? []).length === 0 ? ["Connect holds no offsets for it yet."] : []),
   ]
   return {
     connectorName,
@@ -134,6 +133,7 @@ function printStatus(status: CaptureStatus): void {
   }
   console.log(`publication  ${publication.name}: ${publication.captured.length} tables captured`)
   if (publication.extra.length > 0) console.log(`  not captured: ${publication.extra.join(", ")}`)
+  if (status.offsets.length === 0) console.log("offsets      none stored yet")
   for (const { partition, offset } of status.offsets) {
     console.log(`offsets      ${JSON.stringify(partition)} ${JSON.stringify(offset)}`)
   }

@@ -20,12 +20,15 @@ const offsets = [{ partition: { server: "ecommerce" }, offset: { lsn: 1 } }]
 const foreignOffsets = [{ partition: { server: "other" }, offset: { lsn: 1 } }]
 const names = { connectorName: "orders", topicPrefix: "ecommerce", slotName: "ecommerce_slot" }
 
-const check = (slot: Slot | null, held: typeof offsets) => () =>
-  refuseBrokenHistory({
-    ...names,
-    capture: { currentLsn: "0/3000", database: "orders", slot, publication: null },
-    offsets: held,
-  })
+const check =
+  (slot: Slot | null, held: typeof offsets, isRunning = false) =>
+  () =>
+    refuseBrokenHistory({
+      ...names,
+      isRunning,
+      capture: { currentLsn: "0/3000", database: "orders", slot, publication: null },
+      offsets: held,
+    })
 
 test.each([
   ["a first registration", null, []],
@@ -45,4 +48,9 @@ test.each([
 ])("refuses %s and says what next", (_, slot, held, message) => {
   expect(check(slot, held)).toThrow(message)
   expect(check(slot, held)).toThrow(RegistrationRefused)
+})
+
+test("accepts a connector that has just made its slot and stored no offsets yet", () => {
+  expect(check({ ...healthySlot, active: true }, [], true)).not.toThrow()
+  expect(check({ ...healthySlot, active: false }, [], true)).toThrow(/Connect has no offsets/)
 })
