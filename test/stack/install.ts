@@ -2,7 +2,7 @@
 // A stamp remembers for which pom files and which version this was done, so later starts skip it.
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { projectDirectory } from "./layout.ts"
@@ -36,11 +36,18 @@ const installed = async (name: string, description: string, install: () => Promi
   writeFileSync(file, stamp)
 }
 
+// Into a directory beside the old one first: a download that was cut short leaves nothing half done, and a stack of
+// this checkout that runs meanwhile keeps the files that it has open.
 const runMaven = async (signal: AbortSignal): Promise<void> => {
-  for (const directory of ["kafka", "plugins", "registry", "markers"]) {
+  const fresh = join(jars, "new")
+  rmSync(fresh, { recursive: true, force: true })
+  const pom = join(connectors, "pom.xml")
+  await run("mvn", ["-B", "-ntp", "-q", "-T", "2", "-f", pom, `-Djars=${fresh}`, "package"], signal)
+  for (const directory of ["kafka", "plugins", "registry"]) {
     rmSync(join(jars, directory), { recursive: true, force: true })
+    renameSync(join(fresh, directory), join(jars, directory))
   }
-  await run("mvn", ["-B", "-ntp", "-q", "-T", "2", "-f", join(connectors, "pom.xml"), "package"], signal)
+  rmSync(fresh, { recursive: true, force: true })
 }
 
 const runPip = async (signal: AbortSignal): Promise<void> => {
