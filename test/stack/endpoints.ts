@@ -45,8 +45,12 @@ export const readEndpoints = (): Endpoints => {
   if (path === undefined) {
     throw new Error("No stack is running: start one with npm run stack:up, or run the tests with npm test.")
   }
-  return Endpoints.parse(JSON.parse(readFileSync(path, "utf8")))
+  return readEndpointsFile(path)
 }
+
+/** The endpoints in this file. */
+export const readEndpointsFile = (path: string): Endpoints =>
+  Endpoints.parse(JSON.parse(readFileSync(path, "utf8")))
 
 /** Handles to the parts of the running stack. `options` hold for parts that are started through these handles. */
 export const stackParts = (endpoints: Endpoints, options: ConnectOptions = {}): InfrastructureParts => {

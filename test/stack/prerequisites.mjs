@@ -19,12 +19,12 @@ export const complaints = ({ nodeVersion, stack, answerOf }) => {
   }
   const engineAnswers = () => answerOf("docker", "version", "--format", "{{.Server.Version}}")?.match(/^\d/)
   if (stack === "external" || stack === "compose" || (stack !== "native" && engineAnswers())) return found
-  const java = answerOf("java", "-version")?.match(/version "(\d+)/)?.[1]
+  const java = answerOf("java", "-version")?.match(/version "([\d.]+)/)?.[1]
   if (java === undefined) {
     found.push(
       "Java is missing: Kafka, Debezium and the schema registry run on it, so install a JRE, version 17 or newer.",
     )
-  } else if (Number(java) < 17) {
+  } else if (!atLeast(java, "17")) {
     found.push(
       `Java ${java} is too old: Kafka and the schema registry need 17, so put a newer one first on the PATH.`,
     )

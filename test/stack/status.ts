@@ -1,5 +1,6 @@
 // `npm run stack:status`: what runs, where, and whether it answers. Exit code 0 when all parts are healthy, else 1.
 import { existsSync } from "node:fs"
+import { readEndpointsFile } from "./endpoints.ts"
 import { isPrepared, readLayout } from "./layout.ts"
 import { createNativeInfrastructure } from "./native/native.ts"
 import type { Part } from "./native/process.ts"
@@ -43,10 +44,17 @@ const readRows = (settings: Settings): Promise<Row[]> => {
   const infrastructure = (
     ["commandDatabase", "queryDatabase", "kafka", "registry", "connect", "redis"] as const
   ).map((key) => rowOf(parts[key], layout.ports[key]))
-  const services = createServices(layout, urls, settings).parts.map((part) =>
+  const services = startedServices(createServices(layout, urls, settings).parts).map((part) =>
     rowOf(part, part.name === "command" ? settings.COMMAND_PORT : settings.QUERY_PORT),
   )
   return Promise.all([...infrastructure, ...services])
+}
+
+// A stack of infrastructure only has no services to miss.
+const startedServices = (services: readonly Part[]): readonly Part[] => {
+  const file = endpointsFile(stackDirectory)
+  const pids = existsSync(file) ? readEndpointsFile(file).pids : {}
+  return Object.keys(pids).length === 0 ? services : services.filter((part) => part.name in pids)
 }
 
 const rowOf = async (part: Part, port: number): Promise<Row> => {

@@ -25,7 +25,6 @@ export const addTallies = (a: Tally, b: Tally): Tally => ({
 const Report = z.object({
   numPassedTests: z.number(),
   numFailedTests: z.number(),
-  numPendingTests: z.number(),
   testResults: z.array(
     z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string() })) }),
   ),

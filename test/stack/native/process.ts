@@ -40,8 +40,8 @@ export interface Part {
   /** SIGKILL: returns when the process is gone. */
   readonly kill: () => Promise<void>
   /** SIGSTOP and SIGCONT: the part stands still and goes on. */
-  readonly freeze: () => void
-  readonly thaw: () => void
+  readonly freeze: () => Promise<void>
+  readonly thaw: () => Promise<void>
   readonly healthy: () => Promise<boolean>
   /** The running process, or undefined. */
   readonly identity: () => Identity | undefined
@@ -140,11 +140,11 @@ export const createPart = (program: Program, place: Place): Part => {
     },
     stop: () => end(program.stopSignal, program.stopTimeoutMs),
     kill: () => end("SIGKILL", 10_000),
-    freeze: () => {
+    freeze: async () => {
       const running = identity()
       if (running !== undefined) signal(running, "SIGSTOP")
     },
-    thaw: () => {
+    thaw: async () => {
       const running = identity()
       if (running !== undefined) signal(running, "SIGCONT")
     },

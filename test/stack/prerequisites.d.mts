@@ -1,0 +1,7 @@
+export interface Machine {
+  readonly nodeVersion: string
+  readonly stack: string | undefined
+  readonly answerOf: (command: string, ...args: string[]) => string | undefined
+}
+
+export declare const complaints: (machine: Machine) => string[]
