@@ -22,7 +22,6 @@ export type QueryDatabase = {
     source: string
     holder: string
     lease_epoch: bigint
-    backend_pids: number[]
     expires_at: Date
   }
   "cdc.generations": {

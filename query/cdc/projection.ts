@@ -30,8 +30,8 @@ export type DerivedModel = {
   groupBy: readonly { name: string; type: "text" | "timestamptz" }[]
   /** Additive columns, all bigint in the table and numeric in a sum. */
   sums: readonly string[]
-  /** For each mirrored table whose rows matter: the key column that names the aggregate. */
-  touchedBy: Readonly<Record<string, string>>
+  /** Mirrored tables whose rows matter; the first key column of each names the aggregate. */
+  touchedBy: readonly string[]
   /**
    * The contribution of the aggregates named by `aggregates` (SQL text of a text[] expression, or null for all),
    * grouped: a select of the groupBy columns, then the sums. `schema` is the quoted schema of the generation.

@@ -8,7 +8,7 @@ export const customerTotals: DerivedModel = {
     { name: "currency", type: "text" },
   ],
   sums: ["orders", "gross_minor", "discount_minor", "total_minor", "cancelled"],
-  touchedBy: { orders: "id" },
+  touchedBy: ["orders"],
   contribution: (schema, aggregates) => `
     select o.customer_id, o.currency,
            count(*) filter (where o.status <> 'cancelled') as orders,

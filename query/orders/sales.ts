@@ -9,7 +9,7 @@ export const salesByQuarterHour: DerivedModel = {
     { name: "currency", type: "text" },
   ],
   sums: ["orders", "items", "gross_minor", "discount_minor", "cancelled"],
-  touchedBy: { orders: "id", order_items: "order_id" },
+  touchedBy: ["orders", "order_items"],
   contribution: (schema, aggregates) => `
     select date_bin('15 minutes', o.created_at, 'epoch') as bucket, o.currency,
            count(*) filter (where o.status <> 'cancelled') as orders,

@@ -20,7 +20,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       source text primary key,
       holder text not null,
       lease_epoch bigint not null,
-      backend_pids integer[] not null default '{}',
       expires_at timestamptz not null
     )`.execute(db)
   await sql`

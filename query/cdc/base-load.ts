@@ -1,0 +1,193 @@
+// Fills a fresh generation: an exported snapshot of the source at C is copied table by table, derived models are
+// computed once, and the generation is handed over with the position C and the places in the topics to follow
+// from. Those are noted before C, so everything committed after C lies behind them; what is read twice, the
+// assembler passes over. An interrupted load leaves a generation in state `loading`, which the next one removes.
+import { Transform } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import type { Kysely } from "kysely"
+import type pg from "pg"
+import copyStreams from "pg-copy-streams"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { exportSnapshot } from "./exported-snapshot.ts"
+import {
+  beginGeneration,
+  deriveGeneration,
+  dropIdleGenerations,
+  type Generation,
+  indexGeneration,
+  switchGeneration,
+} from "./generations.ts"
+import { type Lsn, maxLsn } from "./lsn.ts"
+import { quoted } from "./mirror.ts"
+import { storeResumeOffsets } from "./progress.ts"
+import type { MirroredTable, Projections } from "./projection.ts"
+import { findSource, readSourceIdentity, sameHistory } from "./source.ts"
+
+/** Where the topics stood before the snapshot was taken. */
+export type StartOffsets = {
+  lastEnd: Lsn
+  lastEndOffset: bigint
+  /** End offsets of the data topics, by `topic/partition`. */
+  endOffsets: ReadonlyMap<string, bigint>
+}
+
+export type LoadProgress = { step: string; rowsLoaded: number; rowsExpected: number }
+
+export type BaseLoadOptions = {
+  db: Kysely<QueryDatabase>
+  /** Pool of the same database, for the COPY streams. */
+  pool: pg.Pool
+  sourceUrl: string
+  source: string
+  projections: Projections
+  leaseEpoch: bigint
+  /** Resolves once the commit log holds an END; a load cannot begin before capture does. */
+  noteOffsets: () => Promise<StartOffsets>
+  onProgress: (progress: LoadProgress) => void
+  signal: AbortSignal
+}
+
+/** @returns the generation, complete and serving. */
+export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
+  const { db, source, projections } = options
+  await dropIdleGenerations(db, source)
+  options.onProgress({ step: "waiting for the commit log", rowsLoaded: 0, rowsExpected: 0 })
+  const offsets = await options.noteOffsets()
+  options.onProgress({ step: "taking a snapshot of the source", rowsLoaded: 0, rowsExpected: 0 })
+  const snapshot = await exportSnapshot(options.sourceUrl, `base_load_${options.leaseEpoch}_${process.pid}`)
+  let session: pg.Client | null = null
+  try {
+    session = await snapshot.openSession()
+    await snapshot.close()
+    const identity = await readSourceIdentity(session)
+    const known = await findSource(db, source)
+    const epoch = known ? known.epoch + (sameHistory(known, identity) ? 0 : 1) : 1
+    const heartbeatAt = await readHeartbeat(session, projections.heartbeatTable)
+    const generation = await beginGeneration(db, source, projections)
+    await copyTables(options, session, generation, epoch, snapshot.consistentPoint)
+    options.onProgress({ step: "building indexes", rowsLoaded: 0, rowsExpected: 0 })
+    await indexGeneration(db, generation.schema, projections)
+    options.onProgress({ step: "computing derived models", rowsLoaded: 0, rowsExpected: 0 })
+    await deriveGeneration(db, generation.schema, projections)
+    await db.transaction().execute(async (trx) => {
+      await trx
+        .insertInto("cdc.sources")
+        .values({
+          source,
+          epoch,
+          system_identifier: identity.systemIdentifier,
+          timeline: identity.timeline,
+          live_generation: null,
+        })
+        .onConflict((conflict) =>
+          conflict.column("source").doUpdateSet((eb) => ({
+            epoch,
+            system_identifier: identity.systemIdentifier,
+            timeline: identity.timeline,
+            // Cached answers of another generation must not be taken for this one's.
+            cache_epoch: eb("cdc.sources.cache_epoch", "+", 1n),
+          })),
+        )
+        .execute()
+      await trx
+        .insertInto("cdc.progress")
+        .values({
+          source,
+          generation: generation.generation,
+          lease_epoch: options.leaseEpoch,
+          position: maxLsn(snapshot.consistentPoint, offsets.lastEnd),
+          base_lsn: snapshot.consistentPoint,
+          last_end: offsets.lastEnd,
+          last_end_offset: offsets.lastEndOffset,
+          heartbeat_at: heartbeatAt,
+        })
+        .execute()
+      await storeResumeOffsets(trx, generation, offsets.endOffsets)
+      await trx
+        .updateTable("cdc.generations")
+        .set({ base_lsn: snapshot.consistentPoint })
+        .where("source", "=", source)
+        .where("generation", "=", generation.generation)
+        .execute()
+      await switchGeneration(trx, generation)
+    })
+    await dropIdleGenerations(db, source)
+    return generation
+  } finally {
+    await session?.end()
+    await snapshot.close().catch(() => {})
+  }
+}
+
+async function copyTables(
+  options: BaseLoadOptions,
+  session: pg.Client,
+  generation: Generation,
+  epoch: number,
+  consistentPoint: Lsn,
+): Promise<void> {
+  const rowsExpected = await estimateRows(session, options.projections.tables)
+  let rowsLoaded = 0
+  for (const table of options.projections.tables) {
+    const report = () => options.onProgress({ step: `copying ${table.name}`, rowsLoaded, rowsExpected })
+    report()
+    const target = await options.pool.connect()
+    try {
+      const from = session.query(copyStreams.to(copyOut(table, epoch, consistentPoint)))
+      const to = target.query(
+        copyStreams.from(`copy ${quoted(generation.schema)}.${quoted(table.name)} from stdin`),
+      )
+      const count = countLines((lines) => {
+        rowsLoaded += lines
+        report()
+      })
+      await pipeline(from, count, to, { signal: options.signal })
+      target.release()
+    } catch (error) {
+      target.release(true)
+      throw error
+    }
+  }
+  await options.db
+    .updateTable("cdc.generations")
+    .set({ rows_loaded: BigInt(rowsLoaded), rows_expected: BigInt(rowsExpected) })
+    .where("source", "=", options.source)
+    .where("generation", "=", generation.generation)
+    .execute()
+}
+
+/** The guard of a loaded row is (epoch, C, 0): any change committed after C is newer, any before is older. */
+function copyOut(table: MirroredTable, epoch: number, consistentPoint: Lsn): string {
+  const columns = [...table.key, ...table.columns].map((column) => quoted(column.name))
+  return `copy (select ${columns.join(", ")}, false, ${epoch}, ${consistentPoint}, 0, null, null, null
+          from public.${quoted(table.name)}) to stdout`
+}
+
+/** The source's clock at the last heartbeat that the snapshot holds. */
+async function readHeartbeat(session: pg.Client, table: string): Promise<Date | null> {
+  const { rows } = await session.query<{ beat_at: Date | null }>(
+    `select max(beat_at) as beat_at from public.${quoted(table)}`,
+  )
+  return rows[0]?.beat_at ?? null
+}
+
+async function estimateRows(session: pg.Client, tables: readonly MirroredTable[]): Promise<number> {
+  const { rows } = await session.query<{ estimate: string }>(
+    `select coalesce(sum(greatest(reltuples, 0)), 0)::text as estimate from pg_class
+     where relnamespace = 'public'::regnamespace and relname = any($1)`,
+    [tables.map((table) => table.name)],
+  )
+  return Math.round(Number(rows[0]?.estimate ?? 0))
+}
+
+/** COPY's text format has one line feed a row: those inside values are escaped. */
+function countLines(onLines: (lines: number) => void): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      let lines = 0
+      for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) lines++
+      onLines(lines)
+      done(null, chunk)
+    },
+  })
+}

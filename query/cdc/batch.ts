@@ -1,0 +1,119 @@
+// Step 4a of the flow: folds the changes of released transactions into one final row per key, so that each table
+// needs one statement. Within a batch the last change of a row wins; a delete keeps the key and nothing else.
+// A value the connector did not send is taken from the row's earlier change in the batch, or is left as a
+// reference to the stored row it must be read from (of the old key, when the primary key changed).
+import { type DataRecord, type Origin, type Transaction, unavailable, type Value } from "./change.ts"
+import { EngineError } from "./errors.ts"
+import type { Lsn } from "./lsn.ts"
+import type { MirroredTable } from "./projection.ts"
+
+/** A value that lives in the stored row under `key` and nowhere else. */
+export class StoredValue {
+  readonly key: readonly Value[]
+  constructor(key: readonly Value[]) {
+    this.key = key
+  }
+}
+
+export type PendingRow = {
+  key: readonly Value[]
+  /** Key and columns in the table's order; null for a deleted row. */
+  values: (Value | StoredValue)[] | null
+  commitLsn: Lsn
+  lsn: Lsn
+  xid: string
+  origin: Origin
+}
+
+/** Rows to write, by table, in the order of their last change. */
+export type Batch = Map<string, Map<string, PendingRow>>
+
+export function foldTransactions(
+  transactions: readonly Transaction[],
+  tables: ReadonlyMap<string, MirroredTable>,
+): Batch {
+  const batch: Batch = new Map()
+  for (const transaction of transactions) {
+    transaction.records.forEach((record, index) => {
+      const table = tables.get(record.change.table)
+      if (!table) return
+      let rows = batch.get(table.name)
+      if (!rows) {
+        rows = new Map()
+        batch.set(table.name, rows)
+      }
+      foldRecord(rows, record, transaction, index)
+    })
+  }
+  return batch
+}
+
+function foldRecord(
+  rows: Map<string, PendingRow>,
+  record: DataRecord,
+  transaction: Transaction,
+  index: number,
+): void {
+  const { change } = record
+  const id = keyText(change.key)
+  const values = change.op === "delete" ? null : resolveRow(rows, record, transaction, index)
+  rows.set(id, {
+    key: change.key,
+    values,
+    commitLsn: transaction.commitLsn,
+    lsn: record.lsn,
+    xid: transaction.xid,
+    origin: record.origin,
+  })
+}
+
+function resolveRow(
+  rows: Map<string, PendingRow>,
+  record: DataRecord,
+  transaction: Transaction,
+  index: number,
+): (Value | StoredValue)[] {
+  if (record.change.op !== "upsert") return []
+  const { row, key } = record.change
+  if (!row.includes(unavailable)) return row.filter((value) => value !== unavailable)
+  const oldKey = movedFrom(transaction.records, record, index) ?? key
+  const earlier = rows.get(keyText(oldKey))
+  if (earlier && !earlier.values) {
+    throw new EngineError(
+      "halt",
+      "missing-stored-value",
+      `An update of ${record.change.table} leaves a value alone that the row before it does not have.`,
+      {
+        nextStep: "Rebuild from a snapshot: npm run projection:rebuild.",
+        detail: {
+          table: record.change.table,
+          key: keyText(key),
+          xid: transaction.xid,
+          offset: String(record.origin.offset),
+        },
+      },
+    )
+  }
+  return row.map((value, column) => {
+    if (value !== unavailable) return value
+    return earlier?.values?.[column] ?? (earlier ? null : new StoredValue(oldKey))
+  })
+}
+
+/** The old key of a primary key change: the delete of the same table with the same LSN. */
+function movedFrom(
+  records: readonly DataRecord[],
+  record: DataRecord,
+  index: number,
+): readonly Value[] | null {
+  for (let next = index + 1; next < records.length; next++) {
+    const other = records[next]
+    if (!other || other.lsn !== record.lsn) return null
+    if (other.change.op === "delete" && other.change.table === record.change.table) return other.change.key
+  }
+  return null
+}
+
+/** A text that is equal for equal keys only. */
+export const keyText = (key: readonly Value[]): string =>
+  key.length === 1 ? String(key[0]) : key.map((part) => `${String(part).length}:${part}`).join("")

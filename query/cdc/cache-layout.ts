@@ -1,0 +1,49 @@
+// What the projector and the readers agree on in Redis: names of keys, the form of the lease, and the order of
+// positions as text. Everything about one source lies under `lockstep:<source>:`.
+import { crc32 } from "node:zlib"
+import { type Lsn, parseLsn } from "./lsn.ts"
+
+/** Which life of the cache an answer belongs to. Raising the epoch makes every older answer unreachable. */
+export type CachePlace = { cacheEpoch: bigint; generation: number }
+
+/** What readers may rely on while the lease is there; `runId` names the run of the Redis process it was given in. */
+export type CacheLease = {
+  place: CachePlace
+  position: Lsn
+  heartbeatMs: number | null
+  runId: string
+}
+
+/** How many slots the fence table has: keys share slots, so that the table is bounded and needs no expiry. */
+const fenceSlots = 4096
+
+export const fenceName = (source: string): string => `lockstep:${source}:fence`
+export const leaseName = (source: string): string => `lockstep:${source}:lease`
+export const valueName = (source: string, { cacheEpoch, generation }: CachePlace, key: string): string =>
+  `lockstep:${source}:${cacheEpoch}:${generation}:${key}`
+
+/** The fence slot of a key, by the key alone: it is the same in every epoch and generation. */
+export const slotOf = (key: string): string => String(crc32(key) % fenceSlots)
+
+export const samePlace = (a: CachePlace, b: CachePlace): boolean =>
+  a.cacheEpoch === b.cacheEpoch && a.generation === b.generation
+
+/** Digits of equal length, so that Lua compares them as text: its numbers are exact only up to 2^53. */
+export const ordered = (value: bigint): string => value.toString().padStart(20, "0")
+
+export function formatLease({ place, position, heartbeatMs, runId }: CacheLease): string {
+  return [place.cacheEpoch, place.generation, position, heartbeatMs ?? "-", runId].join(":")
+}
+
+/** @returns null for anything that is not a lease. */
+export function parseLease(text: string): CacheLease | null {
+  const match = /^(\d+):(\d+):(\d+):(\d+|-):([0-9a-f]+)$/.exec(text)
+  if (!match) return null
+  const [, cacheEpoch = "", generation = "", position = "", heartbeat = "", runId = ""] = match
+  return {
+    place: { cacheEpoch: BigInt(cacheEpoch), generation: Number(generation) },
+    position: parseLsn(position),
+    heartbeatMs: heartbeat === "-" ? null : Number(heartbeat),
+    runId,
+  }
+}

@@ -1,0 +1,47 @@
+// The vocabulary between the steps: what a decoded record of a data topic or of the commit log says.
+import type { Lsn } from "./lsn.ts"
+
+/** A column that the update left alone and Postgres did not send; its value is the one stored before. */
+export const unavailable = Symbol("unavailable")
+export type Unavailable = typeof unavailable
+
+export type Value = string | number | bigint | boolean | null
+/** A row's values in the order of the mirrored table: the key, then the columns. */
+export type Row = readonly (Value | Unavailable)[]
+
+/** Where a record was read. It proves nothing about order between partitions; it is for resuming and for people. */
+export type Origin = { topic: string; partition: number; offset: bigint }
+
+export type Change =
+  | { op: "upsert"; table: string; key: readonly Value[]; row: Row }
+  | { op: "delete"; table: string; key: readonly Value[] }
+
+/** A record of a data topic: one row change of one transaction. */
+export type DataRecord = {
+  origin: Origin
+  /** The connector run that sent it: a crash of Connect begins a new one. */
+  runId: string
+  /** (topic, key, lsn, op): equal for every re-sent copy and for nothing else. */
+  identity: string
+  xid: string
+  lsn: Lsn
+  /** Commit LSN of the transaction before this one; null only in the first transaction of a new slot. */
+  previousCommitLsn: Lsn | null
+  /** Size of the record, for the bound on pending memory. */
+  bytes: number
+  change: Change
+}
+
+/** A record of the commit log. Counts are rows per source table (`public.orders`). */
+export type CommitLogEntry =
+  | { status: "BEGIN"; offset: bigint; xid: string }
+  | { status: "END"; offset: bigint; xid: string; commitLsn: Lsn; counts: ReadonlyMap<string, number> }
+
+/** A whole transaction of the source, its changes in the order they were made. */
+export type Transaction = {
+  xid: string
+  commitLsn: Lsn
+  /** Offset of its END in the commit log. */
+  endOffset: bigint
+  records: readonly DataRecord[]
+}

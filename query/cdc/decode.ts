@@ -1,0 +1,187 @@
+// Step 2 of the flow: from the bytes of a Kafka record to a row change or a commit-log entry. Schemas are fetched
+// once per id and resolved once per (topic, id); after that a record costs some microseconds.
+// Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
+import type avsc from "avsc"
+import { type CommitLogEntry, type DataRecord, type Row, unavailable, type Value } from "./change.ts"
+import { EngineError } from "./errors.ts"
+import { leanEnvelope, parseAvro } from "./lean-schema.ts"
+import { type Lsn, parseLsn, toLsn } from "./lsn.ts"
+import type { Column } from "./projection.ts"
+import type { FetchSchema } from "./schema-registry.ts"
+
+/**
+ * What the connector sends for a value it does not have (`unavailable.value.placeholder`). It holds a NUL, which
+ * no Postgres text can: nobody can store a value that reads as absent.
+ */
+export const unavailablePlaceholder = "lockstep\u0000unavailable"
+
+/** A Kafka record as the consumer gives it. */
+export type RawRecord = {
+  topic: string
+  partition: number
+  offset: bigint
+  key: Buffer | null
+  value: Buffer | null
+  headers: Readonly<Record<string, Buffer | undefined>>
+}
+
+/** A source table as the decoder sees it: the key columns first. */
+export type SourceTable = { name: string; key: readonly Column[]; columns: readonly Column[] }
+
+type Envelope = {
+  before: Record<string, Value> | null
+  after: Record<string, Value> | null
+  source: { lsn: bigint | null; sequence: string | null }
+  transaction: { id: string } | null
+  op: string
+}
+type Marker = {
+  status: string
+  id: string
+  data_collections: { data_collection: string; event_count: bigint }[] | null
+}
+type Decode<Shape> = (bytes: Buffer) => Shape
+
+export type Decoder = ReturnType<typeof createDecoder>
+
+export function createDecoder(fetchSchema: FetchSchema) {
+  const envelopes = new Map<string, Decode<Envelope>>()
+  const markers = new Map<number, Decode<Marker>>()
+
+  return {
+    /**
+     * @returns the row change, or null for a snapshot read: base loads are ours, Debezium's reads cannot be placed
+     * in history exactly.
+     * @throws EngineError (halt) for a record that cannot be read; (retry) while the registry is down.
+     */
+    async decodeData(raw: RawRecord, table: SourceTable): Promise<DataRecord | null> {
+      const frame = readFrame(raw)
+      const cacheKey = `${raw.topic}#${frame.schemaId}`
+      let decode = envelopes.get(cacheKey)
+      if (!decode) {
+        decode = await prepareEnvelope(frame.schemaId, table)
+        envelopes.set(cacheKey, decode)
+      }
+      const envelope = guarded(raw, () => decode(frame.payload))
+      if (envelope.op === "r") return null
+      return toDataRecord(raw, envelope, table)
+    },
+
+    /** @throws EngineError as `decodeData` does. */
+    async decodeEntry(raw: RawRecord): Promise<CommitLogEntry> {
+      const frame = readFrame(raw)
+      let decode = markers.get(frame.schemaId)
+      if (!decode) {
+        const type = parseAvro(JSON.parse(await fetchSchema(frame.schemaId)))
+        decode = (bytes) => type.fromBuffer(bytes)
+        markers.set(frame.schemaId, decode)
+      }
+      return guarded(raw, () => toEntry(raw, decode(frame.payload)))
+    },
+  }
+
+  async function prepareEnvelope(schemaId: number, table: SourceTable): Promise<Decode<Envelope>> {
+    const writerSchema = JSON.parse(await fetchSchema(schemaId))
+    const writer = parseAvro(writerSchema)
+    const reader = parseAvro(leanEnvelope(writerSchema, table.name, [...table.key, ...table.columns]))
+    const resolver: avsc.Resolver = reader.createResolver(writer)
+    return (bytes) => reader.fromBuffer(bytes, resolver, true)
+  }
+}
+
+/** Confluent wire format: a zero byte, the schema id in four bytes, the Avro payload. */
+function readFrame(raw: RawRecord): { schemaId: number; payload: Buffer } {
+  const value = raw.value
+  if (!value) throw undecodable(raw, "it has no value")
+  if (value.length < 6 || value[0] !== 0) throw undecodable(raw, "it is not in the registry's wire format")
+  return { schemaId: value.readInt32BE(1), payload: value.subarray(5) }
+}
+
+function toDataRecord(raw: RawRecord, envelope: Envelope, table: SourceTable): DataRecord {
+  const { source, transaction } = envelope
+  if (envelope.op === "t") throw truncated(raw, table.name)
+  if (!transaction || source.lsn === null || source.sequence === null || !raw.key) {
+    throw undecodable(raw, "it belongs to no transaction (is provide.transaction.metadata on?)")
+  }
+  return {
+    origin: { topic: raw.topic, partition: raw.partition, offset: raw.offset },
+    runId: raw.headers["__debezium.context.runId"]?.toString() ?? "",
+    identity: `${table.name}|${envelope.op}|${source.lsn}|${raw.key.toString("latin1")}`,
+    xid: transaction.id.slice(0, transaction.id.indexOf(":")),
+    lsn: toLsn(source.lsn),
+    previousCommitLsn: guarded(raw, () => readPreviousCommitLsn(source.sequence ?? "")),
+    bytes: raw.value?.length ?? 0,
+    change: toChange(raw, envelope, table),
+  }
+}
+
+function toChange(raw: RawRecord, envelope: Envelope, table: SourceTable): DataRecord["change"] {
+  if (envelope.op === "d") {
+    const before = envelope.before
+    if (!before) throw undecodable(raw, "it is a delete without the row's key")
+    return { op: "delete", table: table.name, key: table.key.map((column) => before[column.name] ?? null) }
+  }
+  const after = envelope.after
+  if (!after || (envelope.op !== "c" && envelope.op !== "u")) {
+    throw undecodable(raw, `its operation is "${envelope.op}"`)
+  }
+  const key = table.key.map((column) => after[column.name] ?? null)
+  const row: Row = [
+    ...key,
+    ...table.columns.map((column) => {
+      const value = after[column.name] ?? null
+      return column.mayBeUnavailable && value === unavailablePlaceholder ? unavailable : value
+    }),
+  ]
+  return { op: "upsert", table: table.name, key, row }
+}
+
+/** `source.sequence` is a JSON text: `["previousCommitLsn","lsn"]`, the first of them null on a new slot. */
+function readPreviousCommitLsn(sequence: string): Lsn | null {
+  const match = /^\["(\d+)",/.exec(sequence)
+  if (match?.[1]) return parseLsn(match[1])
+  if (sequence.startsWith("[null,")) return null
+  throw new SyntaxError(`source.sequence is ${sequence}`)
+}
+
+/** `id` is `xid:lsn`; the LSN of an END is the commit LSN. */
+function toEntry(raw: RawRecord, marker: Marker): CommitLogEntry {
+  const [xid, lsn] = marker.id.split(":")
+  if (!xid || !lsn) throw new SyntaxError(`transaction id is ${marker.id}`)
+  if (marker.status === "BEGIN") return { status: "BEGIN", offset: raw.offset, xid }
+  if (marker.status !== "END") throw new SyntaxError(`status is ${marker.status}`)
+  const counts = new Map<string, number>()
+  for (const { data_collection, event_count } of marker.data_collections ?? []) {
+    counts.set(data_collection, Number(event_count))
+  }
+  return { status: "END", offset: raw.offset, xid, commitLsn: parseLsn(lsn), counts }
+}
+
+function guarded<Result>(raw: RawRecord, read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    throw undecodable(raw, cause instanceof Error ? cause.message : String(cause), cause)
+  }
+}
+
+function undecodable(raw: RawRecord, what: string, cause?: unknown): EngineError {
+  return new EngineError(
+    "halt",
+    "undecodable-record",
+    `Record ${raw.topic}[${raw.partition}]@${raw.offset} cannot be read: ${what}.`,
+    {
+      nextStep:
+        "Nothing after it is applied. Find out who wrote it; a rebuild starts behind it: npm run projection:rebuild.",
+      detail: { topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
+      cause,
+    },
+  )
+}
+
+function truncated(raw: RawRecord, table: string): EngineError {
+  return new EngineError("halt", "truncate", `Table ${table} was truncated at the source.`, {
+    nextStep: "A TRUNCATE names no rows. Rebuild from a snapshot: npm run projection:rebuild.",
+    detail: { table, topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
+  })
+}

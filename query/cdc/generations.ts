@@ -1,0 +1,179 @@
+// A generation is one complete set of read-model tables in a schema of its own (`read_1`, `read_2`, ..). Its tables
+// follow from the projections alone. It serves nobody before it is complete; the switch is one row update.
+import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { guardColumns, quoted } from "./mirror.ts"
+import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
+
+export type Generation = { source: string; generation: number; schema: string; projectionVersion: string }
+
+const execute = async (db: Kysely<QueryDatabase>, text: string): Promise<void> => {
+  await db.executeQuery(CompiledQuery.raw(text))
+}
+
+/** The generation that serves readers, or null before the first one is complete. */
+export async function findLiveGeneration(
+  db: Kysely<QueryDatabase>,
+  source: string,
+): Promise<Generation | null> {
+  const row = await db
+    .selectFrom("cdc.sources as s")
+    .innerJoin("cdc.generations as g", (join) =>
+      join.onRef("g.source", "=", "s.source").onRef("g.generation", "=", "s.live_generation"),
+    )
+    .select(["g.generation", "g.schema_name", "g.projection_version"])
+    .where("s.source", "=", source)
+    .executeTakeFirst()
+  if (!row) return null
+  return {
+    source,
+    generation: row.generation,
+    schema: row.schema_name,
+    projectionVersion: row.projection_version,
+  }
+}
+
+/** Notes a new generation and makes its schema and bare tables; keys and indexes come after the load. */
+export async function beginGeneration(
+  db: Kysely<QueryDatabase>,
+  source: string,
+  projections: Projections,
+): Promise<Generation> {
+  return await db.transaction().execute(async (trx) => {
+    const { generation } = await trx
+      .selectFrom("cdc.generations")
+      .select(sql<number>`coalesce(max(generation), 0) + 1`.as("generation"))
+      .where("source", "=", source)
+      .executeTakeFirstOrThrow()
+    const schema = `read_${generation}`
+    await trx
+      .insertInto("cdc.generations")
+      .values({
+        source,
+        generation,
+        schema_name: schema,
+        projection_version: projections.version,
+        state: "loading",
+        base_lsn: null,
+        completed_at: null,
+      })
+      .execute()
+    await createGenerationTables(trx, schema, projections)
+    return { source, generation, schema, projectionVersion: projections.version }
+  })
+}
+
+/** The schema and tables of a generation, without keys and indexes. Readers may select from them. */
+export async function createGenerationTables(
+  db: Kysely<QueryDatabase>,
+  schema: string,
+  projections: Projections,
+): Promise<void> {
+  await execute(db, `create schema ${quoted(schema)}`)
+  await execute(db, `grant usage on schema ${quoted(schema)} to reader`)
+  for (const table of projections.tables) await execute(db, mirroredTableDdl(schema, table))
+  for (const model of projections.derived) await execute(db, derivedTableDdl(schema, model))
+  await execute(db, `grant select on all tables in schema ${quoted(schema)} to reader`)
+}
+
+/** Keys and indexes: built once over the loaded rows, which is cheaper than row by row. */
+export async function indexGeneration(
+  db: Kysely<QueryDatabase>,
+  schema: string,
+  projections: Projections,
+): Promise<void> {
+  for (const table of projections.tables) {
+    const name = `${quoted(schema)}.${quoted(table.name)}`
+    await execute(
+      db,
+      `alter table ${name} add primary key (${table.key.map((column) => quoted(column.name)).join(", ")})`,
+    )
+    for (const index of table.indexes) await execute(db, `create index on ${name} ${index}`)
+  }
+  for (const model of projections.derived) {
+    const name = `${quoted(schema)}.${quoted(model.name)}`
+    await execute(
+      db,
+      `alter table ${name} add primary key (${model.groupBy.map((column) => quoted(column.name)).join(", ")})`,
+    )
+    for (const index of model.indexes) await execute(db, `create index on ${name} ${index}`)
+  }
+  await execute(
+    db,
+    projections.tables.map((table) => `analyze ${quoted(schema)}.${quoted(table.name)}`).join(";"),
+  )
+}
+
+/** Computes the derived models once over all loaded rows. */
+export async function deriveGeneration(
+  db: Kysely<QueryDatabase>,
+  schema: string,
+  projections: Projections,
+): Promise<void> {
+  for (const model of projections.derived) {
+    await execute(
+      db,
+      `insert into ${quoted(schema)}.${quoted(model.name)} ${model.contribution(quoted(schema), null)}`,
+    )
+  }
+}
+
+/** Makes a complete generation the one that serves, and marks the one before it as retired. */
+export async function switchGeneration(trx: Transaction<QueryDatabase>, next: Generation): Promise<void> {
+  await trx
+    .updateTable("cdc.generations")
+    .set({ state: "retired" })
+    .where("source", "=", next.source)
+    .where("state", "=", "live")
+    .execute()
+  await trx
+    .updateTable("cdc.generations")
+    .set({ state: "live", completed_at: new Date() })
+    .where("source", "=", next.source)
+    .where("generation", "=", next.generation)
+    .execute()
+  await trx
+    .updateTable("cdc.sources")
+    .set({ live_generation: next.generation })
+    .where("source", "=", next.source)
+    .execute()
+}
+
+/** Removes every generation that does not serve: retired ones and loads that were interrupted. */
+export async function dropIdleGenerations(db: Kysely<QueryDatabase>, source: string): Promise<void> {
+  const idle = await db
+    .selectFrom("cdc.generations")
+    .select(["generation", "schema_name"])
+    .where("source", "=", source)
+    .where("state", "!=", "live")
+    .execute()
+  for (const { generation, schema_name } of idle) {
+    await db.transaction().execute(async (trx) => {
+      await execute(trx, `drop schema if exists ${quoted(schema_name)} cascade`)
+      for (const table of ["cdc.generations", "cdc.progress", "cdc.resume_offsets"] as const) {
+        await trx
+          .deleteFrom(table)
+          .where("source", "=", source)
+          .where("generation", "=", generation)
+          .execute()
+      }
+    })
+  }
+}
+
+function mirroredTableDdl(schema: string, table: MirroredTable): string {
+  const columns = [
+    ...table.key.map((column) => `${quoted(column.name)} ${column.type} not null`),
+    ...table.columns.map((column) => `${quoted(column.name)} ${column.type}`),
+    ...guardColumns.map(([name, type]) => `${quoted(name)} ${type}${type === "boolean" ? " not null" : ""}`),
+  ]
+  return `create table ${quoted(schema)}.${quoted(table.name)} (${columns.join(", ")}) with (fillfactor = 85)`
+}
+
+function derivedTableDdl(schema: string, model: DerivedModel): string {
+  const columns = [
+    ...model.groupBy.map((column) => `${quoted(column.name)} ${column.type} not null`),
+    ...model.sums.map((name) => `${quoted(name)} bigint not null`),
+  ]
+  return `create table ${quoted(schema)}.${quoted(model.name)} (${columns.join(", ")}) with (fillfactor = 70)`
+}

@@ -1,0 +1,136 @@
+// Step 4b of the flow: writes the folded rows of one mirrored table in one guarded statement.
+// The guard (epoch, commit LSN, LSN) is compared as one value: a row never goes back, whatever is replayed.
+// Deletes keep the row with its guard, so that nothing older can revive it, and no column but the key.
+import { CompiledQuery, type Transaction } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { keyText, type PendingRow, StoredValue } from "./batch.ts"
+import type { Value } from "./change.ts"
+import { EngineError } from "./errors.ts"
+import type { Column, MirroredTable } from "./projection.ts"
+
+/** Columns of every mirrored row that are the engine's: the guard, and where the row came from. */
+export const guardColumns = [
+  ["deleted", "boolean"],
+  ["guard_epoch", "integer"],
+  ["guard_commit_lsn", "bigint"],
+  ["guard_lsn", "bigint"],
+  ["xid", "bigint"],
+  ["kafka_partition", "integer"],
+  ["kafka_offset", "bigint"],
+] as const
+
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** @returns how many rows were written; a row refused by the guard (the stored one is newer) is not counted. */
+export async function upsertRows(
+  trx: Transaction<QueryDatabase>,
+  schema: string,
+  table: MirroredTable,
+  epoch: number,
+  rows: readonly PendingRow[],
+): Promise<number> {
+  await fillStoredValues(trx, schema, table, rows)
+  const columns: unknown[][] = []
+  const allColumns = [...table.key, ...table.columns]
+  allColumns.forEach((_, index) => {
+    columns.push(rows.map((row) => (row.values ? row.values[index] : (row.key[index] ?? null))))
+  })
+  columns.push(
+    rows.map((row) => row.values === null),
+    rows.map(() => epoch),
+    rows.map((row) => row.commitLsn),
+    rows.map((row) => row.lsn),
+    rows.map((row) => row.xid),
+    rows.map((row) => row.origin.partition),
+    rows.map((row) => row.origin.offset),
+  )
+  const result = await trx.executeQuery(CompiledQuery.raw(upsertStatement(schema, table), columns))
+  return Number(result.numAffectedRows ?? 0n)
+}
+
+const statements = new WeakMap<MirroredTable, { schema: string; text: string }>()
+
+function upsertStatement(schema: string, table: MirroredTable): string {
+  const known = statements.get(table)
+  if (known?.schema === schema) return known.text
+  const typed: (readonly [string, string])[] = [
+    ...[...table.key, ...table.columns].map((column) => [column.name, column.type] as const),
+    ...guardColumns,
+  ]
+  const names = typed.map(([name]) => quoted(name))
+  const key = table.key.map((column) => quoted(column.name))
+  const assignments = names.filter((name) => !key.includes(name)).map((name) => `${name} = excluded.${name}`)
+  const text = `
+    insert into ${quoted(schema)}.${quoted(table.name)} as stored (${names.join(", ")})
+    select * from unnest(${typed.map(([, type], index) => `$${index + 1}::${type}[]`).join(", ")})
+    on conflict (${key.join(", ")}) do update set ${assignments.join(", ")}
+    where (stored.guard_epoch, stored.guard_commit_lsn, stored.guard_lsn)
+        < (excluded.guard_epoch, excluded.guard_commit_lsn, excluded.guard_lsn)`
+  statements.set(table, { schema, text })
+  return text
+}
+
+/** Reads the values that updates left alone from the rows as they are stored, and puts them in. */
+async function fillStoredValues(
+  trx: Transaction<QueryDatabase>,
+  schema: string,
+  table: MirroredTable,
+  rows: readonly PendingRow[],
+): Promise<void> {
+  const wanted = new Map<string, readonly Value[]>()
+  for (const row of rows) {
+    for (const value of row.values ?? []) {
+      if (value instanceof StoredValue) wanted.set(keyText(value.key), value.key)
+    }
+  }
+  if (wanted.size === 0) return
+  const stored = await readStoredRows(trx, schema, table, [...wanted.values()])
+  for (const row of rows) {
+    row.values?.forEach((value, index) => {
+      if (!(value instanceof StoredValue) || !row.values) return
+      const source = stored.get(keyText(value.key))
+      if (!source) throw missingStoredRow(table, row, value)
+      row.values[index] = source[index] ?? null
+    })
+  }
+}
+
+async function readStoredRows(
+  trx: Transaction<QueryDatabase>,
+  schema: string,
+  table: MirroredTable,
+  keys: readonly (readonly Value[])[],
+): Promise<Map<string, Value[]>> {
+  // Everything that may be unavailable is text or jsonb, so its text form is the whole value.
+  const pick = (column: Column) => `stored.${quoted(column.name)}::text`
+  const wanted = table.key.map((column, index) => `$${index + 1}::${column.type}[]`)
+  const names = table.key.map((column) => quoted(column.name))
+  const result = await trx.executeQuery(
+    CompiledQuery.raw(
+      `select to_json(array[${[...table.key, ...table.columns].map(pick).join(", ")}])::text as row
+       from ${quoted(schema)}.${quoted(table.name)} stored
+       join unnest(${wanted.join(", ")}) as wanted (${names.join(", ")}) using (${names.join(", ")})
+       where not stored.deleted`,
+      table.key.map((_, index) => keys.map((key) => key[index])),
+    ),
+  )
+  const stored = new Map<string, Value[]>()
+  for (const row of result.rows) {
+    if (typeof row !== "object" || row === null || !("row" in row)) continue
+    const values: Value[] = JSON.parse(String(row.row))
+    stored.set(keyText(values.slice(0, table.key.length)), values)
+  }
+  return stored
+}
+
+function missingStoredRow(table: MirroredTable, row: PendingRow, value: StoredValue): EngineError {
+  return new EngineError(
+    "halt",
+    "missing-stored-value",
+    `An update of ${table.name} leaves a value alone, but no row with key ${keyText(value.key)} is stored to take it from.`,
+    {
+      nextStep: "The read model has lost a row. Rebuild from a snapshot: npm run projection:rebuild.",
+      detail: { table: table.name, key: keyText(row.key), xid: row.xid, offset: String(row.origin.offset) },
+    },
+  )
+}

@@ -1,0 +1,125 @@
+// How far a generation is: position, the last END, where each partition goes on, which transactions were applied
+// lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
+import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { partitionKey } from "./assemble.ts"
+import type { Transaction } from "./change.ts"
+import { EngineError } from "./errors.ts"
+import { type Lsn, toLsn } from "./lsn.ts"
+
+export type GenerationRef = { source: string; generation: number }
+
+export type Progress = {
+  /** Everything committed up to here is in the read models, and nothing after it. */
+  position: Lsn
+  /** Up to here the base load holds everything. */
+  baseLsn: Lsn
+  /** Commit LSN of the last END consumed, and its offset in the commit log: where a restart reads from. */
+  lastEnd: Lsn
+  lastEndOffset: bigint
+  /** Next offset to read, by `topic/partition`, of the data topics. */
+  resumeOffsets: Map<string, bigint>
+}
+
+export async function readProgress(db: Kysely<QueryDatabase>, ref: GenerationRef): Promise<Progress | null> {
+  return await db
+    .transaction()
+    .setIsolationLevel("repeatable read")
+    .execute(async (trx) => {
+      const row = await trx
+        .selectFrom("cdc.progress")
+        .selectAll()
+        .where("source", "=", ref.source)
+        .where("generation", "=", ref.generation)
+        .executeTakeFirst()
+      if (!row) return null
+      const offsets = await trx
+        .selectFrom("cdc.resume_offsets")
+        .select(["topic", "partition", "next_offset"])
+        .where("source", "=", ref.source)
+        .where("generation", "=", ref.generation)
+        .execute()
+      return {
+        position: toLsn(row.position),
+        baseLsn: toLsn(row.base_lsn),
+        lastEnd: toLsn(row.last_end),
+        lastEndOffset: row.last_end_offset,
+        resumeOffsets: new Map(
+          offsets.map((offset) => [partitionKey(offset.topic, offset.partition), offset.next_offset]),
+        ),
+      }
+    })
+}
+
+/**
+ * Moves the position from `expected` to the last of `transactions`, under the lease.
+ * @throws EngineError (retry) when the lease is another's or the position is not the expected one: the
+ * transaction around it must then abort.
+ */
+export async function advanceProgress(
+  trx: Transaction_<QueryDatabase>,
+  ref: GenerationRef,
+  step: {
+    leaseEpoch: bigint
+    expected: Lsn
+    transactions: readonly Transaction[]
+    heartbeatAt: string | null
+  },
+): Promise<void> {
+  const last = step.transactions.at(-1)
+  if (!last) return
+  const changes = step.transactions.reduce((sum, { records }) => sum + records.length, 0)
+  const moved = await sql`
+    update cdc.progress
+    set position = ${last.commitLsn}, last_end = ${last.commitLsn}, last_end_offset = ${last.endOffset},
+        transactions = transactions + ${step.transactions.length}, changes = changes + ${changes},
+        heartbeat_at = coalesce(${step.heartbeatAt}::timestamptz, heartbeat_at), applied_at = clock_timestamp()
+    where source = ${ref.source} and generation = ${ref.generation}
+      and lease_epoch = ${step.leaseEpoch} and position = ${step.expected}`.execute(trx)
+  if (moved.numAffectedRows !== 1n) {
+    throw new EngineError(
+      "retry",
+      "apply-conflict",
+      "Another projector has taken over; this one wrote nothing.",
+    )
+  }
+  await sql`
+    insert into cdc.applied_xids (source, xid, commit_lsn)
+    select ${ref.source}, * from unnest(
+      ${step.transactions.map(({ xid }) => xid)}::bigint[],
+      ${step.transactions.map(({ commitLsn }) => String(commitLsn))}::bigint[])
+    on conflict do nothing`.execute(trx)
+}
+
+/** Stores where partitions go on; only those that moved need be given. */
+export async function storeResumeOffsets(
+  trx: Transaction_<QueryDatabase>,
+  ref: GenerationRef,
+  offsets: ReadonlyMap<string, bigint>,
+): Promise<void> {
+  if (offsets.size === 0) return
+  const entries = [...offsets].map(([key, offset]) => {
+    const slash = key.lastIndexOf("/")
+    return { topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)), offset }
+  })
+  await sql`
+    insert into cdc.resume_offsets as stored (source, generation, topic, partition, next_offset)
+    select ${ref.source}, ${ref.generation}::integer, * from unnest(
+      ${entries.map(({ topic }) => topic)}::text[],
+      ${entries.map(({ partition }) => partition)}::integer[],
+      ${entries.map(({ offset }) => String(offset))}::bigint[])
+    on conflict (source, generation, topic, partition) do update set next_offset = excluded.next_offset`.execute(
+    trx,
+  )
+}
+
+/** Tokens older than this are judged by position alone; heartbeats have long moved it past them. */
+const appliedXidsKeptMinutes = 10
+
+export async function pruneAppliedXids(db: Kysely<QueryDatabase>, source: string): Promise<void> {
+  await sql`
+    delete from cdc.applied_xids
+    where source = ${source} and applied_at < now() - make_interval(mins => ${appliedXidsKeptMinutes})`.execute(
+    db,
+  )
+}

@@ -1,0 +1,348 @@
+// The one writer of the read models for a source. Whoever holds the lease loads the first base if there is none,
+// executes what operators asked for, and otherwise follows the commit log. This is the one place that reads an
+// error's disposition: a retry holds the progress and goes on by itself, a halt stops with the reason and the next
+// step and waits for a person (a rebuild request, or a restart).
+import type { Kysely } from "kysely"
+import type pg from "pg"
+import type { Logger } from "pino"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { loadBase } from "./base-load.ts"
+import type { CacheFence } from "./cache-fence.ts"
+import { createDecoder } from "./decode.ts"
+import { classifyError, EngineError } from "./errors.ts"
+import { createFollower, type Follower } from "./follow.ts"
+import { findLiveGeneration, type Generation } from "./generations.ts"
+import type { KafkaAccess } from "./kafka.ts"
+import { acquireLease, type Lease, releaseLease, renewLease } from "./lease.ts"
+import { formatLsn } from "./lsn.ts"
+import { pruneAppliedXids } from "./progress.ts"
+import type { Projections } from "./projection.ts"
+import type { FetchCommittedLsn } from "./proof.ts"
+import { findOpenRequest, updateRequest } from "./requests.ts"
+import type { FetchSchema } from "./schema-registry.ts"
+import { findSource } from "./source.ts"
+import { noteStartOffsets } from "./start-offsets.ts"
+import { type ProjectorStatus, writeProjectorStatus } from "./status.ts"
+
+export type ProjectorDeps = {
+  source: string
+  /** Unique per process. */
+  holder: string
+  /** Connections named after the holder, so that a successor can end them. */
+  db: Kysely<QueryDatabase>
+  pool: pg.Pool
+  sourceUrl: string
+  topicPrefix: string
+  projections: Projections
+  kafka: KafkaAccess
+  fetchSchema: FetchSchema
+  fetchCommittedLsn: FetchCommittedLsn
+  cacheFence: CacheFence
+  maxPendingBytes: number
+  log: Logger
+}
+
+export type Projector = { start: () => void; stop: () => Promise<void>; status: () => ProjectorStatus }
+
+const leaseTtlMs = 3_000
+const leaseRenewMs = 750
+const standbyPollMs = 500
+const statusMs = 2_000
+const requestPollMs = 500
+const pruneMs = 60_000
+const retryDelaysMs = { first: 200, longest: 10_000 }
+
+export function createProjector(deps: ProjectorDeps): Projector {
+  const { db, source, holder, log } = deps
+  const stopping = new AbortController()
+  let running: Promise<void> = Promise.resolve()
+  let status: ProjectorStatus = { state: "starting", reason: null, nextStep: null, detail: {} }
+  let attempts = 0
+
+  return {
+    start() {
+      running = run()
+    },
+    async stop() {
+      stopping.abort()
+      await running
+    },
+    status: () => status,
+  }
+
+  async function run(): Promise<void> {
+    let failures = 0
+    while (!stopping.signal.aborted) {
+      try {
+        const lease = await waitForLease()
+        if (!lease) return
+        await holdLease(lease, () => {
+          failures = 0
+        })
+      } catch (thrown) {
+        if (stopping.signal.aborted) return
+        const error = classifyError(thrown)
+        if (error.disposition === "halt") {
+          await halt(error)
+          continue
+        }
+        const delayMs = Math.random() * Math.min(retryDelaysMs.longest, retryDelaysMs.first * 2 ** failures++)
+        log.warn(
+          { err: error, code: error.code, ...error.detail, delayMs: Math.round(delayMs) },
+          "the projector starts over",
+        )
+        await report({ state: "retrying", reason: error.message, nextStep: null, detail: error.detail })
+        await pause(delayMs, stopping.signal)
+      }
+    }
+  }
+
+  async function waitForLease(): Promise<Lease | null> {
+    while (!stopping.signal.aborted) {
+      const lease = await acquireLease(db, { source, holder, ttlMs: leaseTtlMs })
+      if (lease) {
+        log.info({ leaseEpoch: String(lease.leaseEpoch) }, "took the lease")
+        return lease
+      }
+      status = {
+        state: "waiting",
+        reason: "another instance projects; this one stands by",
+        nextStep: null,
+        detail: {},
+      }
+      await pause(standbyPollMs, stopping.signal)
+    }
+    return null
+  }
+
+  /** Works until the lease is lost, an error ends it or the process stops; then lets the lease go. */
+  async function holdLease(lease: Lease, onFollowing: () => void): Promise<void> {
+    const held = new AbortController()
+    const signal = AbortSignal.any([held.signal, stopping.signal])
+    const renewing = keepLease(lease, held, signal)
+    const reporting = repeat(statusMs, signal, () => report(status))
+    const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, source))
+    try {
+      while (!signal.aborted) await workOnce(lease, signal, onFollowing)
+    } finally {
+      held.abort()
+      await Promise.allSettled([renewing, reporting, pruning])
+      await releaseLease(db, lease, source).catch(() => {})
+    }
+    if (!stopping.signal.aborted) {
+      throw new EngineError(
+        "retry",
+        "dependency-down",
+        "The lease was lost to another instance or to a database outage.",
+      )
+    }
+  }
+
+  async function keepLease(lease: Lease, held: AbortController, signal: AbortSignal): Promise<void> {
+    let renewedAt = performance.now()
+    while (!signal.aborted) {
+      await pause(leaseRenewMs, signal)
+      if (signal.aborted) return
+      const renewed = await renewLease(db, lease, { source, ttlMs: leaseTtlMs }).catch(() => null)
+      if (renewed) renewedAt = performance.now()
+      if (renewed === false || performance.now() - renewedAt > leaseTtlMs) held.abort()
+    }
+  }
+
+  /** Executes an open request, or loads a missing base, or follows until a request comes in. */
+  async function workOnce(lease: Lease, signal: AbortSignal, onFollowing: () => void): Promise<void> {
+    const request = await findOpenRequest(db, source)
+    if (request !== null) {
+      await rebuild(lease, request, signal)
+      return
+    }
+    const live = await findLiveGeneration(db, source)
+    if (live?.projectionVersion !== deps.projections.version) {
+      await load(lease, signal, () => {})
+      return
+    }
+    await follow(lease, live, signal, onFollowing)
+  }
+
+  async function rebuild(lease: Lease, request: bigint, signal: AbortSignal): Promise<void> {
+    log.info({ request: String(request) }, "rebuilding from a snapshot")
+    await updateRequest(db, request, { state: "running" })
+    try {
+      const generation = await load(lease, signal, (progress) => {
+        void updateRequest(db, request, { progress }).catch(() => {})
+      })
+      await updateRequest(db, request, { state: "done", progress: { generation: generation.generation } })
+    } catch (error) {
+      const classified = classifyError(error)
+      if (classified.disposition === "halt") {
+        await updateRequest(db, request, { state: "failed", error: classified.message })
+      }
+      throw error
+    }
+  }
+
+  async function load(
+    lease: Lease,
+    signal: AbortSignal,
+    onProgress: (progress: object) => void,
+  ): Promise<Generation> {
+    let reported = 0
+    const generation = await loadBase({
+      db,
+      pool: deps.pool,
+      sourceUrl: deps.sourceUrl,
+      source,
+      projections: deps.projections,
+      leaseEpoch: lease.leaseEpoch,
+      signal,
+      noteOffsets: () =>
+        noteStartOffsets({
+          kafka: deps.kafka,
+          decoder: createDecoder(deps.fetchSchema),
+          commitLogTopic: `${deps.topicPrefix}.transaction`,
+          dataTopics: dataTopicsOf(deps),
+          signal,
+        }),
+      onProgress(progress) {
+        status = { state: "loading", reason: progress.step, nextStep: null, detail: progress }
+        if (Date.now() - reported < 500) return
+        reported = Date.now()
+        onProgress(progress)
+        void report(status)
+      },
+    })
+    log.info(
+      { generation: generation.generation, schema: generation.schema },
+      "the generation is complete and serves",
+    )
+    return generation
+  }
+
+  async function follow(
+    lease: Lease,
+    live: Generation,
+    signal: AbortSignal,
+    onFollowing: () => void,
+  ): Promise<void> {
+    const known = await findSource(db, source)
+    if (!known) throw new EngineError("halt", "unexpected", `Source ${source} is not known.`)
+    attempts++
+    const follower = createFollower({
+      target: {
+        db,
+        projections: deps.projections,
+        ref: live,
+        schema: live.schema,
+        epoch: known.epoch,
+        leaseEpoch: lease.leaseEpoch,
+        cacheFence: deps.cacheFence,
+      },
+      source: known,
+      topicPrefix: deps.topicPrefix,
+      kafka: deps.kafka,
+      fetchSchema: deps.fetchSchema,
+      fetchCommittedLsn: deps.fetchCommittedLsn,
+      groupId: `lockstep-${source}-${lease.leaseEpoch}-${holder}-${attempts}`,
+      maxPendingBytes: deps.maxPendingBytes,
+      log,
+    })
+    const done = new AbortController()
+    const until = AbortSignal.any([signal, done.signal])
+    const watching = repeat(100, until, async () => {
+      const now = describe(follower, live)
+      if (now.state === "following") onFollowing()
+      const changed = now.state !== status.state
+      status = now
+      if (changed) await report(now)
+    })
+    try {
+      await follower.start()
+      await Promise.race([follower.failed, nextRequest(until)])
+    } finally {
+      done.abort()
+      await follower.stop()
+      await watching
+    }
+  }
+
+  /** Resolves when an operator asks for something, or when the signal says to stop. */
+  async function nextRequest(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(requestPollMs, signal)
+      if (signal.aborted || (await findOpenRequest(db, source)) !== null) return
+    }
+  }
+
+  /** Stops loudly. The way back is a rebuild request or a restart. */
+  async function halt(error: EngineError): Promise<void> {
+    log.fatal(
+      { err: error, code: error.code, nextStep: error.nextStep, ...error.detail },
+      "the projector has halted",
+    )
+    const halted: ProjectorStatus = {
+      state: "halted",
+      reason: error.message,
+      nextStep: error.nextStep,
+      detail: { code: error.code, ...error.detail },
+    }
+    while (!stopping.signal.aborted) {
+      await report(halted)
+      await pause(requestPollMs, stopping.signal)
+      if ((await findOpenRequest(db, source).catch(() => null)) !== null) return
+    }
+  }
+
+  /** Never fails: a database that is down shows by itself, and the row grows old. */
+  async function report(now: ProjectorStatus): Promise<void> {
+    status = now
+    await writeProjectorStatus(db, source, holder, now).catch(() => {})
+  }
+}
+
+function describe(follower: Follower, live: Generation): ProjectorStatus {
+  const state = follower.state()
+  if (!state) return { state: "starting", reason: "joining the topics", nextStep: null, detail: {} }
+  return {
+    state: state.waitingFor ? "waiting" : "following",
+    reason: state.waitingFor,
+    nextStep: null,
+    detail: {
+      generation: live.generation,
+      position: formatLsn(state.position),
+      pendingBytes: state.pendingBytes,
+      transactions: state.transactions,
+      changes: state.changes,
+      disturbed: state.disturbed,
+      staleRows: state.staleRows,
+    },
+  }
+}
+
+function dataTopicsOf(deps: ProjectorDeps): string[] {
+  const names = [...deps.projections.tables.map((table) => table.name), deps.projections.heartbeatTable]
+  return names.map((name) => `${deps.topicPrefix}.public.${name}`)
+}
+
+async function repeat(everyMs: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    await work().catch(() => {})
+    await pause(everyMs, signal)
+  }
+}
+
+/** Resolves after the time, or at once when the signal is aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve()
+      return
+    }
+    const finish = () => {
+      clearTimeout(timer)
+      signal.removeEventListener("abort", finish)
+      resolve()
+    }
+    const timer = setTimeout(finish, ms)
+    signal.addEventListener("abort", finish)
+  })
+}

@@ -1,0 +1,34 @@
+// What Redis' clock shows, as far as it can be known from here: a lease must end by that clock, because only then
+// a renewal that was held up inside a stopped Redis is over before it is carried out; and its end must be known
+// by our own clock, because we wait for it.
+
+/** A reading of Redis' clock, taken between two moments of our monotonic clock; all in milliseconds. */
+export type ClockReading = { redisMs: number; sentAt: number; answeredAt: number }
+
+export type RedisClock = {
+  /** @returns by how many milliseconds Redis' clock was set back since the reading before; 0 if it was not. */
+  read(reading: ClockReading): number
+  /** The earliest that Redis' clock can show at `monotonicMs`. */
+  earliest(monotonicMs: number): number
+}
+
+/** Readings are coarse by the round trip, so less than this is no proof of a clock set back. */
+const toleranceMs = 5
+
+export function createRedisClock(first: ClockReading): RedisClock {
+  const offsetOf = ({ redisMs, answeredAt }: ClockReading): number => redisMs - answeredAt
+  let offset = offsetOf(first)
+  return {
+    read(reading) {
+      const expectedAtLeast = reading.sentAt + offset
+      if (reading.redisMs < expectedAtLeast - toleranceMs) {
+        const setBack = reading.answeredAt + offset - reading.redisMs
+        offset = offsetOf(reading)
+        return setBack
+      }
+      offset = Math.max(offset, offsetOf(reading))
+      return 0
+    },
+    earliest: (monotonicMs) => Math.floor(monotonicMs + offset),
+  }
+}

@@ -1,0 +1,84 @@
+// What operators ask of the projector. Only the lease holder writes generation tables, so a request is a row that
+// it executes between batches, with its progress on the row.
+import type { Kysely } from "kysely"
+import type { QueryDatabase, RequestState } from "../../db/query-schema.ts"
+
+export type Request = {
+  id: bigint
+  state: RequestState
+  progress: unknown
+  error: string | null
+}
+
+/** Asks for a rebuild. @returns the request's id; an unfinished one is joined instead of asking twice. */
+export async function requestRebuild(
+  db: Kysely<QueryDatabase>,
+  source: string,
+  requestedBy: string | null,
+): Promise<{ id: bigint; joined: boolean }> {
+  return await db.transaction().execute(async (trx) => {
+    const open = await trx
+      .selectFrom("cdc.requests")
+      .select("id")
+      .where("source", "=", source)
+      .where("kind", "=", "rebuild")
+      .where("state", "in", ["pending", "running"])
+      .forUpdate()
+      .executeTakeFirst()
+    if (open) return { id: open.id, joined: true }
+    const made = await trx
+      .insertInto("cdc.requests")
+      .values({
+        source,
+        kind: "rebuild",
+        requested_by: requestedBy,
+        error: null,
+        started_at: null,
+        finished_at: null,
+      })
+      .returning("id")
+      .executeTakeFirstOrThrow()
+    return { id: made.id, joined: false }
+  })
+}
+
+export async function readRequest(db: Kysely<QueryDatabase>, id: bigint): Promise<Request | null> {
+  const row = await db
+    .selectFrom("cdc.requests")
+    .select(["id", "state", "progress", "error"])
+    .where("id", "=", id)
+    .executeTakeFirst()
+  return row ?? null
+}
+
+/** The oldest request that is not finished; one that a dead holder was running counts and is run again. */
+export async function findOpenRequest(db: Kysely<QueryDatabase>, source: string): Promise<bigint | null> {
+  const row = await db
+    .selectFrom("cdc.requests")
+    .select("id")
+    .where("source", "=", source)
+    .where("state", "in", ["pending", "running"])
+    .orderBy("id")
+    .limit(1)
+    .executeTakeFirst()
+  return row?.id ?? null
+}
+
+export async function updateRequest(
+  db: Kysely<QueryDatabase>,
+  id: bigint,
+  change: { state?: RequestState; progress?: unknown; error?: string },
+): Promise<void> {
+  const finished = change.state === "done" || change.state === "failed"
+  await db
+    .updateTable("cdc.requests")
+    .set({
+      ...(change.state ? { state: change.state } : {}),
+      ...(change.progress === undefined ? {} : { progress: JSON.stringify(change.progress) }),
+      ...(change.error === undefined ? {} : { error: change.error }),
+      ...(change.state === "running" ? { started_at: new Date() } : {}),
+      ...(finished ? { finished_at: new Date() } : {}),
+    })
+    .where("id", "=", id)
+    .execute()
+}
