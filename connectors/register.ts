@@ -71,7 +71,8 @@ export async function registerConnector(options: RegistrationOptions): Promise<R
     return { connectorName, outcome, dryRun, differences, topics }
   }
   if (running === null) await connect.createStopped(connectorName, wanted)
-  const before = await connect.readStatus(connectorName)
+  // The status of a connector that was deleted a moment ago may still be shown: a new one is known to be stopped.
+  const before = running === null ? null : await connect.readStatus(connectorName)
   let topics: TopicResult[]
   try {
     const offsets = (await connect.readOffsets(connectorName)) ?? []
