@@ -6,8 +6,9 @@ import { z } from "zod"
 import { projectDirectory, readLayout } from "./layout.ts"
 import type { ConnectOptions } from "./native/connect.ts"
 import { createNativeInfrastructure } from "./native/native.ts"
+import type { Part } from "./native/process.ts"
 import { readSettings } from "./settings.ts"
-import type { InfrastructureParts } from "./stack.ts"
+import type { Infrastructure, InfrastructureParts } from "./stack.ts"
 
 const Endpoints = z.object({
   stack: z.enum(["native", "compose", "external"]),
@@ -51,6 +52,21 @@ export const readEndpoints = (): Endpoints => {
 /** The endpoints in this file. */
 export const readEndpointsFile = (path: string): Endpoints =>
   Endpoints.parse(JSON.parse(readFileSync(path, "utf8")))
+
+/** The endpoints of a stack whose infrastructure runs; `services` says where the two services are. */
+export const endpointsOf = (
+  { kind, urls, passwords, parts }: Infrastructure,
+  directory: string,
+  services: { readonly commandUrl: string; readonly queryUrl: string; readonly parts: readonly Part[] },
+): Endpoints => {
+  const running = [...Object.values(parts), ...services.parts]
+  const pids = running.flatMap((part) => {
+    const pid = part.identity()?.pid
+    return pid === undefined ? [] : [[part.name, pid] as const]
+  })
+  const { commandUrl, queryUrl } = services
+  return { stack: kind, directory, commandUrl, queryUrl, ...urls, passwords, pids: Object.fromEntries(pids) }
+}
 
 /** Handles to the parts of the running stack. `options` hold for parts that are started through these handles. */
 export const stackParts = (endpoints: Endpoints, options: ConnectOptions = {}): InfrastructureParts => {

@@ -7,7 +7,7 @@ import { type Layout, projectDirectory } from "./layout.ts"
 import { createPart, type Part } from "./native/process.ts"
 import type { Progress } from "./progress.ts"
 import type { Settings } from "./settings.ts"
-import type { InfrastructureUrls } from "./stack.ts"
+import type { Infrastructure, InfrastructureUrls } from "./stack.ts"
 
 /** The two services and what must be done before they can run. */
 export interface Services {
@@ -17,8 +17,12 @@ export interface Services {
 }
 
 /** Both services of a stack, running or not. */
-export const createServices = (layout: Layout, urls: InfrastructureUrls, settings: Settings): Services => {
-  const { command_app, capture, base_loader, projector, reader } = layout.passwords
+export const createServices = (
+  layout: Layout,
+  { urls, passwords }: Pick<Infrastructure, "urls" | "passwords">,
+  settings: Settings,
+): Services => {
+  const { command_app, capture, base_loader, projector, reader } = passwords
   const databaseAs = (url: string, role: string, password: string): string => {
     const changed = new URL(url)
     changed.username = role

@@ -1,4 +1,5 @@
 // What a running stack is to those who use it, whether its parts are processes, containers or servers given by URL.
+import type { Passwords } from "./layout.ts"
 import type { Part } from "./native/process.ts"
 import type { Progress } from "./progress.ts"
 
@@ -17,10 +18,15 @@ export type InfrastructureParts = Readonly<
   Record<"commandDatabase" | "queryDatabase" | "kafka" | "registry" | "connect" | "redis", Part>
 >
 
+/** Passwords of the roles that the migrations create. */
+export type RolePasswords = Omit<Passwords, "admin">
+
 /** Everything that the two services need to run. */
 export interface Infrastructure {
+  readonly kind: "native" | "compose" | "external"
   readonly parts: InfrastructureParts
   readonly urls: InfrastructureUrls
+  readonly passwords: RolePasswords
   /** Returns when all parts serve; when one fails, throws with its last log lines. */
   readonly start: (progress: Progress) => Promise<void>
   /** Stops all parts in the order of the flow; also right when some never started. */

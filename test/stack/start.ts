@@ -2,16 +2,17 @@
 // where everything is, and waits. Ctrl-C, SIGTERM and the crash of any part end it: all parts are stopped, in order.
 import { rmSync } from "node:fs"
 import { join } from "node:path"
-import { type Endpoints, writeEndpoints } from "./endpoints.ts"
+import { type Endpoints, endpointsOf, writeEndpoints } from "./endpoints.ts"
+import { createInfrastructure, kindOfStart } from "./infrastructure.ts"
 import { installParts } from "./install.ts"
 import { type Layout, prepareLayout, projectDirectory } from "./layout.ts"
 import { receiveSignals, runErrand } from "./lifecycle.ts"
-import { createNativeInfrastructure } from "./native/native.ts"
 import { endpointsFile, takeOwnership } from "./ownership.ts"
 import { isFree } from "./ports.ts"
 import { createProgress, type Progress } from "./progress.ts"
 import { createServices } from "./services.ts"
 import type { Settings } from "./settings.ts"
+import type { Infrastructure } from "./stack.ts"
 import { describeSystem } from "./welcome.ts"
 
 /** Directory of the stack that people start; tests have another. */
@@ -19,6 +20,7 @@ export const stackDirectory = join(projectDirectory, ".stack")
 
 /** Runs the system until it is told to stop; the exit code is 0 after a stop on demand and 1 after a crash. */
 export const start = async (settings: Settings): Promise<number> => {
+  const kind = kindOfStart(settings)
   const began = Date.now()
   const progress = createProgress(console.log)
   const told = receiveSignals()
@@ -26,10 +28,8 @@ export const start = async (settings: Settings): Promise<number> => {
   try {
     await requireFreePorts(settings)
     const layout = await prepareLayout(stackDirectory, [settings.COMMAND_PORT, settings.QUERY_PORT])
-    const system = createSystem(layout, settings)
+    const system = createSystem(kind, layout, settings)
     const work = async (): Promise<number> => {
-      await installParts(progress, told.signal)
-      told.signal.throwIfAborted()
       await system.start(progress, told.signal)
       writeEndpoints(endpointsFile(stackDirectory), system.endpoints())
       progress.say(describeSystem(settings, layout.logs, (Date.now() - began) / 1000))
@@ -56,15 +56,16 @@ const requireFreePorts = async (settings: Settings): Promise<void> => {
   }
 }
 
-const createSystem = (layout: Layout, settings: Settings) => {
-  const infrastructure = createNativeInfrastructure(layout)
+const createSystem = (kind: Infrastructure["kind"], layout: Layout, settings: Settings) => {
+  const infrastructure = createInfrastructure(kind, layout)
   const services =
-    settings.STACK_PARTS === "infra" ? undefined : createServices(layout, infrastructure.urls, settings)
-  const parts = [...Object.values(infrastructure.parts), ...(services?.parts ?? [])]
-  const { admin: _, ...passwords } = layout.passwords
+    settings.STACK_PARTS === "infra" ? undefined : createServices(layout, infrastructure, settings)
+  const ours = services?.parts ?? []
   return {
-    parts,
+    parts: [...Object.values(infrastructure.parts), ...ours],
     start: async (progress: Progress, signal: AbortSignal): Promise<void> => {
+      if (kind === "native") await installParts(progress, signal)
+      signal.throwIfAborted()
       await infrastructure.start(progress)
       signal.throwIfAborted()
       await services?.start(progress, signal)
@@ -73,14 +74,11 @@ const createSystem = (layout: Layout, settings: Settings) => {
       await services?.stop()
       await infrastructure.stop()
     },
-    endpoints: (): Endpoints => ({
-      stack: "native",
-      directory: layout.directory,
-      commandUrl: `http://127.0.0.1:${settings.COMMAND_PORT}`,
-      queryUrl: `http://127.0.0.1:${settings.QUERY_PORT}`,
-      ...infrastructure.urls,
-      passwords,
-      pids: Object.fromEntries(parts.map((part) => [part.name, part.identity()?.pid ?? 0])),
-    }),
+    endpoints: (): Endpoints =>
+      endpointsOf(infrastructure, layout.directory, {
+        commandUrl: `http://127.0.0.1:${settings.COMMAND_PORT}`,
+        queryUrl: `http://127.0.0.1:${settings.QUERY_PORT}`,
+        parts: ours,
+      }),
   }
 }

@@ -40,11 +40,11 @@ export const status = async (settings: Settings, args: readonly string[]): Promi
 
 const readRows = (settings: Settings): Promise<Row[]> => {
   const layout = readLayout(stackDirectory)
-  const { parts, urls } = createNativeInfrastructure(layout)
+  const native = createNativeInfrastructure(layout)
   const infrastructure = (
     ["commandDatabase", "queryDatabase", "kafka", "registry", "connect", "redis"] as const
-  ).map((key) => rowOf(parts[key], layout.ports[key]))
-  const services = startedServices(createServices(layout, urls, settings).parts).map((part) =>
+  ).map((key) => rowOf(native.parts[key], layout.ports[key]))
+  const services = startedServices(createServices(layout, native, settings).parts).map((part) =>
     rowOf(part, part.name === "command" ? settings.COMMAND_PORT : settings.QUERY_PORT),
   )
   return Promise.all([...infrastructure, ...services])

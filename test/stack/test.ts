@@ -5,11 +5,12 @@
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { checks, runCheck } from "./checks.ts"
-import { writeEndpoints } from "./endpoints.ts"
+import { endpointsOf, writeEndpoints } from "./endpoints.ts"
+import { createInfrastructure } from "./infrastructure.ts"
 import { installParts } from "./install.ts"
 import { prepareLayout, projectDirectory } from "./layout.ts"
 import { receiveSignals, runErrand } from "./lifecycle.ts"
-import { createNativeInfrastructure } from "./native/native.ts"
+import { farDirectory } from "./native/postgres-home.ts"
 import { endpointsFile, takeOwnership } from "./ownership.ts"
 import { pickFreePort } from "./ports.ts"
 import { createProgress } from "./progress.ts"
@@ -35,26 +36,19 @@ export const test = async (settings: Settings, args: readonly string[]): Promise
   try {
     forget()
     const layout = await prepareLayout(directory, [settings.COMMAND_PORT, settings.QUERY_PORT])
-    const infrastructure = createNativeInfrastructure(layout, { durable: false })
+    const infrastructure = createInfrastructure(settings.STACK ?? "native", layout, { durable: false })
     const work = async (): Promise<number> => {
       if (args.length === 0) {
         for (const check of checks) tally = addTallies(tally, await runCheck(progress, check, signal))
       }
-      await installParts(progress, signal)
+      if (infrastructure.kind === "native") await installParts(progress, signal)
+      signal.throwIfAborted()
       await infrastructure.start(progress)
       signal.throwIfAborted()
       const taken = new Set<number>()
       const freeUrl = async () => `http://127.0.0.1:${await pickFreePort(taken)}`
-      const { admin: _, ...passwords } = layout.passwords
-      writeEndpoints(endpointsFile(directory), {
-        stack: "native",
-        directory,
-        commandUrl: await freeUrl(),
-        queryUrl: await freeUrl(),
-        ...infrastructure.urls,
-        passwords,
-        pids: {},
-      })
+      const services = { commandUrl: await freeUrl(), queryUrl: await freeUrl(), parts: [] }
+      writeEndpoints(endpointsFile(directory), endpointsOf(infrastructure, directory, services))
       const chosen = args.length === 0 ? runs : [{ title: "chosen tests", args }]
       for (const run of chosen) {
         const results = await progress.step(run.title, () => runTests(directory, run.args, signal))
@@ -84,4 +78,5 @@ const forget = (): void => {
   for (const name of ["data", "config", "logs", "results", "ports.json", "secrets.json", "endpoints.json"]) {
     rmSync(join(directory, name), { recursive: true, force: true })
   }
+  rmSync(farDirectory({ directory }), { recursive: true, force: true })
 }

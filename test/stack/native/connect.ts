@@ -11,8 +11,16 @@ export interface ConnectOptions {
   readonly offsetFlushMs?: number
 }
 
-const workerProperties = ({ ports, jars }: Layout, options: ConnectOptions): Record<string, string> => ({
-  "bootstrap.servers": `127.0.0.1:${ports.kafka}`,
+/** Where a worker finds its broker and its plugins, and where it listens. */
+export interface WorkerPlace {
+  readonly brokers: string
+  readonly plugins: string
+  readonly listener: string
+}
+
+/** Settings of a worker that need no password. */
+export const workerProperties = (place: WorkerPlace, options: ConnectOptions): Record<string, string> => ({
+  "bootstrap.servers": place.brokers,
   "group.id": "connect",
   "config.storage.topic": "connect-configs",
   "offset.storage.topic": "connect-offsets",
@@ -26,10 +34,10 @@ const workerProperties = ({ ports, jars }: Layout, options: ConnectOptions): Rec
   "producer.max.request.size": String(maxRecordBytes),
   "connector.client.config.override.policy": "Allowlist",
   "connector.client.config.override.allowlist": "linger.ms,batch.size,compression.type,max.request.size",
-  "plugin.path": join(jars, "plugins"),
+  "plugin.path": place.plugins,
   // Every plugin is named in its jar (for the converter see converter-pom.xml), so no class has to be read to find it.
   "plugin.discovery": "service_load",
-  listeners: `http://127.0.0.1:${ports.connect}`,
+  listeners: place.listener,
   "rest.advertised.host.name": "127.0.0.1",
   "key.converter": "org.apache.kafka.connect.json.JsonConverter",
   "value.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -41,7 +49,12 @@ const workerProperties = ({ ports, jars }: Layout, options: ConnectOptions): Rec
 /** The worker's part; serves its REST interface once it has joined its group. */
 export const createConnect = (layout: Layout, options: ConnectOptions = {}): Part => {
   const { ports, passwords } = layout
-  const config = writeProperties(layout, "connect.properties", workerProperties(layout, options))
+  const place = {
+    brokers: `127.0.0.1:${ports.kafka}`,
+    plugins: join(layout.jars, "plugins"),
+    listener: `http://127.0.0.1:${ports.connect}`,
+  }
+  const config = writeProperties(layout, "connect.properties", workerProperties(place, options))
   return createPart(
     {
       name: "connect",

@@ -46,7 +46,10 @@ export const createNativeInfrastructure = (layout: Layout, options: NativeOption
   const shown = (progress: Progress, title: string, part: Part, port: number): Promise<void> =>
     progress.step(title, part.start, `127.0.0.1:${port}`)
 
+  const { admin: _, ...passwords } = layout.passwords
   return {
+    kind: "native",
+    passwords,
     parts: { commandDatabase, queryDatabase, kafka, registry, connect, redis },
     urls: {
       commandDatabaseUrl: adminUrl(layout, { port: ports.commandDatabase }, "orders"),

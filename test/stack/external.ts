@@ -1,0 +1,100 @@
+// Infrastructure that somebody else runs and whose addresses stand in the environment. Nothing is started or stopped;
+// starting means to see that every server answers, so that a wrong address is named at once.
+import { connect } from "node:net"
+import pg from "pg"
+import type { Part } from "./native/process.ts"
+import type { ExternalServers } from "./settings.ts"
+import type { Infrastructure } from "./stack.ts"
+
+/** The servers as a stack whose parts can be looked at but not killed. */
+export const createExternalInfrastructure = (servers: ExternalServers): Infrastructure => {
+  const parts = {
+    commandDatabase: reachable("command-database", () => databaseAnswers(servers.COMMAND_ADMIN_URL)),
+    queryDatabase: reachable("query-database", () => databaseAnswers(servers.QUERY_ADMIN_URL)),
+    kafka: reachable("kafka", () => portAnswers(servers.KAFKA_BROKERS.split(",")[0] ?? "")),
+    registry: reachable("registry", () =>
+      httpAnswers(`${servers.SCHEMA_REGISTRY_URL}/apis/ccompat/v7/subjects`),
+    ),
+    connect: reachable("connect", () => httpAnswers(`${servers.CONNECT_URL}/connectors`)),
+    redis: reachable("redis", () => portAnswers(new URL(servers.REDIS_URL).host)),
+  }
+  return {
+    kind: "external",
+    parts,
+    urls: {
+      commandDatabaseUrl: servers.COMMAND_ADMIN_URL,
+      queryDatabaseUrl: servers.QUERY_ADMIN_URL,
+      kafkaBrokers: servers.KAFKA_BROKERS,
+      connectUrl: servers.CONNECT_URL,
+      registryUrl: servers.SCHEMA_REGISTRY_URL,
+      redisUrl: servers.REDIS_URL,
+    },
+    passwords: {
+      command_app: servers.COMMAND_APP_PASSWORD,
+      capture: servers.CAPTURE_PASSWORD,
+      base_loader: servers.BASE_LOADER_PASSWORD,
+      projector: servers.PROJECTOR_PASSWORD,
+      reader: servers.READER_PASSWORD,
+    },
+    start: (progress) =>
+      progress.step("External servers answer", async () => {
+        for (const part of Object.values(parts)) await part.start()
+      }),
+    stop: async () => {},
+  }
+}
+
+const reachable = (name: string, ask: () => Promise<void>): Part => {
+  const refuse = async () => {
+    throw new Error(
+      `${name} is run by somebody else (STACK=external): it cannot be stopped or killed from here.`,
+    )
+  }
+  return {
+    name,
+    log: "",
+    start: async () => {
+      try {
+        await ask()
+      } catch (error) {
+        const said = error instanceof Error ? error.message : String(error)
+        throw new Error(`${name} does not answer (${said}): check its address in the environment.`)
+      }
+    },
+    stop: refuse,
+    kill: refuse,
+    freeze: refuse,
+    thaw: refuse,
+    healthy: () =>
+      ask().then(
+        () => true,
+        () => false,
+      ),
+    identity: () => undefined,
+    crashed: () => false,
+  }
+}
+
+const portAnswers = (address: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(`tcp://${address}`)
+    const socket = connect({ host: hostname, port: Number(port), timeout: 5000 })
+    socket.once("connect", () => socket.end(resolve))
+    socket.once("error", reject)
+    socket.once("timeout", () => socket.destroy(new Error(`no answer from ${address}`)))
+  })
+
+const httpAnswers = async (url: string): Promise<void> => {
+  const response = await fetch(url, { signal: AbortSignal.timeout(5000) })
+  if (!response.ok) throw new Error(`HTTP ${response.status}`)
+}
+
+const databaseAnswers = async (connectionString: string): Promise<void> => {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5000 })
+  try {
+    await client.connect()
+    await client.query("select 1")
+  } finally {
+    await client.end()
+  }
+}
