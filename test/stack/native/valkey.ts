@@ -10,7 +10,10 @@ export const createValkey = (layout: Layout): Part =>
   createPart(
     {
       name: "redis",
-      command: valkeyBinary(layout.jars),
+      // Looked up when it is started: before the first installation there is none.
+      get command() {
+        return valkeyBinary(layout.jars)
+      },
       args: [
         ...["--bind", "127.0.0.1", "--port", String(layout.ports.redis)],
         ...["--save", "", "--appendonly", "no", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"],
