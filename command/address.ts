@@ -1,0 +1,16 @@
+// A postal address as requests send it: of an order's shipment and of a customer.
+import { z } from "@hono/zod-openapi"
+import { text } from "./http/text.ts"
+
+export const addressBody = z
+  .strictObject({
+    street: text(200),
+    city: text(100),
+    state: text(100).optional(),
+    zip: text(20),
+    country: z
+      .string()
+      .regex(/^[A-Z]{2}$/, "must be an ISO 3166 code such as US")
+      .optional(),
+  })
+  .openapi("Address")

@@ -1,0 +1,82 @@
+// The HTTP application: what every request passes, all routes, and what is answered when something fails.
+// Nothing unexpected reaches a client: it gets a problem document, the log gets the error.
+import { OpenAPIHono } from "@hono/zod-openapi"
+import type { Context } from "hono"
+import { HTTPException } from "hono/http-exception"
+import { requestId } from "hono/request-id"
+import type { Kysely } from "kysely"
+import type { Logger } from "pino"
+import type { CommandDatabase } from "../db/command-schema.ts"
+import { type CustomerRouteDeps, createCustomerRoutes } from "./customers/routes.ts"
+import { isUnavailable } from "./database-errors.ts"
+import { type Execute, OutcomeUnknown } from "./execute.ts"
+import { limitBody } from "./http/body-limit.ts"
+import { createHealthRoutes } from "./http/health.ts"
+import { createRequestLog } from "./http/request-log.ts"
+import { refuseInvalid } from "./http/validation.ts"
+import { faultResponse, HttpFault } from "./http-errors.ts"
+import { createOrderRoutes, type OrderRouteDeps } from "./orders/routes.ts"
+
+export type AppDeps = OrderRouteDeps &
+  CustomerRouteDeps & {
+    db: Kysely<CommandDatabase>
+    execute: Execute
+    isStopping: () => boolean
+    logger: Logger
+  }
+
+export function createApp(deps: AppDeps): OpenAPIHono {
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid })
+  app.use(requestId())
+  app.use(createRequestLog(deps))
+  app.use(limitBody)
+  app.route("/", createOrderRoutes(deps))
+  app.route("/", createCustomerRoutes(deps))
+  app.route("/", createHealthRoutes(deps))
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "Lockstep command service", version: "1" },
+  })
+  app.notFound((c) => faultResponse(notFound(app, c), c.req.path))
+  app.onError((error, c) => {
+    const fault = toFault(error, c)
+    if (fault.code === "internal-error" || fault.code === "outcome-unknown") {
+      deps.logger.error({ err: error, requestId: c.get("requestId") }, fault.message)
+    } else if (fault.code === "database-unavailable") {
+      deps.logger.warn({ err: error, requestId: c.get("requestId") }, fault.message)
+    }
+    return faultResponse(fault, c.req.path)
+  })
+  return app
+}
+
+function toFault(error: Error, c: Context): HttpFault {
+  if (error instanceof HttpFault) return error
+  if (error instanceof OutcomeUnknown) {
+    return new HttpFault(
+      "outcome-unknown",
+      "The connection to the database was lost while committing: the command may have been applied or not. " +
+        "If it carried an Idempotency-Key, send it again with the same key.",
+    )
+  }
+  if (isUnavailable(error)) {
+    return new HttpFault("database-unavailable", "The command was not applied. Try again shortly.")
+  }
+  if (c.req.raw.signal.aborted) return new HttpFault("request-aborted", "The request ended early.")
+  if (error instanceof HTTPException && error.status < 500) {
+    return new HttpFault("malformed-json", "The request could not be read.")
+  }
+  return new HttpFault("internal-error", "The command was not applied. The log has the reason.")
+}
+
+/** 405 with `Allow` if another method would have found a route, else 404. */
+function notFound(app: OpenAPIHono, c: Context): HttpFault {
+  const allowed = app.openAPIRegistry.definitions
+    .flatMap((definition) => (definition.type === "route" ? [definition.route] : []))
+    .filter(({ path }) => new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(c.req.path))
+    .map(({ method }) => method.toUpperCase())
+  if (c.req.path === "/openapi.json") allowed.push("GET")
+  if (allowed.length === 0) return new HttpFault("route-not-found", "There is nothing at this path.")
+  const methods = [...new Set(allowed)].join(", ")
+  return new HttpFault("method-not-allowed", `This path takes ${methods}.`, { headers: { Allow: methods } })
+}

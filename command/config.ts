@@ -1,0 +1,46 @@
+// The command service's settings. The only reader of the environment; every fault is reported at once, and
+// what is printed hides the password.
+import { z } from "zod"
+
+const environment = z.object({
+  COMMAND_HOST: z.string().min(1).default("127.0.0.1"),
+  COMMAND_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  COMMAND_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+  COMMAND_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(1_000).default(20),
+  IDEMPOTENCY_KEY_TTL_HOURS: z.coerce.number().int().min(1).max(8_760).default(24),
+  LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
+})
+
+export type Config = {
+  host: string
+  /** 0 takes a free port. */
+  port: number
+  databaseUrl: string
+  maxConnections: number
+  idempotencyKeyTtlHours: number
+  logLevel: z.infer<typeof environment>["LOG_LEVEL"]
+}
+
+/** Throws an error whose message lists everything that is missing or wrong. */
+export function loadConfig(env: Record<string, string | undefined> = process.env): Config {
+  const parsed = environment.safeParse(env)
+  if (!parsed.success) {
+    throw new Error(`the command service's settings are not usable:\n${z.prettifyError(parsed.error)}`)
+  }
+  return {
+    host: parsed.data.COMMAND_HOST,
+    port: parsed.data.COMMAND_PORT,
+    databaseUrl: parsed.data.COMMAND_DATABASE_URL,
+    maxConnections: parsed.data.COMMAND_MAX_CONNECTIONS,
+    idempotencyKeyTtlHours: parsed.data.IDEMPOTENCY_KEY_TTL_HOURS,
+    logLevel: parsed.data.LOG_LEVEL,
+  }
+}
+
+/** The settings as they may be logged. */
+export function describeConfig(config: Config): Record<string, unknown> {
+  const url = new URL(config.databaseUrl)
+  if (url.password !== "") url.password = "***"
+  url.search = ""
+  return { ...config, databaseUrl: url.href }
+}

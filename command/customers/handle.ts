@@ -1,0 +1,65 @@
+// Customers in Postgres. A customer has no rules beyond its columns' and leaves no events, so its commands are
+// statements; its version rises with each.
+import { type Selectable, sql, type Transaction } from "kysely"
+import type { CommandDatabase } from "../../db/command-schema.ts"
+import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
+import type { CustomerId } from "../ids.ts"
+import { accept, type Result, refuse } from "../rejection.ts"
+import type { CustomerChange, CustomerRequest } from "./bodies.ts"
+
+/** A customer written by the transaction with this id. */
+type SavedCustomer = Selectable<CommandDatabase["customers"]> & { xid: string }
+
+const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
+
+/** Creates a customer. An e-mail address in use shows as a violated unique index (see database-errors.ts). */
+export async function createCustomer(
+  trx: Transaction<CommandDatabase>,
+  id: CustomerId,
+  { email, name, phone, address }: CustomerRequest,
+  now: Date,
+): Promise<Result<SavedCustomer>> {
+  const row = await trx
+    .insertInto("customers")
+    .values({
+      id,
+      email,
+      name,
+      phone: phone ?? null,
+      address: address === undefined ? null : JSON.stringify(address),
+      created_at: now,
+      updated_at: now,
+    })
+    .returningAll()
+    .returning(ownXid)
+    .executeTakeFirstOrThrow()
+  return accept(row)
+}
+
+/** Overwrites the members that the change names; null clears. */
+export async function changeCustomer(
+  trx: Transaction<CommandDatabase>,
+  id: CustomerId,
+  { address, ...change }: CustomerChange,
+  ifMatch: IfMatch | undefined,
+  now: Date,
+): Promise<Result<SavedCustomer>> {
+  const present = await trx
+    .selectFrom("customers")
+    .select("version")
+    .where("id", "=", id)
+    .forUpdate()
+    .executeTakeFirst()
+  if (!present) return refuse("customer-not-found", "There is no such customer.")
+  const mismatch = refuseUnlessMatching(ifMatch, present.version)
+  if (mismatch) return mismatch
+  const row = await trx
+    .updateTable("customers")
+    .set({ ...change, version: sql<number>`version + 1`, updated_at: now }) // undefined members are left out
+    .$if(address !== undefined, (update) => update.set({ address: address && JSON.stringify(address) }))
+    .where("id", "=", id)
+    .returningAll()
+    .returning(ownXid)
+    .executeTakeFirstOrThrow()
+  return accept(row)
+}

@@ -1,0 +1,65 @@
+// What can be done to a customer over HTTP.
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Execute } from "../execute.ts"
+import { ifMatchHeader } from "../http/if-match.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { type CustomerId, customerId } from "../ids.ts"
+import { accept } from "../rejection.ts"
+import { customerBody, customerChange, customerRequest, toCustomerBody } from "./bodies.ts"
+import { changeCustomer, createCustomer } from "./handle.ts"
+
+export type CustomerRouteDeps = { execute: Execute; now: () => Date; newCustomerId: () => CustomerId }
+
+const postCustomer = createRoute({
+  method: "post",
+  path: "/customers",
+  summary: "Create a customer; the e-mail address is unique, ignoring case",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader }),
+    body: jsonOf(customerRequest),
+  },
+  responses: answersOf(201, customerBody),
+})
+
+const patchCustomer = createRoute({
+  method: "patch",
+  path: "/customers/{id}",
+  summary: "Change a customer; null clears phone or address",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    params: z.object({ id: customerId.openapi({ param: { name: "id", in: "path" } }) }),
+    body: jsonOf(customerChange),
+  },
+  responses: answersOf(200, customerBody),
+})
+
+/** All routes of customers. */
+export function createCustomerRoutes({ execute, now, newCustomerId }: CustomerRouteDeps): OpenAPIHono {
+  const routes = new OpenAPIHono()
+
+  routes.openapi(postCustomer, (c) => {
+    const request = c.req.valid("json")
+    return respond(c, execute, async (trx) => {
+      const id = newCustomerId()
+      const result = await createCustomer(trx, id, request, now())
+      return result.ok
+        ? accept(done(result.value.xid, 201, toCustomerBody(result.value), `/customers/${id}`))
+        : result
+    })
+  })
+
+  routes.openapi(patchCustomer, (c) => {
+    const { id } = c.req.valid("param")
+    const change = c.req.valid("json")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await changeCustomer(trx, id, change, ifMatch, now())
+      return result.ok ? accept(done(result.value.xid, 200, toCustomerBody(result.value))) : result
+    })
+  })
+
+  return routes
+}

@@ -1,0 +1,114 @@
+// Every command runs through here: one SQL transaction around the command's work and, if the request is keyed,
+// around its stored answer; then the consistency token, which needs the commit behind it.
+import { ExponentialBackoff, handleWhen, retry } from "cockatiel"
+import type { Kysely, Transaction } from "kysely"
+import type { Logger } from "pino"
+import type { CommandDatabase } from "../db/command-schema.ts"
+import { tokenOf } from "./consistency-token.ts"
+import { isConflict, isUnavailable, rejectionOf } from "./database-errors.ts"
+import { type Answer, claimKey, fingerprintOf, storeAnswer } from "./idempotency.ts"
+import { accept, type Refused, type Result, refuse } from "./rejection.ts"
+
+/** The answer to a command, and the id of the transaction that did it. */
+export type Done = { answer: Answer; xid: string }
+
+/** A command's work: writes through the transaction and says the answer, or refuses and has written nothing. */
+export type Work = (trx: Transaction<CommandDatabase>) => Promise<Result<Done>>
+
+/** What makes two requests the same request. */
+export type Keyed = { key: string | undefined; method: string; path: string; body: string }
+
+export type Executed = {
+  answer: Answer
+  /** Undefined if Postgres went away right after the commit; the command is done nevertheless. */
+  token: string | undefined
+  replayed: boolean
+}
+
+export type Execute = (request: Keyed, work: Work) => Promise<Result<Executed>>
+
+/** The connection was lost during COMMIT: nobody can know whether the command took place. */
+export class OutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super("the connection was lost while committing", { cause })
+  }
+}
+
+// Thrown to make Kysely roll back, and caught again below.
+class RollBack extends Error {
+  readonly refused: Refused
+  constructor(refused: Refused) {
+    super(refused.rejection.code)
+    this.refused = refused
+  }
+}
+
+type Committed = Done & { replayed: boolean }
+
+/** Throws what `isUnavailable` recognises if the database cannot serve, `OutcomeUnknown`, or a fault of ours. */
+export function createExecute(options: { db: Kysely<CommandDatabase>; logger: Logger }): Execute {
+  const { db, logger } = options
+  const again = retry(handleWhen(isConflict), {
+    maxAttempts: 5,
+    backoff: new ExponentialBackoff({ initialDelay: 10, maxDelay: 500 }), // jittered by default
+  })
+  const tokenAgain = retry(handleWhen(isUnavailable), {
+    maxAttempts: 3,
+    backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 200 }),
+  })
+
+  return async (request, work) => {
+    let committed: Committed
+    try {
+      committed = await again.execute(() => commit(db, request, work))
+    } catch (error) {
+      const refused = error instanceof RollBack ? error.refused : rejectionOf(error)
+      if (refused) return refused
+      throw error
+    }
+    const { answer, xid, replayed } = committed
+    const token = await tokenAgain
+      .execute(() => tokenOf(db, xid))
+      .catch((error: unknown) => {
+        logger.warn({ err: error, xid }, "an accepted command is answered without a consistency token")
+        return undefined
+      })
+    return accept({ answer, token, replayed })
+  }
+}
+
+async function commit(db: Kysely<CommandDatabase>, request: Keyed, work: Work): Promise<Committed> {
+  let committing = false
+  try {
+    return await db.transaction().execute(async (trx) => {
+      const done = await answerOnce(trx, request, work)
+      committing = true
+      return done
+    })
+  } catch (error) {
+    throw committing && isUnavailable(error) ? new OutcomeUnknown(error) : error
+  }
+}
+
+async function answerOnce(
+  trx: Transaction<CommandDatabase>,
+  { key, method, path, body }: Keyed,
+  work: Work,
+): Promise<Committed> {
+  if (key !== undefined) {
+    const claim = await claimKey(trx, key, fingerprintOf(method, path, body))
+    if (claim.state === "answered") return { answer: claim.answer, xid: claim.xid, replayed: true }
+    if (claim.state === "other-request") throw new RollBack(keyReused())
+  }
+  const result = await work(trx)
+  if (!result.ok) throw new RollBack(result)
+  if (key !== undefined) await storeAnswer(trx, key, result.value.answer)
+  return { ...result.value, replayed: false }
+}
+
+function keyReused(): Refused {
+  return refuse(
+    "idempotency-key-reused",
+    "This Idempotency-Key belongs to another request. Use a new key for a new request.",
+  )
+}

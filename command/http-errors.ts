@@ -1,0 +1,119 @@
+// The one table from codes to HTTP: every rejection and every fault of a request has its status and title here,
+// and a code without an entry does not compile. Problems are RFC 9457 documents; `type` is stable.
+import { z } from "@hono/zod-openapi"
+import type { Rejection, RejectionCode } from "./rejection.ts"
+
+type RequestFault =
+  | "malformed-json"
+  | "invalid-request"
+  | "unsupported-media-type"
+  | "body-too-large"
+  | "request-aborted"
+  | "route-not-found"
+  | "method-not-allowed"
+  | "database-unavailable"
+  | "outcome-unknown"
+  | "internal-error"
+
+export type ProblemCode = RejectionCode | RequestFault
+
+const problems = {
+  "order-not-found": [404, "Order not found"],
+  "line-not-found": [404, "Order line not found"],
+  "customer-not-found": [404, "Customer not found"],
+  "customer-unknown": [422, "Unknown customer"],
+  "product-unknown": [422, "Unknown product"],
+  "product-inactive": [422, "Product not for sale"],
+  "price-mismatch": [409, "Price differs from the catalogue"],
+  "currency-required": [422, "Currency required"],
+  "currency-mismatch": [422, "More than one currency"],
+  "order-not-draft": [409, "Order is not a draft"],
+  "order-empty": [409, "Order has no items"],
+  "order-closed": [409, "Order is closed"],
+  "order-not-cancellable": [409, "Order cannot be cancelled"],
+  "too-many-lines": [422, "Too many lines"],
+  "amount-too-large": [422, "Amount too large"],
+  "email-taken": [409, "E-mail address taken"],
+  "version-mismatch": [412, "Version differs from If-Match"],
+  "version-conflict": [409, "Changed by another command"],
+  "idempotency-key-reused": [422, "Idempotency key reused"],
+  "malformed-json": [400, "Malformed JSON"],
+  "invalid-request": [422, "Invalid request"],
+  "unsupported-media-type": [415, "Unsupported media type"],
+  "body-too-large": [413, "Body too large"],
+  "request-aborted": [400, "Request aborted"],
+  "route-not-found": [404, "No such resource"],
+  "method-not-allowed": [405, "Method not allowed"],
+  "database-unavailable": [503, "Database unavailable"],
+  "outcome-unknown": [503, "Outcome unknown"],
+  "internal-error": [500, "Internal error"],
+} as const satisfies Record<ProblemCode, readonly [status: number, title: string]>
+
+/** One place in the request that is wrong: a JSON pointer into the body, or the name of a header or parameter. */
+export type RequestError = { pointer?: string; header?: string; parameter?: string; detail: string }
+
+export const problemBody = z
+  .object({
+    type: z.string().openapi({ example: "urn:lockstep:problem:price-mismatch" }),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    instance: z.string(),
+    errors: z
+      .array(
+        z.object({
+          pointer: z.string().optional(),
+          header: z.string().optional(),
+          parameter: z.string().optional(),
+          detail: z.string(),
+        }),
+      )
+      .optional(),
+  })
+  .loose()
+  .openapi("Problem")
+
+/** A request that cannot be taken; thrown anywhere below a route, answered by the app. */
+export class HttpFault extends Error {
+  readonly code: RequestFault
+  readonly errors: readonly RequestError[]
+  readonly headers: Record<string, string>
+  constructor(
+    code: RequestFault,
+    detail: string,
+    more: { errors?: readonly RequestError[]; headers?: Record<string, string> } = {},
+  ) {
+    super(detail)
+    this.code = code
+    this.errors = more.errors ?? []
+    this.headers = more.headers ?? {}
+  }
+}
+
+/** The answer to a refused command. `instance` is the path that was asked for. */
+export function rejectionResponse({ code, detail, about }: Rejection, instance: string): Response {
+  return problemResponse(code, detail, instance, about)
+}
+
+export function faultResponse({ code, message, errors, headers }: HttpFault, instance: string): Response {
+  return problemResponse(code, message, instance, errors.length > 0 ? { errors } : {}, headers)
+}
+
+function problemResponse(
+  code: ProblemCode,
+  detail: string,
+  instance: string,
+  members: Record<string, unknown>,
+  headers: Record<string, string> = {},
+): Response {
+  const [status, title] = problems[code]
+  const body = { type: `urn:lockstep:problem:${code}`, title, status, detail, instance, ...members }
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: {
+      ...headers,
+      "Content-Type": "application/problem+json",
+      ...(status === 503 ? { "Retry-After": "1" } : {}),
+    },
+  })
+}

@@ -1,0 +1,61 @@
+// Between a route and `execute`: takes the request's key, method, path and body, runs the work and sends the
+// answer with its headers.
+import { type RouteConfig, z } from "@hono/zod-openapi"
+import type { Context } from "hono"
+import type { Done, Execute, Work } from "../execute.ts"
+import { problemBody, rejectionResponse } from "../http-errors.ts"
+
+export const idempotencyKeyHeader = z
+  .string()
+  .regex(/^[\x20-\x7e]{1,255}$/, "must be 1 to 255 printable ASCII characters")
+  .optional()
+  .openapi({ description: "Repeating a request with its key repeats its answer and does nothing else." })
+
+/** What a command's work returns: the resource that it wrote, as an answer. Its version is the ETag. */
+export function done(xid: string, status: 200 | 201, resource: { version: number }, location?: string): Done {
+  const headers = {
+    "Content-Type": "application/json",
+    ETag: `"${resource.version}"`,
+    ...(location === undefined ? {} : { Location: location }),
+  }
+  return { xid, answer: { status, headers, body: JSON.stringify(resource) } }
+}
+
+/** Runs the work once for this request and answers. Database errors are left to the app. */
+export async function respond(c: Context, execute: Execute, work: Work): Promise<Response> {
+  const request = {
+    key: c.req.header("idempotency-key"),
+    method: c.req.method,
+    path: c.req.path,
+    body: await c.req.text(),
+  }
+  const result = await execute(request, work)
+  if (!result.ok) return rejectionResponse(result.rejection, c.req.path)
+  const { answer, token, replayed } = result.value
+  const headers = new Headers(answer.headers)
+  if (token !== undefined) headers.set("Consistency-Token", token)
+  if (replayed) headers.set("Idempotency-Replayed", "true")
+  return new Response(answer.body, { status: answer.status, headers })
+}
+
+/** A route's JSON body. */
+export function jsonOf<Schema extends z.ZodType>(schema: Schema) {
+  return { required: true, content: { "application/json": { schema } } }
+}
+
+/** A route's documented answers: the resource, or a problem. */
+export function answersOf(status: 200 | 201, schema: z.ZodType): RouteConfig["responses"] {
+  const headers: Record<string, { schema: { type: "string" }; description: string }> = {
+    ETag: { schema: { type: "string" }, description: "The version, for If-Match." },
+    "Consistency-Token": { schema: { type: "string" }, description: "Makes a read wait for this command." },
+    "Idempotency-Replayed": { schema: { type: "string" }, description: "Present if this repeats an answer." },
+    ...(status === 201 ? { Location: { schema: { type: "string" }, description: "The resource." } } : {}),
+  }
+  return {
+    [status]: { description: "Accepted.", headers, content: { "application/json": { schema } } },
+    default: {
+      description: "Refused, with nothing changed.",
+      content: { "application/problem+json": { schema: problemBody } },
+    },
+  }
+}

@@ -1,0 +1,80 @@
+// Idempotency keys: the finished answer of a keyed command is kept in the transaction that did the command's
+// work, so either both exist or neither. Claiming a key inserts its row first: a second request with the same
+// key waits in that insert until the first has committed (then it finds the answer) or rolled back (then it
+// claims the key itself). Rejections roll back and are not kept: the same key may be tried again.
+import { createHash } from "node:crypto"
+import { type Kysely, sql, type Transaction } from "kysely"
+import { z } from "zod"
+import type { CommandDatabase } from "../db/command-schema.ts"
+
+/** An answer as it went out and will go out again, byte for byte. */
+export type Answer = { status: number; headers: Record<string, string>; body: string }
+
+export type Claim =
+  | { state: "claimed" }
+  | { state: "answered"; answer: Answer; xid: string }
+  | { state: "other-request" }
+
+const storedHeaders = z.record(z.string(), z.string())
+
+/** What must be equal for two requests to be the same: method, path and the body's bytes. */
+export function fingerprintOf(method: string, path: string, body: string): string {
+  return createHash("sha256").update(`${method} ${path}\n${body}`).digest("hex")
+}
+
+/** Claims the key for this transaction, or tells what it stands for already. */
+export async function claimKey(
+  trx: Transaction<CommandDatabase>,
+  key: string,
+  fingerprint: string,
+): Promise<Claim> {
+  const claimed = await trx
+    .insertInto("idempotency_keys")
+    .values({ key, fingerprint, status: 0, headers: "{}", body: "" })
+    .onConflict((conflict) => conflict.column("key").doNothing())
+    .returning("key")
+    .executeTakeFirst()
+  if (claimed) return { state: "claimed" }
+  const stored = await trx
+    .selectFrom("idempotency_keys")
+    .select(["fingerprint", "status", "headers", "body", sql<string>`xid::text`.as("xid")])
+    .where("key", "=", key)
+    .executeTakeFirst()
+  if (!stored) return claimKey(trx, key, fingerprint) // it was purged between the two statements
+  if (stored.fingerprint !== fingerprint) return { state: "other-request" }
+  const { status, headers, body, xid } = stored
+  return { state: "answered", answer: { status, headers: storedHeaders.parse(headers), body }, xid }
+}
+
+/** Keeps the answer under the claimed key. */
+export async function storeAnswer(
+  trx: Transaction<CommandDatabase>,
+  key: string,
+  { status, headers, body }: Answer,
+): Promise<void> {
+  await trx
+    .updateTable("idempotency_keys")
+    .set({ status, headers: JSON.stringify(headers), body })
+    .where("key", "=", key)
+    .execute()
+}
+
+const purgeBatch = 1_000
+
+/**
+ * Deletes keys older than this by the database's clock, in bounded batches, and returns how many. Safe with
+ * several instances: a row that another one is deleting is skipped. A key that has expired but is not yet
+ * deleted still answers.
+ */
+export async function purgeExpiredKeys(db: Kysely<CommandDatabase>, ttlHours: number): Promise<number> {
+  for (let total = 0; ; ) {
+    const { numAffectedRows = 0n } = await sql`
+      delete from idempotency_keys where key in (
+        select key from idempotency_keys
+        where created_at < now() - make_interval(hours => ${ttlHours})
+        order by created_at limit ${purgeBatch} for update skip locked
+      )`.execute(db)
+    total += Number(numAffectedRows)
+    if (numAffectedRows < purgeBatch) return total
+  }
+}

@@ -1,0 +1,54 @@
+// Money as the write side knows it: whole minor units (cents) and an ISO 4217 currency, never a float.
+// In JSON an amount is a decimal string with exactly the currency's fraction digits.
+import { z } from "@hono/zod-openapi"
+
+export type Money = { amountMinor: bigint; currency: string }
+
+/** The largest amount a bigint column holds. */
+export const maximumAmountMinor = 2n ** 63n - 1n
+
+export const currencyCode = z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as USD")
+
+/** Money in an answer, e.g. `{"amount":"59.98","currency":"USD"}`. */
+export const moneyBody = z
+  .object({ amount: z.string().openapi({ example: "59.98" }), currency: currencyCode })
+  .openapi("Money")
+
+// ISO 4217 list one, column "minor unit"; every other currency has two digits.
+const unusualFractionDigits: Record<string, number> = {
+  ...Object.fromEntries(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" ").map((code) => [code, 0]),
+  ),
+  ...Object.fromEntries("BHD IQD JOD KWD LYD OMR TND".split(" ").map((code) => [code, 3])),
+  ...Object.fromEntries("CLF UYW".split(" ").map((code) => [code, 4])),
+}
+
+/** How many decimal digits amounts of this currency have. */
+export function fractionDigits(currency: string): number {
+  return unusualFractionDigits[currency] ?? 2
+}
+
+/** `2999n` of USD is "29.99"; of JPY "2999"; of KWD "2.999". */
+export function formatAmount({ amountMinor, currency }: Money): string {
+  const digits = fractionDigits(currency)
+  if (digits === 0) return amountMinor.toString()
+  const sign = amountMinor < 0n ? "-" : ""
+  const padded = (amountMinor < 0n ? -amountMinor : amountMinor).toString().padStart(digits + 1, "0")
+  return `${sign}${padded.slice(0, -digits)}.${padded.slice(-digits)}`
+}
+
+export function toMoneyBody(money: Money): z.infer<typeof moneyBody> {
+  return { amount: formatAmount(money), currency: money.currency }
+}
+
+/**
+ * The minor units of a plain decimal text ("29.99", "29.990", "30"), or undefined if the text is none or is
+ * finer than the currency: nothing is ever rounded.
+ */
+export function parseAmount(decimal: string, currency: string): bigint | undefined {
+  const [, whole, fraction = ""] = /^(\d+)(?:\.(\d+))?$/.exec(decimal) ?? []
+  if (whole === undefined) return undefined
+  const digits = fractionDigits(currency)
+  if (/[^0]/.test(fraction.slice(digits))) return undefined
+  return BigInt(whole + fraction.slice(0, digits).padEnd(digits, "0"))
+}

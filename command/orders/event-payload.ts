@@ -1,0 +1,104 @@
+// The stored form of an event in `order_events`: snake_case JSON, amounts as decimal texts of minor units, so
+// that no reader's JSON parser can round them. No personal data: of address and note only the column's name.
+import { z } from "@hono/zod-openapi"
+import { customerId, type OrderId, productId } from "../ids.ts"
+import type { OrderEvent } from "./events.ts"
+import type { Item } from "./order.ts"
+
+const fields = z.array(z.enum(["shipping_address", "note"])).readonly()
+const line = z.number().int()
+const storedItem = z
+  .object({
+    line,
+    product_id: productId,
+    quantity: z.number().int(),
+    unit_price_minor: z.string().regex(/^\d+$/),
+  })
+  .transform(
+    (item): Item => ({
+      line: item.line,
+      productId: item.product_id,
+      quantity: item.quantity,
+      unitPriceMinor: BigInt(item.unit_price_minor),
+    }),
+  )
+const created = z.object({
+  customer_id: customerId,
+  currency: z.string(),
+  items: z.array(storedItem),
+  fields,
+})
+const updated = z.object({ fields })
+const changed = z.object({ line, quantity: z.number().int() })
+const removed = z.object({ line })
+
+export type StoredEvent = {
+  version: number
+  type: string
+  payload: unknown
+  reason: string | null
+  occurred_at: Date
+}
+
+/** The columns of an event's row. */
+export function toStoredEvent(event: OrderEvent): StoredEvent {
+  return {
+    version: event.version,
+    type: event.type,
+    payload: payloadOf(event),
+    reason: event.type === "OrderCancelled" ? event.reason : null,
+    occurred_at: event.at,
+  }
+}
+
+function payloadOf(event: OrderEvent): Record<string, unknown> {
+  switch (event.type) {
+    case "OrderCreated": {
+      const { customerId, currency, items, fields } = event
+      return { customer_id: customerId, currency, items: items.map(toStoredItem), fields }
+    }
+    case "OrderUpdated":
+      return { fields: event.fields }
+    case "ItemAdded":
+      return toStoredItem(event.item)
+    case "ItemChanged":
+      return { line: event.line, quantity: event.quantity }
+    case "ItemRemoved":
+      return { line: event.line }
+    case "OrderConfirmed":
+    case "OrderCancelled":
+      return {}
+    default:
+      return event satisfies never
+  }
+}
+
+function toStoredItem({ line, productId, quantity, unitPriceMinor }: Item): Record<string, unknown> {
+  return { line, product_id: productId, quantity, unit_price_minor: unitPriceMinor.toString() }
+}
+
+/** The event that a row of `order_events` holds. Throws if the row is none that this version writes. */
+export function fromStoredEvent(orderId: OrderId, stored: StoredEvent): OrderEvent {
+  const { type, payload } = stored
+  const recorded = { version: stored.version, at: stored.occurred_at }
+  switch (type) {
+    case "OrderCreated": {
+      const { customer_id, currency, items, fields } = created.parse(payload)
+      return { type, orderId, customerId: customer_id, currency, items, fields, ...recorded }
+    }
+    case "OrderUpdated":
+      return { type, fields: updated.parse(payload).fields, ...recorded }
+    case "ItemAdded":
+      return { type, item: storedItem.parse(payload), ...recorded }
+    case "ItemChanged":
+      return { type, ...changed.parse(payload), ...recorded }
+    case "ItemRemoved":
+      return { type, ...removed.parse(payload), ...recorded }
+    case "OrderConfirmed":
+      return { type, ...recorded }
+    case "OrderCancelled":
+      return { type, reason: stored.reason ?? "", ...recorded }
+    default:
+      throw new Error(`order_events holds an unknown type: ${type}`)
+  }
+}

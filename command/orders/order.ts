@@ -1,0 +1,67 @@
+// The order aggregate: a union on `status`, so that a time or a reason exists only where it can.
+// Address and note are no part of it: no rule looks at them and they are personal data, so they live in the
+// row only (`OrderDetails`) and never in an event.
+
+import type { CustomerId, OrderId, ProductId } from "../ids.ts"
+import { type Money, maximumAmountMinor } from "../money.ts"
+
+export type Item = {
+  /** 1, 2, .. in the order of adding; a removed line's number is not given again. */
+  line: number
+  productId: ProductId
+  quantity: number
+  /** The catalogue's price when the line was added; it stays when the quantity changes. */
+  unitPriceMinor: bigint
+}
+
+type OrderFacts = {
+  id: OrderId
+  customerId: CustomerId
+  currency: string
+  items: readonly Item[]
+  lastLine: number
+  discountMinor: bigint
+  shippingMinor: bigint
+  taxMinor: bigint
+  version: number
+  createdAt: Date
+  updatedAt: Date
+}
+
+export type DraftOrder = OrderFacts & { status: "draft" }
+export type ConfirmedOrder = OrderFacts & { status: "confirmed"; confirmedAt: Date }
+export type PaidOrder = OrderFacts & { status: "paid"; confirmedAt: Date }
+export type ShippedOrder = OrderFacts & { status: "shipped"; confirmedAt: Date }
+export type DeliveredOrder = OrderFacts & { status: "delivered"; confirmedAt: Date }
+export type CancelledOrder = OrderFacts & {
+  status: "cancelled"
+  /** Null if it was cancelled as a draft. */
+  confirmedAt: Date | null
+  cancelledAt: Date
+  cancelReason: string
+}
+
+export type Order = DraftOrder | ConfirmedOrder | PaidOrder | ShippedOrder | DeliveredOrder | CancelledOrder
+
+/** Sums of an order in minor units of its currency: total = subtotal - discount + shipping + tax. */
+export function orderSums(order: Order): { subtotalMinor: bigint; totalMinor: bigint } {
+  const subtotalMinor = subtotalOf(order.items)
+  return {
+    subtotalMinor,
+    totalMinor: subtotalMinor - order.discountMinor + order.shippingMinor + order.taxMinor,
+  }
+}
+
+export function subtotalOf(items: readonly Item[]): bigint {
+  return items.reduce((sum, item) => sum + item.unitPriceMinor * BigInt(item.quantity), 0n)
+}
+
+/** False if the sum of these items, with the order's other charges, does not fit a bigint column. */
+export function fitsColumn(items: readonly Item[], charges: bigint): boolean {
+  const subtotal = subtotalOf(items)
+  return subtotal <= maximumAmountMinor && subtotal + charges <= maximumAmountMinor
+}
+
+export function itemTotal(item: Item, currency: string): Money {
+  return { amountMinor: item.unitPriceMinor * BigInt(item.quantity), currency }
+}

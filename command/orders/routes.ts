@@ -1,0 +1,187 @@
+// The table of contents of what can be done to an order over HTTP. A handler only translates: request to
+// command, accepted order to answer.
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Context } from "hono"
+import type { Execute } from "../execute.ts"
+import { type IfMatch, ifMatchHeader } from "../http/if-match.ts"
+import { jsonBody, noBody } from "../http/json-body.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { type OrderId, orderId } from "../ids.ts"
+import { originOf } from "../origin.ts"
+import { accept } from "../rejection.ts"
+import {
+  cancellation,
+  itemChange,
+  itemRequest,
+  orderBody,
+  orderChange,
+  orderRequest,
+  toOrderBody,
+} from "./bodies.ts"
+import type { DetailField, ExistingOrderCommand } from "./commands.ts"
+import { type ChangeOrder, type CommandContext, changeOrder, createOrder } from "./handle.ts"
+
+export type OrderRouteDeps = { execute: Execute; now: () => Date; newOrderId: () => OrderId }
+
+const creationHeaders = z.object({ "idempotency-key": idempotencyKeyHeader })
+const changeHeaders = z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader })
+const orderParams = z.object({ id: orderId.openapi({ param: { name: "id", in: "path" } }) })
+const lineParams = orderParams.extend({
+  line: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, "must be a line number")
+    .transform(Number)
+    .openapi({ type: "integer", param: { name: "line", in: "path" } }),
+})
+
+const changed = answersOf(200, orderBody)
+
+const postOrder = createRoute({
+  method: "post",
+  path: "/orders",
+  summary: "Create a draft order at the catalogue's prices",
+  middleware: [jsonBody],
+  request: { headers: creationHeaders, body: jsonOf(orderRequest) },
+  responses: answersOf(201, orderBody),
+})
+
+const patchOrder = createRoute({
+  method: "patch",
+  path: "/orders/{id}",
+  summary: "Change address or note; null clears",
+  middleware: [jsonBody],
+  request: { headers: changeHeaders, params: orderParams, body: jsonOf(orderChange) },
+  responses: changed,
+})
+
+const postItem = createRoute({
+  method: "post",
+  path: "/orders/{id}/items",
+  summary: "Add a line to a draft",
+  middleware: [jsonBody],
+  request: { headers: changeHeaders, params: orderParams, body: jsonOf(itemRequest) },
+  responses: changed,
+})
+
+const patchItem = createRoute({
+  method: "patch",
+  path: "/orders/{id}/items/{line}",
+  summary: "Change a line's quantity; its unit price stays",
+  middleware: [jsonBody],
+  request: { headers: changeHeaders, params: lineParams, body: jsonOf(itemChange) },
+  responses: changed,
+})
+
+const deleteItem = createRoute({
+  method: "delete",
+  path: "/orders/{id}/items/{line}",
+  summary: "Remove a line from a draft",
+  middleware: [noBody],
+  request: { headers: changeHeaders, params: lineParams },
+  responses: changed,
+})
+
+const postConfirm = createRoute({
+  method: "post",
+  path: "/orders/{id}/confirm",
+  summary: "Confirm a draft that has items",
+  middleware: [noBody],
+  request: { headers: changeHeaders, params: orderParams },
+  responses: changed,
+})
+
+const postCancel = createRoute({
+  method: "post",
+  path: "/orders/{id}/cancel",
+  summary: "Cancel a draft, confirmed or paid order",
+  middleware: [jsonBody],
+  request: { headers: changeHeaders, params: orderParams, body: jsonOf(cancellation) },
+  responses: changed,
+})
+
+/** All routes of orders. */
+export function createOrderRoutes({ execute, now, newOrderId }: OrderRouteDeps): OpenAPIHono {
+  const contextOf = (c: Context): CommandContext => ({
+    now: now(),
+    origin: originOf(c.get("requestId"), c.req.header("traceparent")),
+  })
+
+  const change = (
+    c: Context,
+    { id }: { id: OrderId },
+    headers: { "if-match"?: IfMatch | undefined },
+    command: ExistingOrderCommand,
+    details: ChangeOrder["details"] = {},
+  ): Promise<Response> =>
+    respond(c, execute, async (trx) => {
+      const request = { orderId: id, command, ifMatch: headers["if-match"], details }
+      const result = await changeOrder(trx, request, contextOf(c))
+      return result.ok ? accept(done(result.value.xid, 200, toOrderBody(result.value))) : result
+    })
+
+  const routes = new OpenAPIHono()
+
+  routes.openapi(postOrder, (c) => {
+    const { customer_id, items, currency, shipping_address, note } = c.req.valid("json")
+    const fields: DetailField[] = []
+    if (shipping_address !== undefined) fields.push("shipping_address")
+    if (note !== undefined) fields.push("note")
+    const details = { shippingAddress: shipping_address ?? null, note: note ?? null }
+    return respond(c, execute, async (trx) => {
+      const orderId = newOrderId()
+      const command = {
+        type: "CreateOrder",
+        orderId,
+        customerId: customer_id,
+        currency,
+        items,
+        fields,
+      } as const
+      const result = await createOrder(trx, command, details, contextOf(c))
+      return result.ok
+        ? accept(done(result.value.xid, 201, toOrderBody(result.value), `/orders/${orderId}`))
+        : result
+    })
+  })
+
+  routes.openapi(patchOrder, (c) => {
+    const { shipping_address, note } = c.req.valid("json")
+    const fields: DetailField[] = []
+    const details: ChangeOrder["details"] = {}
+    if (shipping_address !== undefined) {
+      fields.push("shipping_address")
+      details.shippingAddress = shipping_address
+    }
+    if (note !== undefined) {
+      fields.push("note")
+      details.note = note
+    }
+    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "UpdateOrder", fields }, details)
+  })
+
+  routes.openapi(postItem, (c) =>
+    change(c, c.req.valid("param"), c.req.valid("header"), { type: "AddItem", item: c.req.valid("json") }),
+  )
+
+  routes.openapi(patchItem, (c) => {
+    const { line } = c.req.valid("param")
+    const { quantity } = c.req.valid("json")
+    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "ChangeItem", line, quantity })
+  })
+
+  routes.openapi(deleteItem, (c) => {
+    const { line } = c.req.valid("param")
+    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "RemoveItem", line })
+  })
+
+  routes.openapi(postConfirm, (c) =>
+    change(c, c.req.valid("param"), c.req.valid("header"), { type: "ConfirmOrder" }),
+  )
+
+  routes.openapi(postCancel, (c) => {
+    const { reason } = c.req.valid("json")
+    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "CancelOrder", reason })
+  })
+
+  return routes
+}

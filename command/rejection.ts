@@ -1,0 +1,41 @@
+// An expected refusal is a value: a stable code, a sentence for people, and what a program needs to react.
+// How a code becomes an HTTP status is decided in http-errors.ts and nowhere else.
+
+export type RejectionCode =
+  | "order-not-found"
+  | "line-not-found"
+  | "customer-not-found"
+  | "customer-unknown"
+  | "product-unknown"
+  | "product-inactive"
+  | "price-mismatch"
+  | "currency-required"
+  | "currency-mismatch"
+  | "order-not-draft"
+  | "order-empty"
+  | "order-closed"
+  | "order-not-cancellable"
+  | "too-many-lines"
+  | "amount-too-large"
+  | "email-taken"
+  | "version-mismatch"
+  | "version-conflict"
+  | "idempotency-key-reused"
+
+export type Rejection = {
+  code: RejectionCode
+  detail: string
+  /** Extra members of the problem document, in JSON form. */
+  about: Record<string, unknown>
+}
+
+export type Refused = { ok: false; rejection: Rejection }
+export type Result<T> = { ok: true; value: T } | Refused
+
+export function accept<T>(value: T): Result<T> {
+  return { ok: true, value }
+}
+
+export function refuse(code: RejectionCode, detail: string, about: Record<string, unknown> = {}): Refused {
+  return { ok: false, rejection: { code, detail, about } }
+}
