@@ -99,7 +99,7 @@ async function makeTopics(options: RegistrationOptions, wanted: ConnectorSetting
     topics: planTopics({ topicPrefix: options.topicPrefix, captured: capturedTables(wanted) }),
     dryRun: options.dryRun ?? false,
   })
-  reportTopics(topics, options.onProgress)
+  reportTopics(topics, options)
   return topics
 }
 
@@ -121,11 +121,10 @@ async function setGoing(
   return true
 }
 
-function reportTopics(topics: readonly TopicResult[], onProgress?: (message: string) => void): void {
+function reportTopics(topics: readonly TopicResult[], { dryRun, onProgress }: RegistrationOptions): void {
   const count = (outcome: TopicResult["outcome"]) => topics.filter((t) => t.outcome === outcome).length
-  onProgress?.(
-    `topics: ${count("created")} created, ${count("altered")} altered, ${count("unchanged")} as wanted`,
-  )
+  const counts = `${count("created")} created, ${count("altered")} altered, ${count("unchanged")} as wanted`
+  onProgress?.(dryRun === true ? `topics, if this were no dry run: ${counts}` : `topics: ${counts}`)
   for (const result of topics) {
     if (result.outcome === "altered") onProgress?.(`  ${result.topic}: set ${result.altered.join(", ")}`)
     if (result.outcome === "differs") {
@@ -135,9 +134,10 @@ function reportTopics(topics: readonly TopicResult[], onProgress?: (message: str
 }
 
 function printRegistration({ connectorName, outcome, dryRun, differences }: Registration): void {
-  for (const difference of differences) console.log(describeDifference(difference))
-  if (dryRun) console.log(`connector ${connectorName} would be ${outcome}; nothing was changed`)
-  else console.log(`connector ${connectorName} is ${outcome} and captures`)
+  const result = dryRun
+    ? `connector ${connectorName} would be ${outcome}; nothing was changed`
+    : `connector ${connectorName} is ${outcome} and captures`
+  console.log([...differences.map(describeDifference), result].join("\n"))
 }
 
 function printFailure(error: unknown, json: boolean): number {

@@ -115,30 +115,26 @@ function publicationFaults(
   return faults
 }
 
-function printStatus(status: CaptureStatus): void {
+function describeStatus(status: CaptureStatus): string {
   const { capture, publication } = status
   const slot = capture.slot
   const states = status.tasks.map(({ id, state }) => `task ${id} ${state}`)
-  console.log(
+  return [
     `connector    ${status.connectorName}: ${[status.connector?.state ?? "none", ...states].join(", ")}`,
-  )
-  console.log(
     `slot         ${slot === null ? "none" : `${slot.active ? "active" : "NOT ACTIVE"}, ${slot.walStatus}`}`,
-  )
-  if (slot !== null) {
-    console.log(`  restart    ${slot.restartLsn} (${slot.retainedBytes} bytes of WAL kept)`)
-    console.log(
-      `  confirmed  ${slot.confirmedFlushLsn} (${slot.lagBytes} bytes behind ${capture.currentLsn})`,
-    )
-  }
-  console.log(`publication  ${publication.name}: ${publication.captured.length} tables captured`)
-  if (publication.extra.length > 0) console.log(`  not captured: ${publication.extra.join(", ")}`)
-  if (status.offsets.length === 0) console.log("offsets      none stored yet")
-  for (const { partition, offset } of status.offsets) {
-    console.log(`offsets      ${JSON.stringify(partition)} ${JSON.stringify(offset)}`)
-  }
-  for (const fault of status.faults) console.log(`FAULT        ${fault}`)
-  console.log(status.healthy ? "healthy" : `not healthy: ${status.faults.length} faults`)
+    slot && `  restart    ${slot.restartLsn} (${slot.retainedBytes} bytes of WAL kept)`,
+    slot && `  confirmed  ${slot.confirmedFlushLsn} (${slot.lagBytes} bytes behind ${capture.currentLsn})`,
+    `publication  ${publication.name}: ${publication.captured.length} tables captured`,
+    publication.extra.length > 0 && `  not captured: ${publication.extra.join(", ")}`,
+    status.offsets.length === 0 && "offsets      none stored yet",
+    ...status.offsets.map(
+      (held) => `offsets      ${JSON.stringify(held.partition)} ${JSON.stringify(held.offset)}`,
+    ),
+    ...status.faults.map((fault) => `FAULT        ${fault}`),
+    status.healthy ? "healthy" : `not healthy, faults: ${status.faults.length}`,
+  ]
+    .filter((line) => typeof line === "string")
+    .join("\n")
 }
 
 const bigintsAsText = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value)
@@ -153,8 +149,7 @@ async function main(): Promise<number> {
   const { json = false } = program.opts<{ json?: boolean }>()
   try {
     const status = await readCaptureStatus(readConnectorsConfig())
-    if (json) console.log(JSON.stringify(status, bigintsAsText, 2))
-    else printStatus(status)
+    console.log(json ? JSON.stringify(status, bigintsAsText, 2) : describeStatus(status))
     return status.healthy ? 0 : 1
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error))
