@@ -1,0 +1,63 @@
+// `.env.example` is where an operator learns what can be set: it must name what the programs read, no more, no less.
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { expect, test } from "vitest"
+import { loadConfig as loadCommandConfig } from "../command/config.ts"
+import { readConnectorsConfig } from "../connectors/config.ts"
+import { loadConfig as loadQueryConfig } from "../query/config.ts"
+import { readExample } from "./support/env-example.ts"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const read = (path: string) => readFileSync(join(root, path), "utf8")
+
+const sources = ["command", "query", "connectors", "db", "test/stack"].flatMap((directory) =>
+  readdirSync(join(root, directory), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts") && !path.startsWith("jars") && !path.includes("node_modules"))
+    .map((path) => join(directory, path)),
+)
+
+const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name = ""]) => name)
+
+/** Names that are read: keys of the zod objects where process.env is, and placeholders of the other files. */
+function namesRead(): Set<string> {
+  const readers = sources.map(read).filter((text) => text.includes("process.env"))
+  return new Set([
+    ...readers.flatMap((text) =>
+      matches(text, /^ {2}([A-Z][A-Z0-9_]+): (?:z|port|url|postgresUrl|httpUrl)\b/gm),
+    ),
+    ...readers.flatMap((text) => matches(text, /^ {2}([A-Z][A-Z0-9_]+): \w+Schema\b/gm)),
+    ...matches(read("connectors/orders.json"), /\$\{env:([A-Z0-9_]+)\}/g),
+    ...matches(read("connectors/worker.properties"), /\$\{env:([A-Z0-9_]+)\}/g),
+    ...matches(read("docker-compose.yml"), /\$\{([A-Z0-9_]+)/g),
+  ])
+}
+
+test(".env.example lists every variable that is read, and no other", () => {
+  const listed = matches(read(".env.example"), /^(?:# )?([A-Z][A-Z0-9_]+)=/gm)
+  expect(listed.toSorted()).toEqual([...namesRead()].toSorted())
+})
+
+test("the services and the connectors' programs accept the example as it stands", () => {
+  const example = readExample()
+  expect(loadCommandConfig(example)).toMatchObject({ port: 8080, host: "127.0.0.1" })
+  expect(loadQueryConfig(example)).toMatchObject({ port: 8081, topicPrefix: "ecommerce" })
+  expect(readConnectorsConfig(example)).toMatchObject({ connectorName: "orders", slotName: "ecommerce_slot" })
+})
+
+test("a role's password in a URL of the example is the one that the migrations would set", () => {
+  const example = readExample()
+  for (const [name, value] of Object.entries(example)) {
+    if (!name.endsWith("_URL") || !value.startsWith("postgres:")) continue
+    const { username, password } = new URL(value)
+    const role = username === "postgres" ? "ADMIN" : username.toUpperCase()
+    expect(password, name).toBe(example[`${role}_PASSWORD`])
+  }
+  expect(example.CAPTURE_DATABASE_PASSWORD).toBe(example.CAPTURE_PASSWORD)
+})
+
+test("only the readers of the environment touch process.env", () => {
+  const readers = sources.filter((path) => read(path).includes("process.env"))
+  expect(readers.filter((path) => path.startsWith("command/"))).toEqual(["command/config.ts"])
+  expect(readers.filter((path) => path.startsWith("connectors/"))).toEqual(["connectors/config.ts"])
+})
