@@ -15,7 +15,7 @@ type RequestFault =
   | "outcome-unknown"
   | "internal-error"
 
-export type ProblemCode = RejectionCode | RequestFault
+type ProblemCode = RejectionCode | RequestFault
 
 const problems = {
   "order-not-found": [404, "Order not found"],

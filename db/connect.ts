@@ -25,6 +25,8 @@ export type ConnectionOptions = {
 export function createPool(options: ConnectionOptions): pg.Pool {
   const pool = new pg.Pool({ ...clientConfig(options), max: options.maxConnections ?? 10 })
   pool.on("error", (error) => options.onIdleError?.(error))
+  // The pool listens only while a connection is idle; one that breaks in use must not end the process either.
+  pool.on("connect", (client) => client.on("error", () => undefined))
   return pool
 }
 

@@ -16,5 +16,8 @@ export const limitBody: MiddlewareHandler = (c, next) => {
 }
 
 function refuse(): never {
-  throw new HttpFault("body-too-large", `A body has at most ${maximumBytes} bytes.`)
+  // The rest of the body is not read, so the connection cannot be used again.
+  throw new HttpFault("body-too-large", `A body has at most ${maximumBytes} bytes.`, {
+    headers: { Connection: "close" },
+  })
 }

@@ -28,12 +28,12 @@ type OrderFacts = {
   updatedAt: Date
 }
 
-export type DraftOrder = OrderFacts & { status: "draft" }
-export type ConfirmedOrder = OrderFacts & { status: "confirmed"; confirmedAt: Date }
-export type PaidOrder = OrderFacts & { status: "paid"; confirmedAt: Date }
-export type ShippedOrder = OrderFacts & { status: "shipped"; confirmedAt: Date }
-export type DeliveredOrder = OrderFacts & { status: "delivered"; confirmedAt: Date }
-export type CancelledOrder = OrderFacts & {
+type DraftOrder = OrderFacts & { status: "draft" }
+type ConfirmedOrder = OrderFacts & { status: "confirmed"; confirmedAt: Date }
+type PaidOrder = OrderFacts & { status: "paid"; confirmedAt: Date }
+type ShippedOrder = OrderFacts & { status: "shipped"; confirmedAt: Date }
+type DeliveredOrder = OrderFacts & { status: "delivered"; confirmedAt: Date }
+type CancelledOrder = OrderFacts & {
   status: "cancelled"
   /** Null if it was cancelled as a draft. */
   confirmedAt: Date | null
@@ -52,7 +52,7 @@ export function orderSums(order: Order): { subtotalMinor: bigint; totalMinor: bi
   }
 }
 
-export function subtotalOf(items: readonly Item[]): bigint {
+function subtotalOf(items: readonly Item[]): bigint {
   return items.reduce((sum, item) => sum + item.unitPriceMinor * BigInt(item.quantity), 0n)
 }
 

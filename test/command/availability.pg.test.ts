@@ -1,0 +1,172 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { connect, createServer, type Server, type Socket } from "node:net"
+import { join } from "node:path"
+import { sql } from "kysely"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { start } from "../../command/start.ts"
+import { type RunningService, runService } from "./running-service.ts"
+
+let service: RunningService
+
+beforeAll(async () => {
+  service = await runService()
+})
+
+afterAll(() => service.stop())
+
+const order = JSON.stringify({ customer_id: "customer-123", items: [], currency: "USD" })
+const post = (url: string) =>
+  fetch(`${url}/orders`, { method: "POST", body: order, headers: { "Content-Type": "application/json" } })
+
+describe("a database that cannot be reached", () => {
+  it("turns readiness red and commands into 503, never into 500; liveness stays", async () => {
+    const databaseUrl = new URL(service.config.databaseUrl)
+    databaseUrl.port = "1"
+    const lonely = await start({ ...service.config, databaseUrl: databaseUrl.href })
+    try {
+      expect((await fetch(`${lonely.url}/livez`)).status).toBe(200)
+      const ready = await fetch(`${lonely.url}/readyz`)
+      expect(ready.status).toBe(503)
+      expect(await ready.json()).toMatchObject({ database: { reachable: false, error: "ECONNREFUSED" } })
+      const answer = await post(lonely.url)
+      expect(answer.status).toBe(503)
+      expect(answer.headers.get("retry-after")).toBe("1")
+      expect(await answer.json()).toMatchObject({ type: "urn:lockstep:problem:database-unavailable" })
+    } finally {
+      await lonely.stop()
+    }
+  })
+
+  it("is told apart from one lost while committing, whose outcome nobody knows", async () => {
+    const proxy = await startCommitCutter(service.config.databaseUrl)
+    const cut = await start({ ...service.config, databaseUrl: proxy.url })
+    try {
+      const answer = await post(cut.url)
+      expect(answer.status).toBe(503)
+      expect(await answer.json()).toMatchObject({ type: "urn:lockstep:problem:outcome-unknown" })
+    } finally {
+      await cut.stop()
+      proxy.server.close()
+    }
+  })
+})
+
+describe("connections killed under load", () => {
+  it("cost 503 at most, and the service goes on", async () => {
+    let killing = true
+    const killer = (async () => {
+      while (killing) {
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and application_name = 'lockstep-command'`.execute(service.db)
+      }
+    })()
+    const statuses = new Set<number>()
+    for (let round = 0; round < 15; round++) {
+      const answers = await Promise.all(Array.from({ length: 10 }, () => post(service.url)))
+      for (const { status } of answers) statuses.add(status)
+    }
+    killing = false
+    await killer
+    expect([...statuses].filter((status) => status !== 201 && status !== 503)).toEqual([])
+    await expect.poll(async () => (await post(service.url)).status).toBe(201)
+    expect((await service.call("GET", "/readyz")).body).toMatchObject({ status: "ready" })
+  })
+})
+
+describe("stopping", () => {
+  it("lets a command in flight finish", async () => {
+    const stoppable = await start(service.config)
+    const path = await service.createDraft()
+    const id = path.slice("/orders/".length)
+    let answer: Promise<Response> | undefined
+    let stopped: Promise<void> | undefined
+    await service.db.transaction().execute(async (trx) => {
+      await trx.selectFrom("orders").select("id").where("id", "=", id).forUpdate().execute()
+      answer = fetch(`${stoppable.url}${path}/confirm`, { method: "POST" })
+      answer.catch(() => undefined)
+      await expect.poll(waitingCommands).toBe(1)
+      stopped = stoppable.stop()
+    })
+    const response = await answer
+    expect(response?.status).toBe(200)
+    expect(response?.headers.get("connection")).toBe("close")
+    await stopped
+    await expect(fetch(stoppable.url)).rejects.toThrow()
+  })
+
+  async function waitingCommands(): Promise<number> {
+    const { rows } = await sql<{ waiting: number }>`
+      select count(*)::integer as waiting from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(service.db)
+    return rows[0]?.waiting ?? 0
+  }
+
+  it("happens on SIGTERM, with exit code 0 and one log line per request", async () => {
+    const child = spawn(process.execPath, ["--import", "tsx", join("command", "main.ts")], {
+      env: {
+        PATH: process.env.PATH,
+        COMMAND_PORT: "0",
+        COMMAND_DATABASE_URL: service.config.databaseUrl,
+      },
+      stdio: ["ignore", "pipe", "inherit"],
+    })
+    let output = ""
+    child.stdout.on("data", (data: Buffer) => {
+      output += data.toString()
+    })
+    const lines = (): Record<string, unknown>[] =>
+      output
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+    await expect.poll(() => lines().find(({ url }) => url), { timeout: 20_000 }).toBeDefined()
+    const url = String(lines().find((line) => line.url)?.url)
+    expect((await post(url)).status).toBe(201)
+    child.kill("SIGTERM")
+    const [code] = await once(child, "exit")
+    expect(code).toBe(0)
+    const request = { requestId: expect.any(String), method: "POST", path: "/orders", status: 201 }
+    expect(lines()).toContainEqual(expect.objectContaining({ ...request, ms: expect.any(Number) }))
+    expect(output).not.toContain(new URL(service.config.databaseUrl).password)
+  })
+
+  it("never begins with settings that are wrong: it says all that is", async () => {
+    const child = spawn(process.execPath, ["--import", "tsx", join("command", "main.ts")], {
+      env: { PATH: process.env.PATH, COMMAND_PORT: "none" },
+      stdio: ["ignore", "ignore", "pipe"],
+    })
+    let output = ""
+    child.stderr.on("data", (data: Buffer) => {
+      output += data.toString()
+    })
+    const [code] = await once(child, "close")
+    expect(code).toBe(1)
+    expect(output).toMatch(/COMMAND_PORT.*COMMAND_DATABASE_URL/s)
+  })
+})
+
+/** A way to the database that breaks every connection at its first COMMIT, after the server got it. */
+async function startCommitCutter(databaseUrl: string): Promise<{ url: string; server: Server }> {
+  const target = new URL(databaseUrl)
+  const server = createServer((client: Socket) => {
+    const upstream = connect(Number(target.port), target.hostname)
+    for (const socket of [client, upstream]) socket.on("error", () => undefined)
+    let cut = false
+    client.on("data", (data) => {
+      cut ||= data.toString("latin1").includes("commit")
+      upstream.write(data)
+    })
+    upstream.on("data", (data) => (cut ? client.destroy() : client.write(data)))
+    client.on("close", () => upstream.destroy())
+    upstream.on("close", () => client.destroy())
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  if (typeof address !== "object" || !address) throw new Error("the proxy has no port")
+  const url = new URL(databaseUrl)
+  url.hostname = "127.0.0.1"
+  url.port = String(address.port)
+  return { url: url.href, server }
+}

@@ -1,0 +1,156 @@
+import fc from "fast-check"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { orderId } from "../../../command/ids.ts"
+import { fromStoredEvent } from "../../../command/orders/event-payload.ts"
+import { evolve } from "../../../command/orders/events.ts"
+import { type Order, orderSums } from "../../../command/orders/order.ts"
+import { type RunningService, runService } from "../running-service.ts"
+
+let service: RunningService
+
+beforeAll(async () => {
+  service = await runService()
+})
+
+afterAll(() => service.stop())
+
+const statusesOf = (answers: { status: number }[]) =>
+  answers.map(({ status }) => status).sort((one, other) => one - other)
+
+describe("writers of one order at the same time", () => {
+  it("that name the same version: one succeeds, the others learn the present version", async () => {
+    const path = await service.createDraft()
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        service.call("PATCH", path, { note: `writer ${index}` }, { "If-Match": '"1"' }),
+      ),
+    )
+    expect(statusesOf(answers)).toEqual([200, ...Array.from({ length: 9 }, () => 412)])
+    for (const { body } of answers.filter(({ status }) => status === 412)) {
+      expect(body).toMatchObject({ current_version: 2 })
+    }
+  })
+
+  it("that name no version are taken one by one, and no line is lost", async () => {
+    const path = await service.createDraft()
+    const item = { product_id: "product-457", quantity: 1 }
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => service.call("POST", `${path}/items`, item)),
+    )
+    expect(statusesOf(answers)).toEqual(Array.from({ length: 20 }, () => 200))
+    const { body } = await service.call("PATCH", path, { note: "n" })
+    expect(body).toMatchObject({ version: 22, total: { amount: "1019.99" } })
+    expect(body.items).toHaveLength(21)
+  })
+
+  it("that confirm and cancel: each sees the other's result", async () => {
+    const path = await service.createDraft()
+    const answers = await Promise.all([
+      service.call("POST", `${path}/cancel`, { reason: "r" }),
+      ...Array.from({ length: 4 }, () => service.call("POST", `${path}/confirm`)),
+    ])
+    for (const { status, body } of answers) {
+      if (status !== 200) expect(body.type).toBe("urn:lockstep:problem:order-not-draft")
+    }
+    expect(answers[0]?.status).toBe(200)
+  })
+
+  it("that get an event's place taken are told so", async () => {
+    const path = await service.createDraft()
+    await service.db
+      .insertInto("order_events")
+      .values({ order_id: path.slice("/orders/".length), version: 2, type: "Foreign", payload: "{}" })
+      .execute()
+    const { status, body } = await service.call("PATCH", path, { note: "n" })
+    expect([status, body.type]).toEqual([409, "urn:lockstep:problem:version-conflict"])
+  })
+})
+
+describe("order_events", () => {
+  it("fold to the order's row and items after random histories", async () => {
+    const line = fc.integer({ min: 1, max: 5 })
+    const step = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc
+          .tuple(
+            fc.constantFrom("product-456", "product-457", "product-459"),
+            fc.integer({ min: 1, max: 50 }),
+          )
+          .map(([product_id, quantity]) => ["POST", "/items", { product_id, quantity }] as const),
+      },
+      {
+        weight: 2,
+        arbitrary: fc
+          .tuple(line, fc.integer({ min: 1, max: 50 }))
+          .map(([changed, quantity]) => ["PATCH", `/items/${changed}`, { quantity }] as const),
+      },
+      { weight: 2, arbitrary: line.map((removed) => ["DELETE", `/items/${removed}`, undefined] as const) },
+      { weight: 1, arbitrary: fc.constant(["PATCH", "", { note: "n" }] as const) },
+      { weight: 1, arbitrary: fc.constant(["POST", "/confirm", undefined] as const) },
+      { weight: 1, arbitrary: fc.constant(["POST", "/cancel", { reason: "no longer wanted" }] as const) },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+        const path = await service.createDraft(3)
+        for (const [method, suffix, body] of steps) await service.call(method, path + suffix, body)
+        const id = path.slice("/orders/".length)
+        expect(rowOf(await fold(id))).toEqual(await readRow(id))
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  async function fold(id: string): Promise<Order> {
+    const events = await service.db
+      .selectFrom("order_events")
+      .selectAll()
+      .where("order_id", "=", id)
+      .orderBy("version")
+      .execute()
+    let order: Order | undefined
+    for (const event of events) order = evolve(order, fromStoredEvent(orderId.parse(id), event))
+    if (!order) throw new Error(`${id} has no events`)
+    return order
+  }
+
+  function rowOf(order: Order): object {
+    return {
+      id: order.id,
+      customer_id: order.customerId,
+      status: order.status,
+      currency: order.currency,
+      subtotal_minor: orderSums(order).subtotalMinor,
+      total_minor: orderSums(order).totalMinor,
+      last_line: order.lastLine,
+      version: order.version,
+      created_at: order.createdAt,
+      updated_at: order.updatedAt,
+      confirmed_at: order.status === "draft" ? null : order.confirmedAt,
+      cancelled_at: order.status === "cancelled" ? order.cancelledAt : null,
+      cancel_reason: order.status === "cancelled" ? order.cancelReason : null,
+      items: order.items.map(({ line, productId, quantity, unitPriceMinor }) => ({
+        line,
+        product_id: productId,
+        quantity,
+        unit_price_minor: unitPriceMinor,
+      })),
+    }
+  }
+
+  async function readRow(id: string): Promise<object> {
+    const row = await service.db
+      .selectFrom("orders")
+      .select(["id", "customer_id", "status", "currency", "subtotal_minor", "total_minor", "last_line"])
+      .select(["version", "created_at", "updated_at", "confirmed_at", "cancelled_at", "cancel_reason"])
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow()
+    const items = await service.db
+      .selectFrom("order_items")
+      .select(["line", "product_id", "quantity", "unit_price_minor"])
+      .where("order_id", "=", id)
+      .orderBy("line")
+      .execute()
+    return { ...row, items }
+  }
+})

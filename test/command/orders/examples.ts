@@ -1,0 +1,46 @@
+// Orders and a catalogue for the tests of the decider.
+
+import { customerId, orderId, productId } from "../../../command/ids.ts"
+import type { Known } from "../../../command/orders/decide.ts"
+import { evolve, type OrderEvent } from "../../../command/orders/events.ts"
+import type { Order } from "../../../command/orders/order.ts"
+import type { Product } from "../../../command/products/product.ts"
+
+export const at = new Date("2026-01-02T03:04:05.678Z")
+
+const catalogue: Record<string, Product> = {
+  keyboard: { price: { amountMinor: 2999n, currency: "USD" }, active: true },
+  lamp: { price: { amountMinor: 4950n, currency: "USD" }, active: true },
+  kettle: { price: { amountMinor: 3990n, currency: "EUR" }, active: true },
+  retired: { price: { amountMinor: 100n, currency: "USD" }, active: false },
+  palace: { price: { amountMinor: 2n ** 62n, currency: "USD" }, active: true },
+}
+
+export const known: Known = { now: at, productOf: (id) => catalogue[id] }
+
+export const anOrderId = orderId.parse("order-1")
+export const aCustomerId = customerId.parse("customer-1")
+export const keyboard = productId.parse("keyboard")
+
+const created: OrderEvent = {
+  type: "OrderCreated",
+  orderId: anOrderId,
+  customerId: aCustomerId,
+  currency: "USD",
+  items: [{ line: 1, productId: keyboard, quantity: 2, unitPriceMinor: 2999n }],
+  fields: [],
+  version: 1,
+  at,
+}
+
+/** A draft with two keyboards on line 1. */
+export const draft = evolve(undefined, created)
+export const emptyDraft: Order = { ...draft, items: [] }
+export const confirmed = evolve(draft, { type: "OrderConfirmed", version: 2, at })
+export const cancelled = evolve(draft, { type: "OrderCancelled", reason: "changed my mind", version: 2, at })
+
+/** The draft as if it had gone on to this status. */
+export function orderIn(status: "paid" | "shipped" | "delivered"): Order {
+  const { status: _, ...facts } = draft
+  return { ...facts, version: 2, status, confirmedAt: at }
+}
