@@ -1,0 +1,183 @@
+// From a question to an answer that keeps what readers are promised: shows the command of their token, is as
+// fresh as they demand or is refused by name, says the position it stands for, and comes from the cache only
+// where that changes nothing but the speed. Every judgement is made on the snapshot the answer itself came from.
+import { hash } from "node:crypto"
+import type { Context } from "hono"
+import { formatLsn, type Lsn } from "../cdc/lsn.ts"
+import type { CachedAnswer, ReadCache } from "./cache.ts"
+import { type Demand, readDemand } from "./demand.ts"
+import { matchesAny } from "./if-none-match.ts"
+import type { PositionSignal } from "./position-signal.ts"
+import { type ProblemCode, ReadProblem } from "./problem.ts"
+import type { Question, Snapshot, SnapshotReader } from "./snapshot.ts"
+
+export type ReadOptions = {
+  /** The problem when there is no row. Absent where there always is one. */
+  missing?: ProblemCode
+  /** Stores the answer in the cache under this key; query/orders/projections.ts says what makes it stale. */
+  cacheKey?: string
+  /** For pages: the path and query of the next one. It is added to the body as `next`. */
+  nextPage?: (cursor: string) => string
+}
+
+export type Reads = {
+  /** Answers the request with what the question selects. @throws ReadProblem or the database's error. */
+  answer(c: Context, question: Question, options: ReadOptions): Promise<Response>
+}
+
+type Answer = Omit<CachedAnswer, "generation"> & { generation: number; next?: string | undefined }
+
+/** More waiting reads than this would look again all at once at every commit. */
+const mostWaiting = 500
+/** A source whose clock is ahead by less than this is not called wrong. */
+const clockToleranceMs = 1_000
+
+export function createReads(deps: {
+  source: string
+  snapshots: SnapshotReader
+  cache: ReadCache | null
+  positions: PositionSignal
+  /** Milliseconds since 1970. */
+  now: () => number
+}): Reads {
+  const { snapshots, cache, positions, now } = deps
+  let waiting = 0
+
+  /** Age in whole seconds; null when it cannot be known. */
+  function ageOf(heartbeatMs: number | null): number | null {
+    if (heartbeatMs === null) return null
+    const ageMs = now() - heartbeatMs
+    return ageMs < -clockToleranceMs ? null : Math.max(0, Math.floor(ageMs / 1_000))
+  }
+
+  function isFresh(demand: Demand, heartbeatMs: number | null): boolean {
+    if (demand.maxAgeSeconds === null) return true
+    const age = ageOf(heartbeatMs)
+    return age !== null && age <= demand.maxAgeSeconds
+  }
+
+  /** The cached answer if it is all that is demanded. */
+  async function fromCache(key: string, demand: Demand): Promise<{ status: string; answer: Answer | null }> {
+    if (!cache) return { status: "fwd=bypass", answer: null }
+    if (demand.skipCache) return { status: "fwd=request", answer: null }
+    const lookup = await cache.lookup(key)
+    if (!lookup.reached) return { status: "fwd=bypass", answer: null }
+    const { answer } = lookup
+    if (!answer) return { status: "fwd=miss", answer: null }
+    const { token } = demand
+    const satisfied = token === null || (token.history === answer.history && answer.position >= token.lsn)
+    if (!satisfied || !isFresh(demand, answer.heartbeatMs)) return { status: "fwd=request", answer: null }
+    return { status: "hit", answer }
+  }
+
+  /** Reads until the answer is all that is demanded or the time is over. */
+  async function fromDatabase(
+    question: Question,
+    demand: Demand,
+    gone: AbortSignal,
+  ): Promise<{ snapshot: Snapshot; current: boolean }> {
+    let deadline = performance.now() + demand.waitMs
+    for (;;) {
+      const seen = positions.count()
+      const snapshot = await snapshots.read(question, demand.token)
+      refuseOtherHistory(demand, snapshot)
+      const current = snapshot.satisfied && isFresh(demand, snapshot.heartbeatMs)
+      const leftMs = deadline - performance.now()
+      if (current || leftMs <= 0 || gone.aborted) return { snapshot, current }
+      if (waiting >= mostWaiting) {
+        throw new ReadProblem("too-many-waiting", "Too many reads are waiting for the read models already.")
+      }
+      waiting += 1
+      try {
+        if (!(await positions.moved(seen, leftMs, gone))) deadline = 0
+      } finally {
+        waiting -= 1
+      }
+    }
+  }
+
+  function refuseOtherHistory({ token }: Demand, snapshot: Snapshot): void {
+    if (token === null || token.history === snapshot.history) return
+    throw new ReadProblem(
+      "token-of-another-epoch",
+      "The token comes from another history of the write side than the one read here; it cannot be waited for.",
+    )
+  }
+
+  function refuseStale(demand: Demand, snapshot: Snapshot): never {
+    const age = ageOf(snapshot.heartbeatMs)
+    const reason = snapshot.satisfied
+      ? `The age is ${age === null ? "unknown" : `${age} s`}, more than ${demand.maxAgeSeconds} s.`
+      : "The command of the token is not visible yet."
+    throw new ReadProblem("read-not-current", reason, { headers: snapshotHeaders(snapshot) })
+  }
+
+  const snapshotHeaders = (at: {
+    position: Lsn
+    heartbeatMs: number | null
+    generation: number
+    epoch: number
+  }): Record<string, string> => ({
+    "Read-Position": formatLsn(at.position),
+    "Read-Age": String(ageOf(at.heartbeatMs) ?? "unknown"),
+    "Read-Generation": String(at.generation),
+    "Read-Epoch": String(at.epoch),
+  })
+
+  function respond(c: Context, answer: Answer, more: Record<string, string>): Response {
+    const headers = {
+      ...snapshotHeaders(answer),
+      ETag: answer.etag,
+      "Cache-Control": "no-cache, private",
+      ...(answer.next === undefined ? {} : { Link: `<${answer.next}>; rel="next"` }),
+      ...more,
+    }
+    const ifNoneMatch = c.req.header("if-none-match")
+    if (ifNoneMatch !== undefined && matchesAny(ifNoneMatch, answer.etag)) {
+      return new Response(null, { status: 304, headers })
+    }
+    return new Response(answer.body, { headers: { ...headers, "Content-Type": "application/json" } })
+  }
+
+  return {
+    async answer(c, question, { missing, cacheKey, nextPage }) {
+      const demand = readDemand((name) => c.req.header(name))
+      if (demand.token !== null && demand.token.source !== deps.source) {
+        throw new ReadProblem("token-of-another-epoch", `The token is not one of the source ${deps.source}.`)
+      }
+      const cached = cacheKey === undefined ? null : await fromCache(cacheKey, demand)
+      if (cached?.answer) return respond(c, cached.answer, { "Cache-Status": "lockstep; hit" })
+
+      const { snapshot, current } = await fromDatabase(question, demand, c.req.raw.signal)
+      if (!current && !demand.lenient) refuseStale(demand, snapshot)
+      cache?.learn({ cacheEpoch: snapshot.cacheEpoch, generation: snapshot.generation })
+      const stale: Record<string, string> = current
+        ? {}
+        : { "Preference-Applied": "handling=lenient", "Read-Stale": "true" }
+      if (!snapshot.answer) {
+        if (missing === undefined) throw new Error(`no row from the statement "${question.name}"`)
+        const headers = { ...snapshotHeaders(snapshot), ...stale }
+        throw new ReadProblem(missing, "There is nothing with this id.", { headers })
+      }
+      const answer = finish(snapshot, snapshot.answer, nextPage)
+      let status = `lockstep; ${cached?.status ?? "fwd=bypass"}`
+      if (cache && cacheKey !== undefined && cached?.status === "fwd=miss") {
+        if (await cache.store(cacheKey, snapshot, answer)) status += "; stored"
+      }
+      return respond(c, answer, { ...stale, "Cache-Status": status })
+    },
+  }
+}
+
+function finish(
+  snapshot: Snapshot,
+  found: NonNullable<Snapshot["answer"]>,
+  nextPage: ((cursor: string) => string) | undefined,
+): Answer {
+  const next = nextPage && found.cursor !== null ? nextPage(found.cursor) : undefined
+  const body = nextPage ? `${found.body.slice(0, -1)},"next":${JSON.stringify(next ?? null)}}` : found.body
+  const digest = hash("sha256", body, "base64url").slice(0, 22)
+  const etag = found.version === null ? `"${digest}"` : `"${found.version}-${digest}"`
+  const { position, heartbeatMs, epoch, history, generation } = snapshot
+  return { body, etag, next, position, heartbeatMs, epoch, history, generation }
+}

@@ -1,0 +1,131 @@
+// A customer: the page with what they have ordered so far per currency, and the history of their orders.
+// Totals count every order that is not cancelled; cancelled ones are counted apart.
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
+import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
+import type { Reads } from "../http/reads.ts"
+import { momentText, moneyBody, moneyJson } from "./money.ts"
+import {
+  createFilter,
+  nextPageOf,
+  orderLine,
+  orderPage,
+  pageCursor,
+  pageLimit,
+  where,
+  whereAfter,
+} from "./order-page.ts"
+
+const totals = z
+  .array(
+    z.object({
+      currency: z.string(),
+      orders: z.number().int(),
+      gross: moneyBody,
+      discount: moneyBody,
+      total: moneyBody.openapi({ description: "What the orders come to, with shipping and tax." }),
+      cancelled: z.number().int(),
+    }),
+  )
+  .openapi("CustomerTotals")
+
+const customerBody = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    email: z.string(),
+    phone: z.string().nullable(),
+    address: z.record(z.string(), z.unknown()).nullable(),
+    version: z.number().int(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    totals,
+  })
+  .openapi("Customer")
+
+const customerOrdersBody = z
+  .object({
+    customer: z.object({ id: z.string(), name: z.string(), email: z.string() }),
+    totals,
+    orders: z.array(orderLine),
+    next: z.string().nullable(),
+  })
+  .openapi("CustomerOrders")
+
+const totalsJson = (schema: string, customerId: string): string => `array_to_json(array(
+  select row_to_json(one) from (
+    select t.currency, t.orders,
+      ${moneyJson("t.gross_minor", "t.currency")} as gross,
+      ${moneyJson("t.discount_minor", "t.currency")} as discount,
+      ${moneyJson("t.total_minor", "t.currency")} as total,
+      t.cancelled
+    from ${schema}.customer_totals t
+    where t.customer_id = ${customerId} and (t.orders <> 0 or t.cancelled <> 0)
+    order by t.currency
+  ) one
+))`
+
+const customerText = (schema: string): string => `
+  select row_to_json(answer)::text as body, answer.version, null::text as cursor
+  from (
+    select c.id, c.name, c.email, c.phone, c.address, c.version,
+      ${momentText("c.created_at")} as created_at, ${momentText("c.updated_at")} as updated_at,
+      ${totalsJson(schema, "c.id")} as totals
+    from ${schema}.customers c
+    where c.id = $1 and not c.deleted
+  ) answer`
+
+const getCustomer = createRoute({
+  method: "get",
+  path: "/customers/{id}",
+  summary: "A customer with totals per currency",
+  request: { params: idParams, query: noQuery, headers: demandHeaders },
+  responses: answersOf(customerBody),
+})
+
+const listCustomerOrders = createRoute({
+  method: "get",
+  path: "/customers/{id}/orders",
+  summary: "A customer's orders, newest first, and totals",
+  request: {
+    params: idParams,
+    query: z.strictObject({ limit: pageLimit, cursor: pageCursor }),
+    headers: demandHeaders,
+  },
+  responses: answersOf(customerOrdersBody),
+})
+
+export function addCustomerRoutes(app: OpenAPIHono, reads: Reads): void {
+  app.openapi(getCustomer, (c) => {
+    const { id } = c.req.valid("param")
+    return reads.answer(
+      c,
+      { name: "customer", text: customerText, parameters: [id] },
+      { missing: "customer-not-found", cacheKey: `customer:${id}` },
+    )
+  })
+
+  app.openapi(listCustomerOrders, (c) => {
+    const { id } = c.req.valid("param")
+    const { limit, cursor } = c.req.valid("query")
+    const filter = createFilter()
+    where(filter, "customer", id, (value) => `o.customer_id = ${value}::text`)
+    whereAfter(filter, cursor)
+    const text = (schema: string): string => {
+      const page = orderPage(schema, filter)
+      return `${page.with}
+        select (
+          select row_to_json(answer)::text from (
+            select (select row_to_json(one) from (select c.id, c.name, c.email) one) as customer,
+              ${totalsJson(schema, "c.id")} as totals, ${page.orders} as orders
+          ) answer
+        ) as body, null::integer as version, ${page.cursor} as cursor
+        from ${schema}.customers c
+        where c.id = $1::text and not c.deleted`
+    }
+    return reads.answer(
+      c,
+      { name: `orders of ${filter.names.join()}`, text, parameters: [...filter.parameters, limit] },
+      { missing: "customer-not-found", nextPage: nextPageOf(c.req.url) },
+    )
+  })
+}

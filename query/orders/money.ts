@@ -1,0 +1,33 @@
+// Money in answers: whole minor units become a decimal text with exactly the currency's fraction digits, inside
+// the SQL that builds the JSON, so no float ever holds an amount.
+import { z } from "@hono/zod-openapi"
+import { currencyCode } from "../http/parameters.ts"
+
+export const moneyBody = z
+  .object({ amount: z.string().openapi({ example: "59.98" }), currency: currencyCode })
+  .openapi("Money")
+
+// ISO 4217 list one, column "minor unit"; every other currency has two digits.
+const unusualUnits = [
+  ["1", "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"],
+  ["0.001", "BHD IQD JOD KWD LYD OMR TND"],
+  ["0.0001", "CLF UYW"],
+] as const
+
+const unitOf = (currency: string): string => {
+  const cases = unusualUnits.map(
+    ([unit, codes]) => `when ${currency} in (${codes.split(" ").map((code) => `'${code}'`)}) then ${unit}`,
+  )
+  return `case ${cases.join(" ")} else 0.01 end`
+}
+
+/** SQL text of `{"amount":"59.98","currency":"USD"}`, or of null where the amount is null. */
+export const moneyJson = (minor: string, currency: string): string =>
+  `(select row_to_json(money) from (
+      select (${minor} * (${unitOf(currency)}))::text as amount, ${currency} as currency
+    ) money where money.amount is not null)`
+
+/** SQL text of a moment as ISO 8601 in UTC with microseconds. */
+export const momentText = (moment: string): string =>
+  `case when isfinite(${moment})
+     then to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') else ${moment}::text end`

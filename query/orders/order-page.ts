@@ -1,0 +1,119 @@
+// A page of orders, newest first: what the order list and a customer's history share. Pages are cut by the key
+// (created_at, id) of the last order shown and not by counting, so what is added or changed meanwhile neither
+// repeats nor hides an order that was there all along.
+import { z } from "@hono/zod-openapi"
+import { momentText, moneyBody, moneyJson } from "./money.ts"
+
+export const orderLine = z
+  .object({
+    id: z.string(),
+    customer_id: z.string(),
+    status: z.string(),
+    version: z.number().int(),
+    items: z.number().int().openapi({ description: "Sum of the quantities." }),
+    total: moneyBody,
+    created_at: z.string(),
+    updated_at: z.string(),
+  })
+  .openapi("OrderLine")
+
+export const pageLimit = z
+  .string()
+  .regex(/^[1-9]\d{0,2}$/, "must be a whole number from 1 to 100")
+  .transform(Number)
+  .refine((limit) => limit <= 100, "must be a whole number from 1 to 100")
+  .default(20)
+  .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20 })
+
+type Place = { createdAt: string; id: string }
+
+const placeText = z.tuple([z.iso.datetime({ precision: 6 }), z.string().min(1).max(255)])
+
+/** Where a page ends, as its next link carries it. Clients pass it on unread. */
+export const pageCursor = z
+  .string()
+  .max(1_000)
+  .transform((text, context): Place => {
+    const place = placeText.safeParse(parseJson(Buffer.from(text, "base64url").toString()))
+    if (place.success && !place.data[1].includes("\0")) return { createdAt: place.data[0], id: place.data[1] }
+    context.addIssue({ code: "custom", message: "is not a cursor of this API" })
+    return z.NEVER
+  })
+  .optional()
+  .openapi({ type: "string", description: "From the `next` link of the page before." })
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** Conditions with their values, numbered as they are added. */
+export type Filter = { conditions: string[]; parameters: unknown[]; names: string[] }
+
+export const createFilter = (): Filter => ({ conditions: [], parameters: [], names: [] })
+
+/** Adds `condition(placeholder)` if there is a value. The name tells prepared statements apart. */
+export function where(
+  filter: Filter,
+  name: string,
+  value: unknown,
+  condition: (placeholder: string) => string,
+): void {
+  if (value === undefined) return
+  filter.names.push(name)
+  filter.conditions.push(condition(`$${filter.parameters.push(value)}`))
+}
+
+export function whereAfter(filter: Filter, cursor: Place | undefined): void {
+  if (!cursor) return
+  filter.names.push("cursor")
+  const createdAt = filter.parameters.push(cursor.createdAt)
+  const id = filter.parameters.push(cursor.id)
+  filter.conditions.push(`(o.created_at, o.id) < ($${createdAt}::timestamptz, $${id}::text)`)
+}
+
+/** SQL texts of a page: the `with` clause they need, the JSON array, and the cursor (null on the last page). */
+export type OrderPage = { with: string; orders: string; cursor: string }
+
+/** The limit is the parameter after those of the filter. */
+export function orderPage(schema: string, { conditions, parameters }: Filter): OrderPage {
+  const limit = `$${parameters.length + 1}::integer`
+  return {
+    with: `with page as materialized (
+      select o.*, row_number() over (order by o.created_at desc, o.id desc) as n from (
+        select o.* from ${schema}.orders o
+        where ${["not o.deleted", ...conditions].join(" and ")}
+        order by o.created_at desc, o.id desc
+        limit ${limit} + 1
+      ) o
+    )`,
+    orders: `array_to_json(array(
+      select row_to_json(line) from (
+        select page.id, page.customer_id, page.status, page.version,
+          (select coalesce(sum(i.quantity), 0) from ${schema}.order_items i
+           where i.order_id = page.id and not i.deleted) as items,
+          ${moneyJson("page.total_minor", "page.currency")} as total,
+          ${momentText("page.created_at")} as created_at, ${momentText("page.updated_at")} as updated_at
+        from page where page.n <= ${limit} order by page.n
+      ) line
+    ))`,
+    cursor: `(
+      select translate(
+        encode(convert_to(to_json(array[${momentText("page.created_at")}, page.id])::text, 'UTF8'), 'base64'),
+        E'+/=\\n', '-_')
+      from page
+      where page.n = ${limit} and exists (select from page beyond where beyond.n > ${limit}))`,
+  }
+}
+
+/** The path and query of the page after this one: the same filters with another cursor. */
+export function nextPageOf(url: string): (cursor: string) => string {
+  return (cursor) => {
+    const next = new URL(url)
+    next.searchParams.set("cursor", cursor)
+    return `${next.pathname}${next.search}`
+  }
+}

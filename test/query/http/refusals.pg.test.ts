@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
+import {
+  createLiveReadModels,
+  insertCustomer,
+  insertOrder,
+  type ReadModels,
+} from "../../support/read-models.ts"
+
+let models: ReadModels
+let app: QueryApp
+
+beforeAll(async () => {
+  models = await createLiveReadModels("refusals")
+  await insertCustomer(models.db, "customer-1")
+  await insertOrder(models.db, { id: "order-1" })
+  app = createQueryApp(models)
+})
+
+afterAll(async () => {
+  await app.close()
+  await models.close()
+})
+
+const cursorOf = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url")
+
+describe("a request that makes no sense", () => {
+  it.each([
+    "/orders?unknown=1",
+    "/orders?Status=draft",
+    "/orders?status=lost",
+    "/orders?status=draft&status=paid",
+    "/orders?limit=0",
+    "/orders?limit=101",
+    "/orders?limit=1e2",
+    "/orders?limit=-1",
+    "/orders?limit=",
+    "/orders?limit=99999999999999999999",
+    "/orders?from=yesterday",
+    "/orders?from=2025-02-30",
+    "/orders?from=2025-01-01T00:00:00",
+    "/orders?from=0000-01-01",
+    "/orders?from=2025-01-01T00:00:00%2B23:00",
+    `/orders?from=2025-01-01T00:00:00.${"1".repeat(5_000)}Z`,
+    "/orders?from=infinity",
+    "/orders?customer_id=a%00b",
+    "/orders?customer_id=",
+    `/orders?customer_id=${"x".repeat(256)}`,
+    "/orders?cursor=zzz",
+    "/orders?cursor=%00",
+    `/orders?cursor=${cursorOf(["2025-01-01T00:00:00.000000Z"])}`,
+    `/orders?cursor=${cursorOf(["2025-13-01T00:00:00.000000Z", "a"])}`,
+    `/orders?cursor=${cursorOf(["2025-01-01T00:00:00.000000Z", "a\0"])}`,
+    `/orders?cursor=${cursorOf({ 0: "x" })}`,
+    "/orders/a%00b",
+    "/orders/%1b",
+    `/orders/${"x".repeat(256)}`,
+    "/orders/order-1?expand=all",
+    "/orders/order-1/history?limit=1",
+    "/customers/customer-1?x",
+    "/customers/a%00b/orders",
+    "/analytics/orders?period=yearly",
+    "/analytics/orders?currency=usd",
+    "/analytics/orders?currency=%27;drop%20table%20orders",
+    "/analytics/orders?from=2025-01-01&to=2025-01-01",
+    "/analytics/orders?from=2025-01-01T00:07:00Z",
+    "/analytics/orders?from=2025-01-01T00:15:00.0001Z",
+    "/analytics/orders?from=0001-01-01&period=daily",
+  ])("is a 400 problem: %.80s", async (path) => {
+    const response = await app.get(path)
+    expect(response.status).toBe(400)
+    expect(response.headers.get("content-type")).toBe("application/problem+json")
+    expect(await response.json()).toMatchObject({
+      type: "urn:lockstep:problem:invalid-request",
+      status: 400,
+      errors: expect.arrayContaining([expect.objectContaining({ parameter: expect.any(String) })]),
+    })
+  })
+
+  it.each([
+    ["Consistency-Token", "nonsense", "malformed-token"],
+    ["Consistency-Token", "v1:orders:1-1:1:9223372036854775808", "malformed-token"],
+    ["Consistency-Token", "v1:orders:1-1:-1:5", "malformed-token"],
+    ["Consistency-Token", `v1:orders:1-1:1:${"9".repeat(5_000)}`, "malformed-token"],
+    ["Prefer", "wait=soon", "invalid-request"],
+    ["Cache-Control", "max-age=-1", "invalid-request"],
+  ])("is a 400 problem for the header %s: %.50s", async (name, value, code) => {
+    const response = await app.get("/orders/order-1", { [name]: value })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({
+      type: `urn:lockstep:problem:${code}`,
+      errors: [{ header: name }],
+    })
+  })
+
+  it.each([
+    "/orders/' or 1=1 --",
+    "/orders/%F0%9F%92%A9",
+    "/orders/..%2F..%2Fetc",
+    "/orders/%",
+    "/orders/%C0%80",
+    "/orders/$1",
+  ])("or names nothing is a 404 problem: %s", async (path) => {
+    expect((await app.get(path)).status).toBe(404)
+  })
+})
+
+describe("paths and methods", () => {
+  it("answers 404 where nothing is", async () => {
+    const response = await app.get("/nothing")
+    expect(response.status).toBe(404)
+    expect(await response.json()).toMatchObject({ type: "urn:lockstep:problem:route-not-found" })
+  })
+
+  it.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("answers %s with 405 and Allow", async (method) => {
+    for (const path of ["/orders", "/orders/order-1", "/customers/customer-1/orders", "/analytics/orders"]) {
+      const response = await app.get(path, {}, { method })
+      expect(response.status).toBe(405)
+      expect(response.headers.get("allow")).toBe("GET, HEAD")
+      expect(response.headers.get("content-type")).toBe("application/problem+json")
+    }
+  })
+
+  it("answers HEAD like GET, without the body", async () => {
+    const get = await app.get("/orders/order-1")
+    const head = await app.get("/orders/order-1", {}, { method: "HEAD" })
+    expect(head.status).toBe(200)
+    expect(head.headers.get("etag")).toBe(get.headers.get("etag"))
+    expect(await head.text()).toBe("")
+  })
+
+  it("documents every route", async () => {
+    const response = await app.get("/openapi.json")
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({
+      openapi: "3.1.0",
+      paths: Object.fromEntries(
+        [
+          "/orders",
+          "/orders/{id}",
+          "/orders/{id}/history",
+          "/customers/{id}",
+          "/customers/{id}/orders",
+          "/analytics/orders",
+          "/livez",
+          "/readyz",
+        ].map((path) => [path, { get: expect.anything() }]),
+      ),
+    })
+  })
+})

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { z } from "zod"
+import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
+import {
+  createLiveReadModels,
+  insertCustomer,
+  insertOrder,
+  type ReadModels,
+} from "../../support/read-models.ts"
+
+let models: ReadModels
+let app: QueryApp
+
+const count = 57
+const statuses = ["draft", "confirmed", "cancelled"] as const
+// Only three moments, a microsecond apart, so that most neighbours share theirs.
+const momentOf = (n: number): string => `2025-06-01T00:00:00.00000${n % 3}Z`
+const orders = Array.from({ length: count }, (_, n) => ({
+  id: `order-${String(n).padStart(3, "0")}`,
+  customerId: `customer-${n % 2}`,
+  status: statuses[n % statuses.length] ?? "draft",
+  createdAt: momentOf(n),
+}))
+const newestFirst = [...orders].sort((a, b) =>
+  a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1,
+)
+
+beforeAll(async () => {
+  models = await createLiveReadModels("order_list")
+  await insertCustomer(models.db, "customer-0")
+  for (const order of orders) await insertOrder(models.db, order)
+  app = createQueryApp(models)
+})
+
+afterAll(async () => {
+  await app.close()
+  await models.close()
+})
+
+const page = z.object({ orders: z.array(z.object({ id: z.string() })), next: z.string().nullable() })
+
+async function readPages(path: string, between: () => Promise<void> = async () => {}): Promise<string[][]> {
+  const pages: string[][] = []
+  for (let next: string | null = path; next !== null; ) {
+    const response = await app.get(next)
+    expect(response.status).toBe(200)
+    const body = page.parse(await response.json())
+    expect(response.headers.get("link")).toBe(body.next === null ? null : `<${body.next}>; rel="next"`)
+    pages.push(body.orders.map(({ id }) => id))
+    next = body.next
+    await between()
+  }
+  return pages
+}
+
+describe("the order list", () => {
+  it("shows twenty orders, newest first, unless told otherwise", async () => {
+    const [first] = await readPages("/orders")
+    expect(first).toEqual(newestFirst.slice(0, 20).map(({ id }) => id))
+  })
+
+  it.each([1, 7, 19, 56, 57, 100])("cuts pages of %d without repeating or losing an order", async (limit) => {
+    const pages = await readPages(`/orders?limit=${limit}`)
+    expect(pages.flat()).toEqual(newestFirst.map(({ id }) => id))
+    expect(pages.every((ids) => ids.length <= limit)).toBe(true)
+    expect(pages).toHaveLength(Math.ceil(count / limit))
+  })
+
+  it("keeps pages stable while orders are added before and after them", async () => {
+    let n = 0
+    const pages = await readPages("/orders?limit=10", async () => {
+      n += 1
+      await insertOrder(models.db, {
+        id: `order-new-${n}`,
+        createdAt: "2025-07-01T00:00:00Z",
+        customerId: "late",
+      })
+      await insertOrder(models.db, { id: `order-aaa-${n}`, createdAt: momentOf(2), customerId: "late" })
+    })
+    const known = new Set(orders.map(({ id }) => id))
+    expect(pages.flat().filter((id) => known.has(id))).toEqual(newestFirst.map(({ id }) => id))
+    expect(new Set(pages.flat()).size).toBe(pages.flat().length)
+  })
+
+  it("filters by customer, status and time, also over pages", async () => {
+    const pages = await readPages(
+      "/orders?customer_id=customer-1&status=draft&limit=4&from=2025-06-01&to=2025-06-01T02:00:00.000002%2B02:00",
+    )
+    const wanted = newestFirst.filter(
+      (order) =>
+        order.customerId === "customer-1" && order.status === "draft" && order.createdAt < momentOf(2),
+    )
+    expect(wanted.length).toBeGreaterThan(4)
+    expect(pages.flat()).toEqual(wanted.map(({ id }) => id))
+  })
+
+  it("is empty where nothing matches", async () => {
+    expect(await readPages("/orders?customer_id=nobody")).toEqual([[]])
+  })
+
+  it("pages a customer's orders the same way", async () => {
+    const pages = await readPages("/customers/customer-0/orders?limit=5")
+    const wanted = newestFirst.filter(({ customerId }) => customerId === "customer-0")
+    expect(pages.flat()).toEqual(wanted.map(({ id }) => id))
+  })
+})
