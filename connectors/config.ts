@@ -3,18 +3,18 @@
 import { z } from "zod"
 
 /** A topic prefix is a Kafka topic part, a regular expression's literal and half a slot name: letters, digits, `_`, `-`. */
-export const topicPrefixSchema = z
+const topicPrefixSchema = z
   .string()
   .regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used")
 
 /** Postgres's own rule for slot names. */
-export const slotNameSchema = z
+const slotNameSchema = z
   .string()
   .max(63)
   .regex(/^[a-z0-9_]+$/, "only lower-case letters, digits and _ may be used")
 
 /** What the programs under connectors/ read; `.env.example` lists the same names. */
-export const connectorsEnvironment = z.object({
+const connectorsEnvironment = z.object({
   CONNECT_URL: z.url(),
   KAFKA_BROKERS: z.string().min(1),
   COMMAND_ADMIN_URL: z.string().min(1),

@@ -23,7 +23,7 @@ const slotSchema = z.object({
 
 export type Slot = z.infer<typeof slotSchema>
 
-export type Publication = {
+type Publication = {
   /** `schema.table` names, sorted. */
   tables: string[]
   /** Operations it does not publish, of insert, update, delete and truncate. */
