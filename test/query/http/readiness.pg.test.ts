@@ -1,0 +1,130 @@
+import { sql } from "kysely"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { createPool } from "../../../db/connect.ts"
+import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
+import { createReadModels, heartbeatAt, type ReadModels } from "../../support/read-models.ts"
+
+let models: ReadModels
+let app: QueryApp
+
+beforeEach(async () => {
+  models = await createReadModels("readiness")
+  app = createQueryApp(models)
+})
+
+afterEach(async () => {
+  await app.close()
+  await models.close()
+})
+
+const report = (state: string, reason: string | null = null) =>
+  sql`insert into cdc.projector_status (source, holder, state, reason, next_step)
+    values ('orders', 'test', ${state}, ${reason}, 'look there')
+    on conflict (source) do update set state = ${state}, reason = ${reason}, updated_at = now()`.execute(
+    models.db,
+  )
+
+const makeReady = async () => {
+  await models.addGeneration(1)
+  await sql`update cdc.sources set live_generation = 1`.execute(models.db)
+  await report("following")
+}
+
+describe("readiness", () => {
+  it("is red before anything is there, and says why", async () => {
+    const response = await app.get("/readyz")
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({
+      status: "not-ready",
+      checks: {
+        database: { state: "ok" },
+        generation: { state: "failed" },
+        projector: { state: "failed" },
+        heartbeat: { state: "failed" },
+        redis: { state: "degraded" },
+      },
+    })
+  })
+
+  it("is green when a generation is live, the projector follows and the source's heart beats", async () => {
+    await makeReady()
+    const response = await app.get("/readyz")
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({ status: "ready", checks: { redis: { state: "degraded" } } })
+  })
+
+  it.each(["starting", "waiting", "retrying", "halted"])(
+    "is red while the projector is %s",
+    async (state) => {
+      await makeReady()
+      await report(state, "for a reason")
+      const response = await app.get("/readyz")
+      expect(response.status).toBe(503)
+      expect(await response.json()).toMatchObject({
+        checks: { projector: { state: "failed", reason: "for a reason", next_step: "look there" } },
+      })
+    },
+  )
+
+  it("stays green while the read models are rebuilt beside those that serve", async () => {
+    await makeReady()
+    await report("loading")
+    expect((await app.get("/readyz")).status).toBe(200)
+  })
+
+  it("is red when the projector has not reported for more than ten seconds", async () => {
+    await makeReady()
+    await sql`update cdc.projector_status set updated_at = now() - interval '11 seconds'`.execute(models.db)
+    expect((await app.get("/readyz")).status).toBe(503)
+  })
+
+  it("is red when the last heartbeat is old, and takes a clock ahead as now", async () => {
+    await makeReady()
+    const late = createQueryApp(models, { now: () => heartbeatAt + 31_000 })
+    expect((await late.get("/readyz")).status).toBe(503)
+    await late.close()
+    const early = createQueryApp(models, { now: () => heartbeatAt - 3_600_000 })
+    expect((await early.get("/readyz")).status).toBe(200)
+    await early.close()
+  })
+
+  it("is red when a check of the composition is", async () => {
+    await makeReady()
+    const other = createQueryApp(models, {
+      readiness: async () => ({ kafka: { state: "failed", reason: "no broker" } }),
+    })
+    const response = await other.get("/readyz")
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ checks: { kafka: { reason: "no broker" } } })
+    await other.close()
+  })
+
+  it("is red without the database, while the process lives and reads get 503 without internals", async () => {
+    const reader = createPool({ url: "postgres://reader@127.0.0.1:1/nowhere", applicationName: "test" })
+    const lost = createQueryApp(models, { reader })
+    expect((await lost.get("/livez")).status).toBe(200)
+    const ready = await lost.get("/readyz")
+    expect(ready.status).toBe(503)
+    expect(await ready.json()).toMatchObject({ checks: { database: { state: "failed" } } })
+    const read = await lost.get("/orders/order-1")
+    expect(read.status).toBe(503)
+    expect(read.headers.get("retry-after")).not.toBeNull()
+    expect(await read.json()).toEqual({
+      type: "urn:lockstep:problem:database-unavailable",
+      title: "Database unavailable",
+      status: 503,
+      detail: "The query database does not answer. Try again shortly.",
+      instance: "/orders/order-1",
+    })
+    await lost.close()
+    await reader.end()
+  })
+
+  it("goes on after every connection of the database was cut", async () => {
+    await makeReady()
+    await app.get("/orders")
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`.execute(models.db)
+    for (let n = 0; n < 20; n++) expect((await app.get("/orders")).status).toBe(200)
+  })
+})
