@@ -58,4 +58,5 @@ if (!isInstalled()) {
 const { register } = await import("tsx/esm/api")
 register()
 const { main } = await import("./main.ts")
-process.exitCode = await main(process.argv.slice(2))
+// Not exitCode: a step that was given up may still hold a connection open.
+process.exit(await main(process.argv.slice(2)))

@@ -6,7 +6,7 @@ import { type Endpoints, endpointsOf, writeEndpoints } from "./endpoints.ts"
 import { createInfrastructure, kindOfStart } from "./infrastructure.ts"
 import { installParts } from "./install.ts"
 import { type Layout, prepareLayout, projectDirectory } from "./layout.ts"
-import { receiveSignals, runErrand } from "./lifecycle.ts"
+import { aborted, runErrand } from "./lifecycle.ts"
 import { endpointsFile, takeOwnership } from "./ownership.ts"
 import { isFree } from "./ports.ts"
 import { createProgress, type Progress } from "./progress.ts"
@@ -23,24 +23,23 @@ export const start = async (settings: Settings): Promise<number> => {
   const kind = kindOfStart(settings)
   const began = Date.now()
   const progress = createProgress(console.log)
-  const told = receiveSignals()
   const release = await takeOwnership(stackDirectory)
   try {
     await requireFreePorts(settings)
     const layout = await prepareLayout(stackDirectory, [settings.COMMAND_PORT, settings.QUERY_PORT])
     const system = createSystem(kind, layout, settings)
-    const work = async (): Promise<number> => {
-      await system.start(progress, told.signal)
+    const work = async (signal: AbortSignal): Promise<number> => {
+      await system.start(progress, signal)
       writeEndpoints(endpointsFile(stackDirectory), system.endpoints())
       progress.say(describeSystem(settings, layout.logs, (Date.now() - began) / 1000))
-      await told.received
+      await aborted(signal)
       return 0
     }
     const stopAll = async () => {
       rmSync(endpointsFile(stackDirectory), { force: true })
       await system.stop()
     }
-    return await runErrand({ work: work(), parts: system.parts, stopAll, codeWhenTold: 0 }, told)
+    return await runErrand({ work, parts: system.parts, stopAll, codeWhenTold: 0 })
   } finally {
     release()
   }

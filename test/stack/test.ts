@@ -9,7 +9,7 @@ import { endpointsOf, writeEndpoints } from "./endpoints.ts"
 import { createInfrastructure } from "./infrastructure.ts"
 import { installParts } from "./install.ts"
 import { prepareLayout, projectDirectory } from "./layout.ts"
-import { receiveSignals, runErrand } from "./lifecycle.ts"
+import { runErrand } from "./lifecycle.ts"
 import { farDirectory } from "./native/postgres-home.ts"
 import { endpointsFile, takeOwnership } from "./ownership.ts"
 import { pickFreePort } from "./ports.ts"
@@ -28,16 +28,15 @@ const runs = [
 /** Runs the checks and the tests; the exit code is 0 when nothing failed. */
 export const test = async (settings: Settings, args: readonly string[]): Promise<number> => {
   const progress = createProgress(console.log)
-  const told = receiveSignals()
   const limit = AbortSignal.timeout(limitMs)
-  const signal = AbortSignal.any([told.signal, limit])
   const release = await takeOwnership(directory)
   let tally: Tally = { passed: 0, failed: 0 }
   try {
     forget()
     const layout = await prepareLayout(directory, [settings.COMMAND_PORT, settings.QUERY_PORT])
     const infrastructure = createInfrastructure(settings.STACK ?? "native", layout, { durable: false })
-    const work = async (): Promise<number> => {
+    const work = async (ending: AbortSignal): Promise<number> => {
+      const signal = AbortSignal.any([ending, limit])
       if (args.length === 0) {
         for (const check of checks) tally = addTallies(tally, await runCheck(progress, check, signal))
       }
@@ -58,10 +57,7 @@ export const test = async (settings: Settings, args: readonly string[]): Promise
       return tally.failed === 0 ? 0 : 1
     }
     const parts = Object.values(infrastructure.parts)
-    const code = await runErrand(
-      { work: work(), parts, stopAll: infrastructure.stop, codeWhenTold: 130 },
-      told,
-    )
+    const code = await runErrand({ work, parts, stopAll: infrastructure.stop, codeWhenTold: 130 })
     if (code !== 0 && tally.failed === 0) tally = { ...tally, failed: 1 }
     if (settings.KEEP === "1") console.log(`Kept: ${directory}`)
     else if (code === 0) forget()
