@@ -6,32 +6,29 @@
 // counts its rows:
 // - undisturbed (one BEGIN, one connector run): it is complete when the distinct identities equal the count;
 // - disturbed (a crash inside it; counts and numbering mean nothing then): it is complete once it is proven that
-//   the connector has committed its own offset beyond it and everything in the topics up to then has been read.
+//   the connector has committed its own offset beyond it and everything in the topics up to then has been read;
+// - without rows to read (signals, tables of others): it names no predecessor, so only the same proof shows that
+//   no transaction before it is missing.
 // Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or a proof
 // that holds for an undisturbed head whose count still differs.
 import type { CommitLogEntry, DataRecord, Transaction } from "./change.ts"
 import { EngineError, rebuildNextStep } from "./errors.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
+import { createPendingRows, type Group } from "./pending.ts"
+
+export { partitionKey } from "./change.ts"
 
 type End = Extract<CommitLogEntry, { status: "END" }>
-type Begin = Extract<CommitLogEntry, { status: "BEGIN" }>
-
-type Group = {
-  previousCommitLsn: Lsn | null
-  records: Map<string, DataRecord>
-  xids: Set<string>
-  runIds: Set<string>
-  /** Lowest offset of any copy, by `topic/partition`: where a restart must read from. */
-  lowestOffsets: Map<string, bigint>
-  bytes: number
-}
 
 export type Head = {
   xid: string
   commitLsn: Lsn
   expected: number
   received: number
+  /** A crash of the connector lies inside it: its count says nothing. */
   disturbed: boolean
+  /** No count can tell whether it is whole: ask for the proof at once. */
+  needsProof: boolean
 }
 
 export type Next =
@@ -54,52 +51,31 @@ export type AssemblerStart = {
 
 export type Assembler = ReturnType<typeof createAssembler>
 
-export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`
-
 export function createAssembler(start: AssemblerStart) {
   let lastEnd = start.lastEnd
-  let pendingBytes = 0
   let provenUpTo: Lsn | null = null
-  const groups = new Map<Lsn | null, Group>()
+  const pending = createPendingRows()
+  /** ENDs in the order of the log, from index `firstEnd` on; a re-sent one may be among them. */
   let ends: End[] = []
-  let begins: Begin[] = []
+  let firstEnd = 0
+  const beginCounts = new Map<string, number>()
 
   return {
     /** Takes a record of a data topic. A copy of a row already applied or already pending changes nothing. */
     addRecord(record: DataRecord): void {
       const previous = record.previousCommitLsn
-      if (previous !== null && previous < lastEnd) return
-      let group = groups.get(previous)
-      if (!group) {
-        group = newGroup(previous)
-        groups.set(previous, group)
-      }
-      group.xids.add(record.xid)
-      group.runIds.add(record.runId)
-      const partition = partitionKey(record.origin.topic, record.origin.partition)
-      const lowest = group.lowestOffsets.get(partition)
-      if (lowest === undefined || record.origin.offset < lowest) {
-        group.lowestOffsets.set(partition, record.origin.offset)
-      }
-      if (group.records.has(record.identity)) return
-      group.records.set(record.identity, record)
-      group.bytes += record.bytes
-      pendingBytes += record.bytes
+      // Without a predecessor it is in the first transaction of a slot. The base was taken when that slot had
+      // sent an END already, and the rows of a slot made after the base come after the base.
+      if (previous === null ? record.lsn <= start.baseLsn : previous < lastEnd) return
+      pending.add(record)
     },
 
     /** Takes a record of the commit log, in the order of its offsets. */
     addEntry(entry: CommitLogEntry): void {
-      if (entry.status === "BEGIN") {
-        begins.push(entry)
-        return
-      }
-      if (entry.commitLsn > lastEnd) {
-        ends.push(entry)
-        return
-      }
+      if (entry.status === "BEGIN") beginCounts.set(entry.xid, (beginCounts.get(entry.xid) ?? 0) + 1)
+      else if (entry.commitLsn > lastEnd) ends.push(entry)
       // Re-sent: everything of this transaction is applied, whatever this END counts.
-      begins = begins.filter((begin) => begin.xid !== entry.xid)
-      if (groups.get(null)?.xids.has(entry.xid)) dropGroup(null)
+      else beginCounts.delete(entry.xid)
     },
 
     /** Says that every record of transactions committed up to `commitLsn` has been read. */
@@ -113,20 +89,20 @@ export function createAssembler(start: AssemblerStart) {
      */
     next(): Next {
       passOverBase()
-      const end = ends[0]
-      const group = groups.get(lastEnd)
+      const end = nextEnd()
+      const group = pending.follow(lastEnd)
       if (!end) {
-        return groups.size > 0
-          ? { state: "waiting-for-end", rows: group?.records.size ?? 0 }
-          : { state: "idle" }
+        return pending.isEmpty()
+          ? { state: "idle" }
+          : { state: "waiting-for-end", rows: group?.records.size ?? 0 }
       }
       assertChain(end, group)
       const head = describeHead(end, group)
-      const complete = head.disturbed ? isProven(end) : head.received === head.expected
-      if (!complete) {
-        if (!head.disturbed && isProven(end)) throw countMismatch(head, lastEnd)
-        return { state: "waiting-for-rows", head }
-      }
+      const proven = provenUpTo !== null && provenUpTo >= end.commitLsn
+      const counted = head.received === head.expected
+      const impossible = head.received === 0 && head.expected > 0
+      if (proven && !counted && (!head.disturbed || impossible)) throw countMismatch(head, lastEnd)
+      if (!proven && (head.needsProof || !counted)) return { state: "waiting-for-rows", head }
       release(end)
       return { state: "released", transaction: toTransaction(end, group) }
     },
@@ -134,7 +110,7 @@ export function createAssembler(start: AssemblerStart) {
     /** Where each partition must be read from after a restart; `next` gives the offset to read next. */
     resumeOffsets(next: ReadonlyMap<string, bigint>): Map<string, bigint> {
       const resume = new Map(next)
-      for (const group of groups.values()) {
+      for (const group of pending.all()) {
         for (const [partition, offset] of group.lowestOffsets) {
           const current = resume.get(partition)
           if (current === undefined || offset < current) resume.set(partition, offset)
@@ -148,30 +124,40 @@ export function createAssembler(start: AssemblerStart) {
       record.previousCommitLsn !== null && record.previousCommitLsn > lastEnd,
 
     /** Bytes of the records held in memory. */
-    pendingBytes: (): number => pendingBytes,
+    pendingBytes: pending.bytes,
     lastEnd: (): Lsn => lastEnd,
   }
 
   function passOverBase(): void {
-    for (let end = ends[0]; end && end.commitLsn <= start.baseLsn; end = ends[0]) release(end)
+    for (let end = nextEnd(); end && end.commitLsn <= start.baseLsn; end = nextEnd()) release(end)
+  }
+
+  /** The END of the head; a re-sent one of a transaction applied meanwhile is left out. */
+  function nextEnd(): End | undefined {
+    let end = ends[firstEnd]
+    while (end && end.commitLsn <= lastEnd) end = ends[++firstEnd]
+    if (firstEnd > 1_000 && firstEnd * 2 > ends.length) {
+      ends = ends.slice(firstEnd)
+      firstEnd = 0
+    }
+    return end
   }
 
   /** The head's records must name `lastEnd`, and no other transaction may come before the head. */
   function assertChain(end: End, group: Group | undefined): void {
-    const stranger = group && [...group.xids].find((xid) => xid !== end.xid)
-    if (stranger) {
-      throw brokenChain(end, `transaction ${stranger} follows ${formatLsn(lastEnd)}, but its END is missing`)
+    for (const xid of group?.xids ?? []) {
+      if (xid === end.xid) continue
+      throw brokenChain(end, `transaction ${xid} follows ${formatLsn(lastEnd)}, but its END is missing`)
     }
-    for (const other of groups.values()) {
+    for (const other of pending.ofXid(end.xid)) {
       if (other === group) continue
       const previous = other.previousCommitLsn
-      if (other.xids.has(end.xid)) {
-        const named = previous === null ? "none (a new replication slot)" : formatLsn(previous)
-        throw brokenChain(end, `its records name ${named} as their predecessor`)
-      }
-      if (previous !== null && previous > lastEnd && previous < end.commitLsn) {
-        throw brokenChain(end, `a transaction committed at ${formatLsn(previous)} before it has no END`)
-      }
+      const named = previous === null ? "none (a new replication slot)" : formatLsn(previous)
+      throw brokenChain(end, `its records name ${named} as their predecessor`)
+    }
+    const between = pending.firstPredecessorAfter(lastEnd)
+    if (between !== undefined && between < end.commitLsn) {
+      throw brokenChain(end, `a transaction committed at ${formatLsn(between)} before it has no END`)
     }
   }
 
@@ -190,44 +176,22 @@ export function createAssembler(start: AssemblerStart) {
   function describeHead(end: End, group: Group | undefined): Head {
     let expected = 0
     for (const [table, count] of end.counts) if (start.tables.has(table)) expected += count
-    const beginCount = begins.filter((begin) => begin.xid === end.xid).length
+    const disturbed = beginCounts.get(end.xid) !== 1 || (group?.runIds.size ?? 0) > 1
     return {
       xid: end.xid,
       commitLsn: end.commitLsn,
       expected,
       received: group?.records.size ?? 0,
-      disturbed: beginCount !== 1 || (group?.runIds.size ?? 0) > 1,
+      disturbed,
+      needsProof: disturbed || expected === 0,
     }
-  }
-
-  function isProven(end: End): boolean {
-    return provenUpTo !== null && provenUpTo >= end.commitLsn
   }
 
   /** Makes `end` the last one applied and forgets all that it settles. */
   function release(end: End): void {
     lastEnd = end.commitLsn
-    ends = ends.filter((other) => other.commitLsn > lastEnd)
-    begins = begins.filter((begin) => begin.xid !== end.xid)
-    for (const [previous, group] of groups) {
-      if (previous === null ? group.xids.has(end.xid) : previous < lastEnd) dropGroup(previous)
-    }
-  }
-
-  function dropGroup(previous: Lsn | null): void {
-    pendingBytes -= groups.get(previous)?.bytes ?? 0
-    groups.delete(previous)
-  }
-}
-
-function newGroup(previousCommitLsn: Lsn | null): Group {
-  return {
-    previousCommitLsn,
-    records: new Map(),
-    xids: new Set(),
-    runIds: new Set(),
-    lowestOffsets: new Map(),
-    bytes: 0,
+    beginCounts.delete(end.xid)
+    pending.dropBefore(lastEnd)
   }
 }
 

@@ -4,10 +4,11 @@
 // assembler passes over. An interrupted load leaves a generation in state `loading`, which the next one removes.
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
-import type { Kysely } from "kysely"
+import type { Kysely, Transaction } from "kysely"
 import type pg from "pg"
 import copyStreams from "pg-copy-streams"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { CacheFence } from "./cache-fence.ts"
 import { exportSnapshot } from "./exported-snapshot.ts"
 import {
   beginGeneration,
@@ -17,11 +18,12 @@ import {
   indexGeneration,
   switchGeneration,
 } from "./generations.ts"
+import { assertLease } from "./lease.ts"
 import { type Lsn, maxLsn } from "./lsn.ts"
 import { quoted } from "./mirror.ts"
 import { storeResumeOffsets } from "./progress.ts"
 import type { MirroredTable, Projections } from "./projection.ts"
-import { findSource, readSourceIdentity, sameHistory } from "./source.ts"
+import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "./source.ts"
 
 /** Where the topics stood before the snapshot was taken. */
 export type StartOffsets = {
@@ -41,6 +43,7 @@ export type BaseLoadOptions = {
   source: string
   projections: Projections
   leaseEpoch: bigint
+  cacheFence: CacheFence
   /** Resolves once the commit log holds an END; a load cannot begin before capture does. */
   noteOffsets: () => Promise<StartOffsets>
   onProgress: (progress: LoadProgress) => void
@@ -69,33 +72,15 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
     await indexGeneration(db, generation.schema, projections)
     options.onProgress({ step: "computing derived models", rowsLoaded: 0, rowsExpected: 0 })
     await deriveGeneration(db, generation.schema, projections)
-    await db.transaction().execute(async (trx) => {
-      await trx
-        .insertInto("cdc.sources")
-        .values({
-          source,
-          epoch,
-          system_identifier: identity.systemIdentifier,
-          timeline: identity.timeline,
-          live_generation: null,
-        })
-        .onConflict((conflict) =>
-          conflict.column("source").doUpdateSet((eb) => ({
-            epoch,
-            system_identifier: identity.systemIdentifier,
-            timeline: identity.timeline,
-            // Cached answers of another generation must not be taken for this one's.
-            cache_epoch: eb("cdc.sources.cache_epoch", "+", 1n),
-          })),
-        )
-        .execute()
+    const position = maxLsn(snapshot.consistentPoint, offsets.lastEnd)
+    const cacheEpoch = await db.transaction().execute(async (trx) => {
       await trx
         .insertInto("cdc.progress")
         .values({
           source,
           generation: generation.generation,
           lease_epoch: options.leaseEpoch,
-          position: maxLsn(snapshot.consistentPoint, offsets.lastEnd),
+          position,
           base_lsn: snapshot.consistentPoint,
           last_end: offsets.lastEnd,
           last_end_offset: offsets.lastEndOffset,
@@ -109,14 +94,44 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
         .where("source", "=", source)
         .where("generation", "=", generation.generation)
         .execute()
+      const raised = await storeSource(trx, source, epoch, identity)
+      await assertLease(trx, source, options.leaseEpoch)
       await switchGeneration(trx, generation)
+      // Last before the commit: no answer cached from the generation before is served after it.
+      await options.cacheFence.fence(position, "all")
+      return raised
     })
+    options.cacheFence.announce({ cacheEpoch, generation: generation.generation, position, heartbeatAt })
     await dropIdleGenerations(db, source)
     return generation
   } finally {
     await session?.end()
     await snapshot.close().catch(() => {})
   }
+}
+
+/** @returns the new cache epoch: what was cached before belongs to another generation. */
+async function storeSource(
+  trx: Transaction<QueryDatabase>,
+  source: string,
+  epoch: number,
+  identity: SourceIdentity,
+): Promise<bigint> {
+  const { systemIdentifier: system_identifier, timeline } = identity
+  const stored = await trx
+    .insertInto("cdc.sources")
+    .values({ source, epoch, system_identifier, timeline, live_generation: null })
+    .onConflict((conflict) =>
+      conflict.column("source").doUpdateSet((eb) => ({
+        epoch,
+        system_identifier,
+        timeline,
+        cache_epoch: eb("cdc.sources.cache_epoch", "+", 1n),
+      })),
+    )
+    .returning("cache_epoch")
+    .executeTakeFirstOrThrow()
+  return stored.cache_epoch
 }
 
 async function copyTables(

@@ -12,6 +12,9 @@ export type Row = readonly (Value | Unavailable)[]
 /** Where a record was read. It proves nothing about order between partitions; it is for resuming and for people. */
 export type Origin = { topic: string; partition: number; offset: bigint }
 
+/** The name of a partition where offsets are kept by partition. */
+export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`
+
 export type Change =
   | { op: "upsert"; table: string; key: readonly Value[]; row: Row }
   | { op: "delete"; table: string; key: readonly Value[] }

@@ -354,6 +354,7 @@ export function createFollower(deps: FollowerDeps): Follower {
       totals.disturbed++
       log.info(
         {
+          code: "disturbed",
           xid: head.xid,
           commitLsn: formatLsn(head.commitLsn),
           expected: head.expected,

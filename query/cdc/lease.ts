@@ -2,8 +2,9 @@
 // Taking the lease over raises its epoch, ends the former holder's connections (an open transaction of a stopped
 // process would otherwise commit when it is continued) and stamps the epoch on the progress rows, which every
 // apply must match. A process that lost the lease without noticing can therefore write nothing.
-import { type Kysely, sql } from "kysely"
+import { type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { EngineError } from "./errors.ts"
 
 export type Lease = { holder: string; leaseEpoch: bigint }
 
@@ -51,6 +52,27 @@ export async function renewLease(
     db,
   )
   return renewed.numAffectedRows === 1n
+}
+
+/** Inside a transaction: it commits only if the lease is still ours then, because the row stays locked. */
+export async function assertLease(
+  trx: Transaction<QueryDatabase>,
+  source: string,
+  leaseEpoch: bigint,
+): Promise<void> {
+  const held = await trx
+    .selectFrom("cdc.leases")
+    .select("holder")
+    .where("source", "=", source)
+    .where("lease_epoch", "=", leaseEpoch)
+    .forShare()
+    .executeTakeFirst()
+  if (!held)
+    throw new EngineError(
+      "retry",
+      "apply-conflict",
+      "Another projector has taken over; this one wrote nothing.",
+    )
 }
 
 /** Lets a standby take over at once instead of after the expiry. */

@@ -2,8 +2,7 @@
 // lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
 import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { partitionKey } from "./assemble.ts"
-import type { Transaction } from "./change.ts"
+import { partitionKey, type Transaction } from "./change.ts"
 import { EngineError } from "./errors.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 

@@ -42,7 +42,14 @@ export type ProjectorDeps = {
   log: Logger
 }
 
-export type Projector = { start: () => void; stop: () => Promise<void>; status: () => ProjectorStatus }
+export type Projector = {
+  start: () => void
+  /** Resolves when nothing more will be written and the lease is let go. */
+  stop: () => Promise<void>
+  status: () => ProjectorStatus
+  /** For how long the lease is certainly still ours, by this process' monotonic clock. */
+  leaseLeftMs: () => number
+}
 
 const leaseTtlMs = 3_000
 const leaseRenewMs = 750
@@ -58,6 +65,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
   let running: Promise<void> = Promise.resolve()
   let status: ProjectorStatus = { state: "starting", reason: null, nextStep: null, detail: {} }
   let attempts = 0
+  /** Monotonic time until which the lease lasts, counted from before it was last asked for. */
+  let leasedUntil = 0
 
   return {
     start() {
@@ -68,6 +77,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       await running
     },
     status: () => status,
+    leaseLeftMs: () => Math.max(0, leasedUntil - performance.now()),
   }
 
   async function run(): Promise<void> {
@@ -99,8 +109,10 @@ export function createProjector(deps: ProjectorDeps): Projector {
 
   async function waitForLease(): Promise<Lease | null> {
     while (!stopping.signal.aborted) {
+      const askedAt = performance.now()
       const lease = await acquireLease(db, { source, holder, ttlMs: leaseTtlMs })
       if (lease) {
+        leasedUntil = askedAt + leaseTtlMs
         log.info({ leaseEpoch: String(lease.leaseEpoch) }, "took the lease")
         return lease
       }
@@ -127,6 +139,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     } finally {
       held.abort()
       await Promise.allSettled([renewing, reporting, pruning])
+      leasedUntil = 0
       await releaseLease(db, lease, source).catch(() => {})
     }
     if (!stopping.signal.aborted) {
@@ -139,13 +152,13 @@ export function createProjector(deps: ProjectorDeps): Projector {
   }
 
   async function keepLease(lease: Lease, held: AbortController, signal: AbortSignal): Promise<void> {
-    let renewedAt = performance.now()
     while (!signal.aborted) {
       await pause(leaseRenewMs, signal)
       if (signal.aborted) return
+      const askedAt = performance.now()
       const renewed = await renewLease(db, lease, { source, ttlMs: leaseTtlMs }).catch(() => null)
-      if (renewed) renewedAt = performance.now()
-      if (renewed === false || performance.now() - renewedAt > leaseTtlMs) held.abort()
+      if (renewed) leasedUntil = askedAt + leaseTtlMs
+      if (renewed === false || performance.now() > leasedUntil) held.abort()
     }
   }
 
@@ -194,6 +207,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       source,
       projections: deps.projections,
       leaseEpoch: lease.leaseEpoch,
+      cacheFence: deps.cacheFence,
       signal,
       noteOffsets: () =>
         noteStartOffsets({

@@ -56,7 +56,8 @@ const createFrom = async (
     const template = await ensureTemplate(client, side, clusterUrl, migrate)
     await client.query(`create database ${client.escapeIdentifier(name)} template ${template}`)
     // A copy has no grants of its own; the migrations gave this one to the template.
-    if (side === "query") await client.query(`grant create on database ${client.escapeIdentifier(name)} to projector`)
+    if (side === "query")
+      await client.query(`grant create on database ${client.escapeIdentifier(name)} to projector`)
   })
   const { passwords } = readEndpoints()
   const adminUrl = withDatabase(clusterUrl, name)

@@ -1,0 +1,108 @@
+// Part of step 3 (assemble): row changes whose transaction is not released yet, grouped by the commit LSN of the
+// transaction before their own. Groups are kept in the order of history, so that nothing here grows with how far
+// the topics have been read ahead of the commit log.
+import { type DataRecord, partitionKey } from "./change.ts"
+import type { Lsn } from "./lsn.ts"
+
+export type Group = {
+  previousCommitLsn: Lsn | null
+  /** One record per row change, by identity, however often it was sent. */
+  records: Map<string, DataRecord>
+  xids: Set<string>
+  runIds: Set<string>
+  /** Lowest offset of any copy, by `topic/partition`: where a restart must read from. */
+  lowestOffsets: Map<string, bigint>
+  bytes: number
+}
+
+export function createPendingRows() {
+  const groups = new Map<Lsn | null, Group>()
+  const groupsOfXid = new Map<string, Set<Group>>()
+  /** Predecessors of the groups, ascending, from index `first` on. */
+  let predecessors: Lsn[] = []
+  let first = 0
+  let bytes = 0
+
+  return {
+    /** Adds a record to the group of its predecessor; a copy of one that is there only leaves its traces. */
+    add(record: DataRecord): void {
+      const group = groups.get(record.previousCommitLsn) ?? open(record.previousCommitLsn)
+      if (!group.xids.has(record.xid)) {
+        group.xids.add(record.xid)
+        groupsOfXid.set(record.xid, (groupsOfXid.get(record.xid) ?? new Set()).add(group))
+      }
+      group.runIds.add(record.runId)
+      const partition = partitionKey(record.origin.topic, record.origin.partition)
+      const lowest = group.lowestOffsets.get(partition)
+      if (lowest === undefined || record.origin.offset < lowest) {
+        group.lowestOffsets.set(partition, record.origin.offset)
+      }
+      if (group.records.has(record.identity)) return
+      group.records.set(record.identity, record)
+      group.bytes += record.bytes
+      bytes += record.bytes
+    },
+
+    follow: (previous: Lsn): Group | undefined => groups.get(previous),
+    ofXid: (xid: string): ReadonlySet<Group> => groupsOfXid.get(xid) ?? new Set(),
+
+    /** The earliest predecessor that comes after `lsn`. */
+    firstPredecessorAfter(lsn: Lsn): Lsn | undefined {
+      const at = predecessors[first]
+      return at !== undefined && at <= lsn ? predecessors[first + 1] : at
+    },
+
+    /** Forgets every group whose predecessor comes before `lsn`. */
+    dropBefore(lsn: Lsn): void {
+      for (let at = predecessors[first]; at !== undefined && at < lsn; at = predecessors[first]) {
+        close(at)
+        first++
+      }
+      if (first > 1_000 && first * 2 > predecessors.length) {
+        predecessors = predecessors.slice(first)
+        first = 0
+      }
+    },
+
+    all: (): Iterable<Group> => groups.values(),
+    isEmpty: (): boolean => groups.size === 0,
+    bytes: (): number => bytes,
+  }
+
+  function open(previousCommitLsn: Lsn | null): Group {
+    const group: Group = {
+      previousCommitLsn,
+      records: new Map(),
+      xids: new Set(),
+      runIds: new Set(),
+      lowestOffsets: new Map(),
+      bytes: 0,
+    }
+    groups.set(previousCommitLsn, group)
+    if (previousCommitLsn !== null) predecessors.splice(placeOf(previousCommitLsn), 0, previousCommitLsn)
+    return group
+  }
+
+  function placeOf(lsn: Lsn): number {
+    let low = first
+    let high = predecessors.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((predecessors[middle] ?? lsn) < lsn) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  function close(previous: Lsn): void {
+    const group = groups.get(previous)
+    if (!group) return
+    groups.delete(previous)
+    bytes -= group.bytes
+    for (const xid of group.xids) {
+      const others = groupsOfXid.get(xid)
+      others?.delete(group)
+      if (others?.size === 0) groupsOfXid.delete(xid)
+    }
+  }
+}

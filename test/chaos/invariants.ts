@@ -1,0 +1,82 @@
+// The invariants, as SQL over both databases. EQ: the mirrored tables hold exactly the source's rows. SUM: every
+// derived model equals the same sums computed from the write tables.
+import type pg from "pg"
+import { orderProjections } from "../../query/orders/projections.ts"
+
+/** Rows as text on both sides, with what only one of them has. Both lists are empty when the sides are equal. */
+export type Difference = { table: string; onlyInSource: string[]; onlyInReads: string[] }
+
+const quoted = (name: string) => `"${name}"`
+
+/** Compares all mirrored tables and derived models of a read schema with the write tables. */
+export async function findDifferences(
+  source: pg.Pool,
+  reads: pg.Pool,
+  schema: string,
+): Promise<Difference[]> {
+  const differences: Difference[] = []
+  for (const table of orderProjections.tables) {
+    const columns = [...table.key, ...table.columns].map((column) => quoted(column.name)).join(", ")
+    const rows = (from: string) =>
+      `select to_jsonb(r)::text as row from (select ${columns} from ${from}) r order by 1`
+    differences.push(
+      await compare(
+        table.name,
+        source,
+        rows(`public.${table.name}`),
+        reads,
+        rows(`${schema}.${table.name} where not deleted`),
+      ),
+    )
+  }
+  for (const model of orderProjections.derived) {
+    const columns = [
+      ...model.groupBy.map(({ name }) => quoted(name)),
+      ...model.sums.map((name) => `${quoted(name)}::bigint`),
+    ]
+    const rows = (from: string) =>
+      `select to_jsonb(r)::text as row from (select ${columns.join(", ")} from ${from}) r order by 1`
+    // The write tables have no soft deletes, so the contribution is computed over views that add the column.
+    const recomputed = model.contribution("as_mirrored", null)
+    differences.push(
+      await compare(model.name, source, rows(`(${recomputed}) c`), reads, rows(`${schema}.${model.name}`)),
+    )
+  }
+  return differences.filter((found) => found.onlyInSource.length > 0 || found.onlyInReads.length > 0)
+}
+
+/** Views over the write tables in the shape of the mirrored ones, for recomputing derived models there. */
+export async function createMirrorViews(source: pg.Pool): Promise<void> {
+  await source.query("create schema if not exists as_mirrored")
+  for (const table of orderProjections.tables) {
+    await source.query(
+      `create or replace view as_mirrored.${table.name} as select *, false as deleted from public.${table.name}`,
+    )
+  }
+}
+
+async function compare(
+  table: string,
+  source: pg.Pool,
+  sourceSql: string,
+  reads: pg.Pool,
+  readsSql: string,
+): Promise<Difference> {
+  const [left, right] = await Promise.all([readRows(source, sourceSql), readRows(reads, readsSql)])
+  return {
+    table,
+    onlyInSource: [...left].filter((row) => !right.has(row)),
+    onlyInReads: [...right].filter((row) => !left.has(row)),
+  }
+}
+
+async function readRows(pool: pg.Pool, sql: string): Promise<Set<string>> {
+  const client = await pool.connect()
+  try {
+    await client.query("set timezone = 'UTC'")
+    const { rows } = await client.query<{ row: string }>(sql)
+    return new Set(rows.map(({ row }) => row))
+  } finally {
+    client.release()
+  }
+}
