@@ -3,9 +3,7 @@
 import { z } from "zod"
 
 /** A topic prefix is a Kafka topic part, a regular expression's literal and half a slot name: letters, digits, `_`, `-`. */
-const topicPrefixSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used")
+const topicPrefixSchema = z.string().regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used")
 
 /** Postgres's own rule for slot names. */
 const slotNameSchema = z
