@@ -6,6 +6,10 @@ const environment = z.object({
   COMMAND_HOST: z.string().min(1).default("127.0.0.1"),
   COMMAND_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   COMMAND_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+  SOURCE_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+$/)
+    .default("orders"),
   COMMAND_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(1_000).default(20),
   IDEMPOTENCY_KEY_TTL_HOURS: z.coerce.number().int().min(1).max(8_760).default(24),
   LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
@@ -16,6 +20,8 @@ export type Config = {
   /** 0 takes a free port. */
   port: number
   databaseUrl: string
+  /** Name of this database in tokens; the query service must use the same. */
+  sourceName: string
   maxConnections: number
   idempotencyKeyTtlHours: number
   logLevel: z.infer<typeof environment>["LOG_LEVEL"]
@@ -31,6 +37,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     host: parsed.data.COMMAND_HOST,
     port: parsed.data.COMMAND_PORT,
     databaseUrl: parsed.data.COMMAND_DATABASE_URL,
+    sourceName: parsed.data.SOURCE_NAME,
     maxConnections: parsed.data.COMMAND_MAX_CONNECTIONS,
     idempotencyKeyTtlHours: parsed.data.IDEMPOTENCY_KEY_TTL_HOURS,
     logLevel: parsed.data.LOG_LEVEL,

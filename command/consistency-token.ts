@@ -6,13 +6,11 @@
 import { type Kysely, sql } from "kysely"
 import type { CommandDatabase } from "../db/command-schema.ts"
 
-const source = "orders"
-
 /**
  * The token of a transaction that has committed before this is called. A replayed answer gets a fresh bound:
  * a later one is an upper bound too.
  */
-export async function tokenOf(db: Kysely<CommandDatabase>, xid: string): Promise<string> {
+export async function tokenOf(db: Kysely<CommandDatabase>, source: string, xid: string): Promise<string> {
   const { rows } = await sql<{ token: string }>`
     select concat_ws(':', 'v1', ${source}::text, system_identifier || '-' || timeline_id, ${xid}::text,
       pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text) as token

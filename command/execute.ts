@@ -46,8 +46,13 @@ class RollBack extends Error {
 type Committed = Done & { replayed: boolean }
 
 /** Throws what `isUnavailable` recognises if the database cannot serve, `OutcomeUnknown`, or a fault of ours. */
-export function createExecute(options: { db: Kysely<CommandDatabase>; logger: Logger }): Execute {
-  const { db, logger } = options
+export function createExecute(options: {
+  db: Kysely<CommandDatabase>
+  /** Name of this database in tokens. */
+  source: string
+  logger: Logger
+}): Execute {
+  const { db, source, logger } = options
   const again = retry(handleWhen(isConflict), {
     maxAttempts: 5,
     backoff: new ExponentialBackoff({ initialDelay: 10, maxDelay: 500 }), // jittered by default
@@ -68,7 +73,7 @@ export function createExecute(options: { db: Kysely<CommandDatabase>; logger: Lo
     }
     const { answer, xid, replayed } = committed
     const token = await tokenAgain
-      .execute(() => tokenOf(db, xid))
+      .execute(() => tokenOf(db, source, xid))
       .catch((error: unknown) => {
         logger.warn({ err: error, xid }, "an accepted command is answered without a consistency token")
         return undefined

@@ -27,7 +27,7 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
   let stopping = false
   const app = createApp({
     db,
-    execute: createExecute({ db, logger }),
+    execute: createExecute({ db, source: config.sourceName, logger }),
     now: () => new Date(),
     newOrderId: () => orderId.parse(`order-${uuidv7()}`),
     newCustomerId: () => customerId.parse(`customer-${uuidv7()}`),

@@ -17,13 +17,19 @@ export type ConnectionOptions = {
   maxConnections?: number
   /** A statement running longer is cancelled by the server; 0 means no limit. */
   statementTimeoutMs?: number
+  /** Keep idle connections for ever: as long as the process lives, others see it connected. */
+  keepIdle?: boolean
   /** Called for errors of idle connections; the pool replaces them by itself. */
   onIdleError?: (error: Error) => void
 }
 
 /** A pool with exact types. The caller closes it with `pool.end()`. */
 export function createPool(options: ConnectionOptions): pg.Pool {
-  const pool = new pg.Pool({ ...clientConfig(options), max: options.maxConnections ?? 10 })
+  const pool = new pg.Pool({
+    ...clientConfig(options),
+    max: options.maxConnections ?? 10,
+    idleTimeoutMillis: options.keepIdle ? 0 : 10_000,
+  })
   pool.on("error", (error) => options.onIdleError?.(error))
   // The pool listens only while a connection is idle; one that breaks in use must not end the process either.
   pool.on("connect", (client) => client.on("error", () => undefined))

@@ -25,7 +25,7 @@ const environment = z.object({
     .regex(/^[A-Za-z0-9_-]+$/)
     .default("ecommerce"),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }),
-  MAX_PENDING_MIB: z.coerce.number().int().min(1).max(65_536).default(256),
+  MAX_PENDING_MIB: z.coerce.number().int().min(1).max(65_536).default(64),
   LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 })
 

@@ -2,18 +2,23 @@
 // anything: until the first generation is loaded readiness is red and reads get 503.
 
 import { randomUUID } from "node:crypto"
-import { createServer } from "node:http"
 import { pino } from "pino"
-import { createDatabase, createPool } from "../db/connect.ts"
+import { clientConfig, createDatabase, createPool } from "../db/connect.ts"
 import type { QueryDatabase } from "../db/query-schema.ts"
 import { createCacheFence } from "./cdc/cache-fence.ts"
 import { createKafkaAccess } from "./cdc/kafka.ts"
 import { projectorConnectionName } from "./cdc/lease.ts"
-import { createProjector, type Projector } from "./cdc/projector.ts"
+import { createProjector } from "./cdc/projector.ts"
 import { createCommittedLsnFetcher } from "./cdc/proof.ts"
 import { createSchemaFetcher } from "./cdc/schema-registry.ts"
 import { type Config, describeConfig } from "./config.ts"
+import { createApp } from "./http/app.ts"
+import { createReadCache } from "./http/cache.ts"
+import { createPositionSignal } from "./http/position-signal.ts"
+import { type HttpServer, listen } from "./http/server.ts"
 import { orderProjections } from "./orders/projections.ts"
+
+const stopTimeoutMs = 10_000
 
 /** Resolves when the port is open. `stop` ends requests in flight, then the projector, and lets its lease go. */
 export async function start(config: Config): Promise<{ url: string; stop: () => Promise<void> }> {
@@ -23,18 +28,17 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     url: config.projectorDatabaseUrl,
     applicationName: projectorConnectionName(holder),
     maxConnections: 5,
+    keepIdle: true,
     onIdleError: (error) => log.warn({ err: error }, "a database connection was lost"),
   })
   const kafka = createKafkaAccess({ brokers: config.kafkaBrokers, clientId: `lockstep-query-${holder}`, log })
-  let projector: Projector | null = null
   const cacheFence = createCacheFence({
     redisUrl: config.redisUrl,
     source: config.sourceName,
     log,
-    heldForMs: () => projector?.leaseLeftMs() ?? 0,
+    heldForMs: () => projector.leaseLeftMs(),
   })
-  cacheFence.start()
-  projector = createProjector({
+  const projector = createProjector({
     source: config.sourceName,
     holder,
     db: createDatabase<QueryDatabase>(projectorPool),
@@ -49,25 +53,60 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     maxPendingBytes: config.maxPendingBytes,
     log,
   })
-  const started = projector
-  const server = createServer((_, res) => {
-    res.statusCode = 503
-    res.end()
+  const readerPool = createPool({
+    url: config.readerDatabaseUrl,
+    applicationName: "lockstep-reader",
+    maxConnections: config.readerMaxConnections,
+    statementTimeoutMs: 10_000,
+    onIdleError: (error) => log.warn({ err: error }, "a database connection was lost"),
   })
-  await new Promise<void>((r) => server.listen(config.port, config.host, r))
-  const a = server.address()
-  const url = `http://127.0.0.1:${typeof a === "object" ? a?.port : 0}`
+  const positions = createPositionSignal({
+    source: config.sourceName,
+    listen: clientConfig({ url: config.readerDatabaseUrl, applicationName: "lockstep-position" }),
+    pool: readerPool,
+    log,
+  })
+  const cache = createReadCache({ redisUrl: config.redisUrl, source: config.sourceName, log })
+  let stopping = false
+  const app = createApp({
+    source: config.sourceName,
+    reader: readerPool,
+    cache,
+    positions,
+    log,
+    readiness: async () => ({}),
+    isStopping: () => stopping,
+  })
+  const close = async (): Promise<void> => {
+    await projector.stop()
+    await cacheFence.stop()
+    await positions.stop()
+    cache.stop()
+    await Promise.all([kafka.close(), projectorPool.end(), readerPool.end()])
+  }
+  let server: HttpServer
+  try {
+    server = await listen({ fetch: app.fetch, host: config.host, port: config.port })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  cacheFence.start()
+  positions.start()
+  cache.start()
   projector.start()
-  log.info({ url, config: describeConfig(config) }, "answering queries")
+  log.info({ url: server.url, config: describeConfig(config) }, "answering queries")
+
+  let stopped: Promise<void> | undefined
   return {
-    url,
-    stop: async () => {
-      server.close()
-      await started.stop()
-      await cacheFence.stop()
-      await kafka.close()
-      await projectorPool.end()
-      log.info("stopped")
+    url: server.url,
+    stop: () => {
+      stopping = true
+      stopped ??= server
+        .stop(stopTimeoutMs)
+        .then(close)
+        .then(() => log.info("stopped"))
+      return stopped
     },
   }
 }

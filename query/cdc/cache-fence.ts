@@ -150,18 +150,15 @@ export function createCacheFence(deps: {
     state = { name: "down", retryAt: monotonicMs() + delayMs }
   }
 
-  function nextDelayMs(): number {
-    const delay = Math.min(retryMs.last, retryMs.first * 2 ** failures)
-    failures += 1
-    return delay
-  }
+  const nextDelayMs = (): number => delayOf(failures++)
 
   /** The session is of no more use. Whatever lease was granted in it may live on for a while. */
   function lose(session: RedisSession, error: unknown): void {
     if (error !== null) link.giveUp(session, error)
     if (state.name === "raised" && state.session === session) goDown(nextDelayMs())
     if (state.name !== "serving" || state.session !== session) return
-    if (monotonicMs() - state.since > retryMs.last) failures = 0
+    // It held for longer than the last wait was: this is a new outage.
+    if (monotonicMs() - state.since > delayOf(failures - 1)) failures = 0
     lapseFrom(monotonicMs() + nextDelayMs())
     log.warn({ source }, "the cache is not fenced any more; its lease runs out")
   }
@@ -329,6 +326,8 @@ const leaseText = (session: RedisSession, place: CachePlace, served: Served): st
     heartbeatMs: served.heartbeatAt && Math.max(0, served.heartbeatAt.getTime()),
     runId: session.runId,
   })
+
+const delayOf = (failures: number): number => Math.min(retryMs.last, retryMs.first * 2 ** failures)
 
 function chunks(keys: readonly string[]): string[][] {
   const parts: string[][] = []

@@ -78,7 +78,8 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
       heartbeatInterval: 2_000,
       maxWaitTimeInMs: longPollMs,
       minBytes: 1,
-      maxBytesPerPartition: 4 << 20,
+      // Small, so that one fetch brings a share of every partition: the head of the line needs rows of many.
+      maxBytesPerPartition: 256 << 10,
       maxBytes: 32 << 20,
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5, restartOnFailure: async () => false },

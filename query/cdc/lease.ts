@@ -11,7 +11,11 @@ export type Lease = { holder: string; leaseEpoch: bigint }
 /** Connections of a holder carry this name, so that a successor finds and ends them. */
 export const projectorConnectionName = (holder: string): string => `projector ${holder}`
 
-/** @returns the lease, or null while somebody else holds it. */
+/**
+ * Takes the lease when it has expired or when its holder has no connection left, which is how a killed process
+ * looks long before its lease runs out.
+ * @returns the lease, or null while somebody else holds it.
+ */
 export async function acquireLease(
   db: Kysely<QueryDatabase>,
   options: { source: string; holder: string; ttlMs: number },
@@ -22,6 +26,8 @@ export async function acquireLease(
     on conflict (source) do update
     set holder = excluded.holder, lease_epoch = lease.lease_epoch + 1, expires_at = excluded.expires_at
     where lease.expires_at < clock_timestamp() or lease.holder = excluded.holder
+       or not exists (select from pg_stat_activity
+                      where application_name = 'projector ' || lease.holder and datname = current_database())
     returning new.lease_epoch, old.holder as former`.execute(db)
   const row = taken.rows[0]
   if (!row) return null

@@ -51,9 +51,9 @@ export type Projector = {
   leaseLeftMs: () => number
 }
 
-const leaseTtlMs = 3_000
-const leaseRenewMs = 750
-const standbyPollMs = 500
+const leaseTtlMs = 10_000
+const leaseRenewMs = 1_000
+const standbyPollMs = 250
 const statusMs = 2_000
 const requestPollMs = 500
 const pruneMs = 60_000

@@ -84,7 +84,7 @@ export function startWriters(pool: pg.Pool, random: Random): Writers {
       } finally {
         client.release()
       }
-      await sleep(choose.below(60))
+      await sleep(100 + choose.below(300))
     }
   }
 
@@ -98,7 +98,7 @@ export function startWriters(pool: pg.Pool, random: Random): Writers {
     let changes = await createMissing(client, orders, choose)
     const action = choose.below(100)
     if (action < 8) changes += await copyItems(client, orders.slice(0, 4), choose)
-    else if (action < 35) changes += await reworkItems(client, orders, choose, true)
+    else if (action < 30) changes += await reworkItems(client, orders, choose, true)
     else if (action < 70) changes += await reworkItems(client, orders.slice(0, 3), choose, false)
     else if (action < 80) changes += await moveItems(client, orders, choose)
     else if (action < 85) changes += await renameOrder(client, orders[0] ?? "", newName())

@@ -28,6 +28,7 @@ export async function runService(overrides: Partial<Config> = {}): Promise<Runni
     host: "127.0.0.1",
     port: 0,
     databaseUrl: database.urlAs("command_app"),
+    sourceName: "orders",
     maxConnections: 20,
     idempotencyKeyTtlHours: 24,
     logLevel: "silent",

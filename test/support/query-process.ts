@@ -21,14 +21,17 @@ export type QueryProcess = {
   logs: LogLine[]
 }
 
-export function createQueryProcess(environment: Record<string, string>): QueryProcess {
+export function createQueryProcess(
+  environment: Record<string, string>,
+  nodeArguments: readonly string[] = [],
+): QueryProcess {
   const logs: LogLine[] = []
   let child: ChildProcess | null = null
   let url = ""
 
   return {
     async start() {
-      const started = spawn(process.execPath, ["--import", "tsx", "query/main.ts"], {
+      const started = spawn(process.execPath, [...nodeArguments, "--import", "tsx", "query/main.ts"], {
         cwd: projectDirectory,
         env: { ...inheritedEnvironment(), QUERY_PORT: "0", LOG_LEVEL: "info", ...environment },
         stdio: ["ignore", "pipe", "pipe"],

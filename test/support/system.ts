@@ -31,7 +31,7 @@ export type System = {
 /** Starts it, with the demo data loaded and the first generation serving. */
 export async function createSystem(
   base: string,
-  more: { queryEnvironment?: Record<string, string> } = {},
+  more: { queryEnvironment?: Record<string, string>; nodeArguments?: readonly string[] } = {},
 ): Promise<System> {
   const endpoints = readEndpoints()
   const name = uniqueName(base)
@@ -51,6 +51,7 @@ export async function createSystem(
     host: "127.0.0.1",
     port: 0,
     databaseUrl: writes.urlAs("command_app"),
+    sourceName: name,
     maxConnections: 10,
     idempotencyKeyTtlHours: 24,
     logLevel: "silent",
@@ -68,7 +69,7 @@ export async function createSystem(
     SOURCE_NAME: name,
     ...more.queryEnvironment,
   }
-  const query = createQueryProcess(queryEnvironment)
+  const query = createQueryProcess(queryEnvironment, more.nodeArguments)
   const source = createPool({ url: writes.adminUrl, applicationName: "test" })
   const reads = createPool({ url: reading.adminUrl, applicationName: "test" })
   await query.start()
