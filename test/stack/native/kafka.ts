@@ -5,11 +5,11 @@ import { connect } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import type { Layout } from "../layout.ts"
-import { kafkaClass, writeProperties } from "./java.ts"
+import { kafkaClass, propertiesFile } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
 
-/** Largest record that broker and Connect accept; above the largest row that the API permits. */
-export const maxRecordBytes = 16 * 1024 * 1024
+// Above the largest row that the API permits; connectors/orders.json lets Debezium send as much.
+const maxRecordBytes = 16 * 1024 * 1024
 
 // Any 22 characters of base64url name a cluster; one fixed name serves, for no two clusters ever meet.
 const clusterId = "bG9ja3N0ZXAtLWthZmthMQ"
@@ -40,12 +40,12 @@ const serverProperties = ({ ports, data }: Layout): Record<string, string> => ({
 
 /** The broker's part; formats its data directory before the first start. */
 export const createKafka = (layout: Layout): Part => {
-  const config = writeProperties(layout, "kafka.properties", serverProperties(layout))
+  const config = propertiesFile(layout, "kafka.properties")
   const part = createPart(
     {
       name: "kafka",
       command: "java",
-      args: kafkaClass(layout, 768, "kafka.Kafka", config),
+      args: kafkaClass(layout, 768, "kafka.Kafka", config.path),
       cwd: layout.directory,
       stopSignal: "SIGTERM",
       startTimeoutMs: 60_000,
@@ -54,7 +54,14 @@ export const createKafka = (layout: Layout): Part => {
     },
     layout,
   )
-  return { ...part, start: () => format(layout, config).then(part.start) }
+  return {
+    ...part,
+    start: async () => {
+      config.write(serverProperties(layout))
+      await format(layout, config.path)
+      await part.start()
+    },
+  }
 }
 
 const format = async (layout: Layout, config: string): Promise<void> => {

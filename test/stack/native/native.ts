@@ -29,6 +29,8 @@ export const createNativeInfrastructure = (layout: Layout, options: NativeOption
       track_commit_timestamp: "on",
       max_wal_senders: "20",
       max_replication_slots: "20",
+      // What the slot may keep for a connector that is down; beyond that Postgres gives the slot up, not the disk.
+      max_slot_wal_keep_size: "16GB",
     },
   })
   const queryDatabase = createPostgres(layout, {

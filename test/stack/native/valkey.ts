@@ -1,4 +1,5 @@
 // The cache server. It keeps nothing on disk: what is in it can always be read again from the query database.
+// Only answers may be evicted, never the fences, which do not expire.
 import { readdirSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
@@ -16,7 +17,7 @@ export const createValkey = (layout: Layout): Part =>
       },
       args: [
         ...["--bind", "127.0.0.1", "--port", String(layout.ports.redis)],
-        ...["--save", "", "--appendonly", "no", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"],
+        ...["--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru"],
       ],
       cwd: layout.data,
       stopSignal: "SIGTERM",
