@@ -1,13 +1,17 @@
 // `npm run stack:down`: asks the owner of the running stack to stop it, and stops by itself what a killed owner left.
 import { rmSync } from "node:fs"
+import { runCompose } from "./compose-project.ts"
+import { isOfContainers } from "./endpoints.ts"
+import { readLayout } from "./layout.ts"
 import { endpointsFile, ownerOf, stopLeftovers, stopProcess } from "./ownership.ts"
 import type { Settings } from "./settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Stops the stack of this checkout, if one runs; the data stays. */
-export const down = async (_settings: Settings): Promise<number> => {
+export const down = async (settings: Settings): Promise<number> => {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) await stopProcess(owner, "SIGTERM", 90_000)
+  if (isOfContainers(stackDirectory)) await runCompose(readLayout(stackDirectory), settings, ["down"])
   const left = await stopLeftovers(stackDirectory)
   rmSync(endpointsFile(stackDirectory), { force: true })
   if (owner === undefined && left.length === 0) console.log(`No stack runs in ${stackDirectory}.`)

@@ -3,10 +3,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { z } from "zod"
+import { createInfrastructure } from "./infrastructure.ts"
 import { projectDirectory, readLayout } from "./layout.ts"
 import type { ConnectOptions } from "./native/connect.ts"
-import { createNativeInfrastructure } from "./native/native.ts"
 import type { Part } from "./native/process.ts"
+import { endpointsFile } from "./ownership.ts"
 import { readSettings } from "./settings.ts"
 import type { Infrastructure, InfrastructureParts } from "./stack.ts"
 
@@ -53,6 +54,12 @@ export const readEndpoints = (): Endpoints => {
 export const readEndpointsFile = (path: string): Endpoints =>
   Endpoints.parse(JSON.parse(readFileSync(path, "utf8")))
 
+/** True when the stack that runs in this directory consists of containers. */
+export const isOfContainers = (directory: string): boolean => {
+  const path = endpointsFile(directory)
+  return existsSync(path) && readEndpointsFile(path).stack === "compose"
+}
+
 /** The endpoints of a stack whose infrastructure runs; `services` says where the two services are. */
 export const endpointsOf = (
   { kind, urls, passwords, parts }: Infrastructure,
@@ -69,11 +76,5 @@ export const endpointsOf = (
 }
 
 /** Handles to the parts of the running stack. `options` hold for parts that are started through these handles. */
-export const stackParts = (endpoints: Endpoints, options: ConnectOptions = {}): InfrastructureParts => {
-  if (endpoints.stack !== "native") {
-    throw new Error(
-      `Parts of a stack of kind ${endpoints.stack} cannot be killed from here: use STACK=native.`,
-    )
-  }
-  return createNativeInfrastructure(readLayout(endpoints.directory), options).parts
-}
+export const stackParts = (endpoints: Endpoints, options: ConnectOptions = {}): InfrastructureParts =>
+  createInfrastructure(endpoints.stack, readLayout(endpoints.directory), options).parts

@@ -1,7 +1,6 @@
 // Infrastructure that somebody else runs and whose addresses stand in the environment. Nothing is started or stopped;
 // starting means to see that every server answers, so that a wrong address is named at once.
-import { connect } from "node:net"
-import pg from "pg"
+import { databaseAnswers, httpAnswers, kafkaAnswers, redisAnswers } from "./health.ts"
 import type { Part } from "./native/process.ts"
 import type { ExternalServers } from "./settings.ts"
 import type { Infrastructure } from "./stack.ts"
@@ -11,12 +10,12 @@ export const createExternalInfrastructure = (servers: ExternalServers): Infrastr
   const parts = {
     commandDatabase: reachable("command-database", () => databaseAnswers(servers.COMMAND_ADMIN_URL)),
     queryDatabase: reachable("query-database", () => databaseAnswers(servers.QUERY_ADMIN_URL)),
-    kafka: reachable("kafka", () => portAnswers(servers.KAFKA_BROKERS.split(",")[0] ?? "")),
+    kafka: reachable("kafka", () => kafkaAnswers(servers.KAFKA_BROKERS)),
     registry: reachable("registry", () =>
       httpAnswers(`${servers.SCHEMA_REGISTRY_URL}/apis/ccompat/v7/subjects`),
     ),
     connect: reachable("connect", () => httpAnswers(`${servers.CONNECT_URL}/connectors`)),
-    redis: reachable("redis", () => portAnswers(new URL(servers.REDIS_URL).host)),
+    redis: reachable("redis", () => redisAnswers(servers.REDIS_URL)),
   }
   return {
     kind: "external",
@@ -72,29 +71,5 @@ const reachable = (name: string, ask: () => Promise<void>): Part => {
       ),
     identity: () => undefined,
     crashed: () => false,
-  }
-}
-
-const portAnswers = (address: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const { hostname, port } = new URL(`tcp://${address}`)
-    const socket = connect({ host: hostname, port: Number(port), timeout: 5000 })
-    socket.once("connect", () => socket.end(resolve))
-    socket.once("error", reject)
-    socket.once("timeout", () => socket.destroy(new Error(`no answer from ${address}`)))
-  })
-
-const httpAnswers = async (url: string): Promise<void> => {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5000) })
-  if (!response.ok) throw new Error(`HTTP ${response.status}`)
-}
-
-const databaseAnswers = async (connectionString: string): Promise<void> => {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5000 })
-  try {
-    await client.connect()
-    await client.query("select 1")
-  } finally {
-    await client.end()
   }
 }

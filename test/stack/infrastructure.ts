@@ -1,5 +1,6 @@
 // Which kind of stack to use: processes of this machine, containers, or servers that somebody else runs.
 import { spawnSync } from "node:child_process"
+import { createContainerInfrastructure } from "./containers.ts"
 import { createExternalInfrastructure } from "./external.ts"
 import type { Layout } from "./layout.ts"
 import { createNativeInfrastructure, type NativeOptions } from "./native/native.ts"
@@ -16,7 +17,7 @@ export const createInfrastructure = (
     case "native":
       return createNativeInfrastructure(layout, options)
     case "compose":
-      throw new Error("Containers are not written yet.")
+      return createContainerInfrastructure(layout, options)
     case "external":
       return createExternalInfrastructure(readExternalServers())
     default:

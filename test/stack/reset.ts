@@ -1,13 +1,16 @@
 // `npm run stack:reset`: forgets everything that the stopped stack kept. Asks first, unless --yes was given.
 import { existsSync, rmSync } from "node:fs"
 import { createInterface } from "node:readline/promises"
+import { runCompose } from "./compose-project.ts"
+import { engineAnswers } from "./infrastructure.ts"
+import { isPrepared, readLayout } from "./layout.ts"
 import { farDirectory } from "./native/postgres-home.ts"
 import { ownerOf, stopLeftovers } from "./ownership.ts"
 import type { Settings } from "./settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Removes the data of the stack; refuses while it runs. */
-export const reset = async (_settings: Settings, args: readonly string[]): Promise<number> => {
+export const reset = async (settings: Settings, args: readonly string[]): Promise<number> => {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
     console.error(`The stack runs (process ${owner.pid}): stop it with npm run stack:down, then reset it.`)
@@ -22,6 +25,9 @@ export const reset = async (_settings: Settings, args: readonly string[]): Promi
     return 1
   }
   await stopLeftovers(stackDirectory)
+  if (isPrepared(stackDirectory) && engineAnswers()) {
+    await runCompose(readLayout(stackDirectory), settings, ["down", "--volumes"])
+  }
   rmSync(farDirectory({ directory: stackDirectory }), { recursive: true, force: true })
   rmSync(stackDirectory, { recursive: true, force: true })
   console.log(`Removed ${stackDirectory}.`)

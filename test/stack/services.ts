@@ -3,6 +3,7 @@
 import { registerConnector } from "../../connectors/register.ts"
 import { loadDemoData } from "../../db/demo-data.ts"
 import { migrateCommandDatabase, migrateQueryDatabase } from "../../db/migrate.ts"
+import { httpAnswers } from "./health.ts"
 import { type Layout, projectDirectory } from "./layout.ts"
 import { createPart, type Part } from "./native/process.ts"
 import type { Progress } from "./progress.ts"
@@ -101,10 +102,7 @@ const service = (
       stopSignal: "SIGTERM",
       startTimeoutMs: 120_000,
       stopTimeoutMs: 20_000,
-      healthy: async () => {
-        const url = `http://127.0.0.1:${port}/readyz`
-        return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok
-      },
+      healthy: () => httpAnswers(`http://127.0.0.1:${port}/readyz`),
     },
     layout,
   )

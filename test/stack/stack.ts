@@ -1,5 +1,5 @@
 // What a running stack is to those who use it, whether its parts are processes, containers or servers given by URL.
-import type { Passwords } from "./layout.ts"
+import type { Layout, Passwords } from "./layout.ts"
 import type { Part } from "./native/process.ts"
 import type { Progress } from "./progress.ts"
 
@@ -32,3 +32,13 @@ export interface Infrastructure {
   /** Stops all parts in the order of the flow; also right when some never started. */
   readonly stop: () => Promise<void>
 }
+
+/** Where the infrastructure of a stack answers on this machine; the same for processes and for containers. */
+export const localUrls = ({ ports, passwords }: Layout): InfrastructureUrls => ({
+  commandDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.commandDatabase}/orders`,
+  queryDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.queryDatabase}/reads`,
+  kafkaBrokers: `127.0.0.1:${ports.kafka}`,
+  connectUrl: `http://127.0.0.1:${ports.connect}`,
+  registryUrl: `http://127.0.0.1:${ports.registry}`,
+  redisUrl: `redis://127.0.0.1:${ports.redis}`,
+})

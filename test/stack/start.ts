@@ -13,6 +13,7 @@ import { createProgress, type Progress } from "./progress.ts"
 import { createServices } from "./services.ts"
 import type { Settings } from "./settings.ts"
 import type { Infrastructure } from "./stack.ts"
+import { startCompose } from "./start-compose.ts"
 import { describeSystem } from "./welcome.ts"
 
 /** Directory of the stack that people start; tests have another. */
@@ -21,6 +22,7 @@ export const stackDirectory = join(projectDirectory, ".stack")
 /** Runs the system until it is told to stop; the exit code is 0 after a stop on demand and 1 after a crash. */
 export const start = async (settings: Settings): Promise<number> => {
   const kind = kindOfStart(settings)
+  if (kind === "compose") return startCompose(stackDirectory, settings)
   const began = Date.now()
   const progress = createProgress(console.log)
   const release = await takeOwnership(stackDirectory)

@@ -1,6 +1,7 @@
 // `npm run stack:status`: what runs, where, and whether it answers. Exit code 0 when all parts are healthy, else 1.
 import { existsSync } from "node:fs"
-import { readEndpointsFile } from "./endpoints.ts"
+import { runCompose } from "./compose-project.ts"
+import { isOfContainers, readEndpointsFile } from "./endpoints.ts"
 import { isPrepared, readLayout } from "./layout.ts"
 import { createNativeInfrastructure } from "./native/native.ts"
 import type { Part } from "./native/process.ts"
@@ -18,6 +19,14 @@ interface Row {
 
 /** Prints a table of the parts, or with --json an object for programs. */
 export const status = async (settings: Settings, args: readonly string[]): Promise<number> => {
+  if (isOfContainers(stackDirectory)) {
+    await runCompose(readLayout(stackDirectory), settings, [
+      "ps",
+      "--all",
+      ...(args.includes("--json") ? ["--format", "json"] : []),
+    ])
+    return 0
+  }
   const rows = isPrepared(stackDirectory) ? await readRows(settings) : []
   const owner = ownerOf(stackDirectory)
   const ready = existsSync(endpointsFile(stackDirectory))

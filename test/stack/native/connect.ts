@@ -2,6 +2,7 @@
 // through the worker's environment, so that no password stands in a configuration that its REST interface shows.
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { httpAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
 import { kafkaClass, propertiesFile } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
@@ -42,10 +43,7 @@ export const createConnect = (layout: Layout, options: ConnectOptions = {}): Par
       stopSignal: "SIGTERM",
       startTimeoutMs: 120_000,
       stopTimeoutMs: 20_000,
-      healthy: async () => {
-        const url = `http://127.0.0.1:${ports.connect}/connectors`
-        return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok
-      },
+      healthy: () => httpAnswers(`http://127.0.0.1:${ports.connect}/connectors`),
     },
     layout,
   )

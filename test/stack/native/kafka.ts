@@ -1,9 +1,9 @@
 // The Kafka broker: one node that is also its own controller (KRaft). Topics are never created by accident.
 import { execFile } from "node:child_process"
 import { existsSync } from "node:fs"
-import { connect } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { kafkaAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
 import { kafkaClass, propertiesFile } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
@@ -50,7 +50,7 @@ export const createKafka = (layout: Layout): Part => {
       stopSignal: "SIGTERM",
       startTimeoutMs: 60_000,
       stopTimeoutMs: 20_000,
-      healthy: () => answersApiVersions(layout.ports.kafka),
+      healthy: () => kafkaAnswers(`127.0.0.1:${layout.ports.kafka}`),
     },
     layout,
   )
@@ -69,19 +69,3 @@ const format = async (layout: Layout, config: string): Promise<void> => {
   const args = ["format", "--cluster-id", clusterId, "--config", config]
   await promisify(execFile)("java", kafkaClass(layout, 256, "kafka.tools.StorageTool", ...args))
 }
-
-// The port is open before requests are answered, so health is an answer to the smallest of all requests:
-// ApiVersions (key 18) version 0 with correlation id 1 and no client id.
-const answersApiVersions = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port })
-    const settle = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.setTimeout(1000, () => settle(false))
-    socket.once("error", () => settle(false))
-    socket.once("close", () => settle(false))
-    socket.once("data", () => settle(true))
-    socket.once("connect", () => socket.write(Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255])))
-  })

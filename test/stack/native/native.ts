@@ -2,10 +2,10 @@
 // other start together; they stop in the order of the flow, so that nobody logs the loss of what stands behind it.
 import type { Layout } from "../layout.ts"
 import type { Progress } from "../progress.ts"
-import type { Infrastructure } from "../stack.ts"
+import { type Infrastructure, localUrls } from "../stack.ts"
 import { type ConnectOptions, createConnect } from "./connect.ts"
 import { createKafka } from "./kafka.ts"
-import { adminUrl, createPostgres } from "./postgres.ts"
+import { createPostgres } from "./postgres.ts"
 import type { Part } from "./process.ts"
 import { createRegistry } from "./registry.ts"
 import { createValkey } from "./valkey.ts"
@@ -53,14 +53,7 @@ export const createNativeInfrastructure = (layout: Layout, options: NativeOption
     kind: "native",
     passwords,
     parts: { commandDatabase, queryDatabase, kafka, registry, connect, redis },
-    urls: {
-      commandDatabaseUrl: adminUrl(layout, { port: ports.commandDatabase }, "orders"),
-      queryDatabaseUrl: adminUrl(layout, { port: ports.queryDatabase }, "reads"),
-      kafkaBrokers: `127.0.0.1:${ports.kafka}`,
-      connectUrl: `http://127.0.0.1:${ports.connect}`,
-      registryUrl: `http://127.0.0.1:${ports.registry}`,
-      redisUrl: `redis://127.0.0.1:${ports.redis}`,
-    },
+    urls: localUrls(layout),
     start: async (progress) => {
       await Promise.all([
         shown(progress, "Kafka", kafka, ports.kafka).then(() =>

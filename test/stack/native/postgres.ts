@@ -6,6 +6,7 @@ import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import pg from "pg"
+import { databaseAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
 import { type PostgresHome, postgresHome } from "./postgres-home.ts"
 import { createPart, type Part } from "./process.ts"
@@ -28,9 +29,8 @@ const commonSettings: Readonly<Record<string, string>> = {
   log_line_prefix: "%m [%p] %u@%d ",
 }
 
-/** URL of a database of the cluster, as its superuser. */
-export const adminUrl = (layout: Layout, cluster: Pick<Cluster, "port">, database: string): string =>
-  `postgres://postgres:${layout.passwords.admin}@127.0.0.1:${cluster.port}/${database}`
+const maintenanceUrl = (layout: Layout, cluster: Cluster): string =>
+  `postgres://postgres:${layout.passwords.admin}@127.0.0.1:${cluster.port}/postgres`
 
 /** The cluster's part; makes cluster and database before the first start. */
 export const createPostgres = (layout: Layout, cluster: Cluster): Part => {
@@ -52,7 +52,7 @@ export const createPostgres = (layout: Layout, cluster: Cluster): Part => {
       stopSignal: "SIGINT",
       startTimeoutMs: 30_000,
       stopTimeoutMs: 20_000,
-      healthy: () => answers(adminUrl(layout, cluster, "postgres")),
+      healthy: () => databaseAnswers(maintenanceUrl(layout, cluster)),
     },
     layout,
   )
@@ -61,7 +61,7 @@ export const createPostgres = (layout: Layout, cluster: Cluster): Part => {
     start: async () => {
       await initialise(layout, cluster, home)
       await part.start()
-      await ensureDatabase(adminUrl(layout, cluster, "postgres"), cluster.database)
+      await ensureDatabase(maintenanceUrl(layout, cluster), cluster.database)
     },
   }
 }
@@ -85,18 +85,6 @@ const initialise = async (layout: Layout, cluster: Cluster, home: PostgresHome):
     await promisify(execFile)(join(home.binaries, "initdb"), [...args, ...locale], options)
   } finally {
     await rm(passwordFile, { force: true })
-  }
-}
-
-const answers = async (connectionString: string): Promise<boolean> => {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2000 })
-  client.on("error", () => {})
-  try {
-    await client.connect()
-    await client.query("select 1")
-    return true
-  } finally {
-    await client.end()
   }
 }
 

@@ -20,7 +20,7 @@ describe("a part of the stack", () => {
     stopSignal: "SIGTERM",
     startTimeoutMs: 10_000,
     stopTimeoutMs: 10_000,
-    healthy: async () => true,
+    healthy: async () => {},
     ...changes,
   })
 
@@ -95,7 +95,9 @@ describe("a part of the stack", () => {
   })
 
   it("fails to start with its last words when it ends before it serves", async () => {
-    const sample = part(`console.error("no such disk"); process.exit(3)`, { healthy: async () => false })
+    const sample = part(`console.error("no such disk"); process.exit(3)`, {
+      healthy: () => Promise.reject(new Error("no")),
+    })
     await expect(sample.start()).rejects.toThrow(/sample ended while starting:\n.*no such disk/s)
   })
 

@@ -9,7 +9,7 @@ import { inheritedEnvironment } from "../settings.ts"
 import { beganAt, type Identity, isAlive, signal } from "./identity.ts"
 import { createRecord } from "./record.ts"
 
-/** What has to be known to run a part. `healthy` tells whether it already serves; it may throw to say no. */
+/** What has to be known to run a part. `healthy` rejects until it serves. */
 export interface Program {
   readonly name: string
   readonly command: string
@@ -20,7 +20,7 @@ export interface Program {
   readonly stopSignal: NodeJS.Signals
   readonly startTimeoutMs: number
   readonly stopTimeoutMs: number
-  readonly healthy: () => Promise<boolean>
+  readonly healthy: () => Promise<void>
 }
 
 /** Where parts are written down and where their output goes. */
@@ -60,7 +60,8 @@ export const lastLines = (path: string, count = 20): string => {
 
 const isServing = async (program: Program): Promise<boolean> => {
   try {
-    return await program.healthy()
+    await program.healthy()
+    return true
   } catch {
     return false
   }

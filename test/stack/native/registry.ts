@@ -2,6 +2,7 @@
 // forgot its ids would make every topic unreadable.
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
+import { httpAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
 import { quickStart } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
@@ -26,10 +27,7 @@ export const createRegistry = (layout: Layout): Part => {
       stopSignal: "SIGTERM",
       startTimeoutMs: 60_000,
       stopTimeoutMs: 10_000,
-      healthy: async () => {
-        const url = `http://127.0.0.1:${layout.ports.registry}/health/ready`
-        return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok
-      },
+      healthy: () => httpAnswers(`http://127.0.0.1:${layout.ports.registry}/health/ready`),
     },
     layout,
   )

@@ -1,8 +1,8 @@
 // The cache server. It keeps nothing on disk: what is in it can always be read again from the query database.
 // Only answers may be evicted, never the fences, which do not expire.
 import { readdirSync } from "node:fs"
-import { connect } from "node:net"
 import { join } from "node:path"
+import { redisAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
 import { createPart, type Part } from "./process.ts"
 
@@ -23,7 +23,7 @@ export const createValkey = (layout: Layout): Part =>
       stopSignal: "SIGTERM",
       startTimeoutMs: 10_000,
       stopTimeoutMs: 5_000,
-      healthy: () => answersPing(layout.ports.redis),
+      healthy: () => redisAnswers(`redis://127.0.0.1:${layout.ports.redis}`),
     },
     layout,
   )
@@ -35,16 +35,3 @@ const valkeyBinary = (jars: string): string => {
     throw new Error(`No cache server under ${binaries}: remove ${jars} and start again.`)
   return join(binaries, machine, "valkey-server")
 }
-
-const answersPing = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port })
-    const settle = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.setTimeout(1000, () => settle(false))
-    socket.once("error", () => settle(false))
-    socket.once("data", (data) => settle(data.toString().startsWith("+PONG")))
-    socket.once("connect", () => socket.write("PING\r\n"))
-  })
