@@ -1,5 +1,6 @@
-// Kafka Connect's REST interface, typed and with time limits. A worker answers 409 while it rebalances and drops
-// connections while it restarts; both pass, so such requests are repeated for a while before they count as failed.
+// Kafka Connect's REST interface, typed and with time limits. A worker answers 409 while it rebalances; while it
+// restarts it drops connections, then knows no path at all. All of that passes, so such requests are repeated for a
+// while before they count as failed.
 // https://kafka.apache.org/documentation/#connect_rest
 import { ExponentialBackoff, handleWhen, retry } from "cockatiel"
 import { z } from "zod"
@@ -107,19 +108,31 @@ async function send(root: string, timeoutMs: number, method: string, path: strin
     throw new ConnectError(`Kafka Connect does not answer at ${root} (${where}): ${causeOf(error)}`, null)
   }
   if (response.ok) return text === "" ? null : parseJson(text, where)
-  const refusal = errorSchema.safeParse(parseJson(text, where))
-  const reason = refusal.success ? refusal.data.message : text.slice(0, 500)
-  throw new ConnectError(`Kafka Connect refused ${where} (${response.status}): ${reason}`, response.status)
+  const refusal = errorSchema.safeParse(parseJsonOr(text, null))
+  if (refusal.success) {
+    const reason = refusal.data.message
+    throw new ConnectError(`Kafka Connect refused ${where} (${response.status}): ${reason}`, response.status)
+  }
+  // Not in Connect's own form, most of all its 404 for everything while it starts: it says nothing about connectors.
+  const said = text.trim().slice(0, 300)
+  throw new ConnectError(
+    `Kafka Connect at ${root} is not ready: ${where} was answered with ${response.status} ${said}`,
+    null,
+  )
 }
 
 function parseJson(text: string, where: string): unknown {
+  const parsed = parseJsonOr(text, undefined)
+  if (parsed !== undefined) return parsed
+  const said = text.slice(0, 200)
+  throw new ConnectError(`${where} was not answered with JSON; is this Kafka Connect? ${said}`, 0)
+}
+
+function parseJsonOr(text: string, otherwise: unknown): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new ConnectError(
-      `${where} was not answered with JSON; is this Kafka Connect? ${text.slice(0, 200)}`,
-      0,
-    )
+    return otherwise
   }
 }
 
@@ -134,7 +147,7 @@ function causeOf(error: unknown): string {
   return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message
 }
 
-/** A request to Kafka Connect failed; `status` is the HTTP status, null if there was no answer, 0 if it made no sense. */
+/** A request to Kafka Connect failed; `status` is the HTTP status, null if it is not there (yet), 0 if the answer made no sense. */
 export class ConnectError extends Error {
   override name = "ConnectError"
   readonly status: number | null

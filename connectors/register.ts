@@ -89,7 +89,16 @@ export async function registerConnector(options: RegistrationOptions): Promise<R
   if (outcome === "updated") await connect.writeSettings(connectorName, wanted)
   const hadFailed = await setGoing(connect, connectorName, before, onProgress)
   const timeLimitMs = options.timeLimitMs ?? 120_000
-  await waitUntilCapturing({ connect, connectorName, readCapture: look, timeLimitMs, hadFailed, onProgress })
+  const replacedPid = outcome === "updated" ? (capture.slot?.activePid ?? null) : null
+  await waitUntilCapturing({
+    connect,
+    connectorName,
+    readCapture: look,
+    timeLimitMs,
+    hadFailed,
+    replacedPid,
+    onProgress,
+  })
   return registration
 }
 
@@ -103,18 +112,17 @@ async function makeTopics(options: RegistrationOptions, wanted: ConnectorSetting
   return topics
 }
 
-/** Resumes what is stopped and restarts what has failed; answers whether something had failed. */
+/**
+ * Starts what is stopped or paused and restarts what has failed; answers whether something had failed.
+ * Resuming is asked for in any case: it does nothing to a connector that runs, and the status may lag behind.
+ */
 async function setGoing(
   connect: ConnectClient,
   connectorName: string,
   before: ConnectorStatus | null,
   onProgress: RegistrationOptions["onProgress"],
 ): Promise<boolean> {
-  const state = before?.connector.state ?? "STOPPED"
-  if (state === "STOPPED" || state === "PAUSED") {
-    onProgress?.(`connector is ${state}; starting it`)
-    await connect.resume(connectorName)
-  }
+  await connect.resume(connectorName)
   if (!hasFailed(before)) return false
   onProgress?.("connector or task had failed; restarting it")
   await connect.restartFailed(connectorName)

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { ConnectClient, ConnectorStatus } from "./connect-client.ts"
 import { ConnectorNotRunning, summarizeTrace } from "./refusal.ts"
-import type { Capture } from "./slot.ts"
+import type { Capture, Slot } from "./slot.ts"
 
 /** A failure older than this restart can still be in the status topic for a moment. */
 const settleMs = 3_000
@@ -15,6 +15,8 @@ export type RunningWait = {
   timeLimitMs: number
   /** The task had failed before it was restarted: its old failure is not taken for a new one at once. */
   hadFailed: boolean
+  /** Backend that held the slot with the old settings: while it still does, the task was not restarted yet. */
+  replacedPid: number | null
   onProgress?: ((message: string) => void) | undefined
 }
 
@@ -26,7 +28,7 @@ export async function waitUntilCapturing(wait: RunningWait): Promise<Capture> {
   for (;;) {
     const status = await wait.connect.readStatus(wait.connectorName)
     const capture = await wait.readCapture()
-    const state = describeState(status, capture)
+    const state = describeState(status, capture, wait.replacedPid)
     if (state.capturing) return capture
     if (state.failure !== null && (!wait.hadFailed || elapsedMs() > settleMs)) {
       throw failed(wait.connectorName, state.failure)
@@ -50,16 +52,22 @@ export function hasFailed(status: ConnectorStatus | null): boolean {
   return status !== null && [status.connector, ...status.tasks].some(({ state }) => state === "FAILED")
 }
 
-function describeState(status: ConnectorStatus | null, { slot }: Capture) {
+function describeState(status: ConnectorStatus | null, { slot }: Capture, replacedPid: number | null) {
   const parts = status === null ? [] : [status.connector, ...status.tasks]
   const failure = parts.find(({ state }) => state === "FAILED") ?? null
   const task = status?.tasks[0]?.state ?? "not started"
-  const slotState = slot === null ? "missing" : slot.active ? "active" : "not active"
+  const slotState = describeSlot(slot, replacedPid)
   return {
     capturing: status?.connector.state === "RUNNING" && task === "RUNNING" && slotState === "active",
     failure: failure === null ? null : (failure.trace ?? "no trace was given"),
     text: `connector ${status?.connector.state ?? "unknown"}, task ${task}, slot ${slotState}`,
   }
+}
+
+function describeSlot(slot: Slot | null, replacedPid: number | null): string {
+  if (slot === null) return "missing"
+  if (!slot.active) return "not active"
+  return slot.activePid === replacedPid ? "still read with the old settings" : "active"
 }
 
 function failed(connectorName: string, trace: string): ConnectorNotRunning {

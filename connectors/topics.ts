@@ -2,6 +2,7 @@
 // broker's defaults: a commit log of several partitions has no order, and a compacted topic loses changes that the
 // transaction's END has counted. What exists is compared: configuration is put right, a partition count that the flow
 // cannot work with is refused. The only file of the connectors that imports the Kafka client.
+import { ExponentialBackoff, handleAll, retry } from "cockatiel"
 import kafkajs from "kafkajs"
 
 const dayMs = 24 * 60 * 60 * 1000
@@ -113,13 +114,31 @@ async function create(admin: kafkajs.Admin, topics: readonly TopicSpecification[
   const replicationFactor = Math.min(3, brokers.length)
   const durability = { "min.insync.replicas": replicationFactor === 3 ? "2" : "1" }
   await admin.createTopics({
-    waitForLeaders: true,
+    // The client's own waiting gives up when a broker has not yet heard of the new topic.
+    waitForLeaders: false,
     topics: topics.map(({ topic, partitions, config }) => ({
       topic,
       numPartitions: partitions,
       replicationFactor,
       configEntries: Object.entries({ ...config, ...durability }).map(([name, value]) => ({ name, value })),
     })),
+  })
+  await waitForLeaders(
+    admin,
+    topics.map(({ topic }) => topic),
+  )
+}
+
+/** A topic can be written once each of its partitions has a leader, which is some time after it was created. */
+async function waitForLeaders(admin: kafkajs.Admin, topics: string[]): Promise<void> {
+  const patience = retry(handleAll, {
+    maxAttempts: 100,
+    backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 300 }),
+  })
+  await patience.execute(async () => {
+    const metadata = await admin.fetchTopicMetadata({ topics })
+    const leaderless = metadata.topics.find(({ partitions }) => partitions.some(({ leader }) => leader < 0))
+    if (leaderless) throw new Error(`Topic ${leaderless.name} has partitions without a leader.`)
   })
 }
 

@@ -42,6 +42,12 @@ test("answers null for a connector that does not exist", async () => {
   await expect(createConnectClient({ url: worker.url }).readStatus("orders")).resolves.toBeNull()
 })
 
+test("does not take a worker that still starts for one without the connector", async () => {
+  const starting = { status: 404, body: '{"message":"Not Found","status":"404"}' }
+  const worker = await startWorker([starting, starting, { status: 200, body: '{"a":"1"}' }])
+  await expect(createConnectClient({ url: worker.url }).readSettings("orders")).resolves.toEqual({ a: "1" })
+})
+
 test("fails at once with Connect's own reason when the settings are refused", async () => {
   const worker = await startWorker([
     { status: 400, body: '{"error_code":400,"message":"slot.name is invalid"}' },
