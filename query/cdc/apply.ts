@@ -108,7 +108,7 @@ function keysOfRows(projections: Projections, batch: Batch): Set<string> {
   const keys = new Set<string>()
   for (const [table, rows] of batch) {
     for (const row of rows.values()) {
-      for (const key of projections.cache.ofRow(table, row.key)) keys.add(key)
+      for (const key of projections.cache.ofRow(table, row.key.map(String))) keys.add(key)
     }
   }
   return keys

@@ -9,9 +9,11 @@
 //   the connector has committed its own offset beyond it and everything in the topics up to then has been read;
 // - without rows to read (signals, tables of others): it names no predecessor, so only the same proof shows that
 //   no transaction before it is missing.
-// Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or a proof
-// that holds for an undisturbed head whose count still differs.
-import type { CommitLogEntry, DataRecord, Transaction } from "./change.ts"
+// A partition need not be read to its end for that: a row of a later transaction shows that all rows of the head
+// in it have been read. A copy of one may still follow, sent again after a crash, and it may have been counted.
+// Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or an
+// undisturbed head whose count still differs when everything, copies included, has been read.
+import { type CommitLogEntry, type DataRecord, partitionKey, type Transaction } from "./change.ts"
 import { EngineError, rebuildNextStep } from "./errors.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
 import { createPendingRows, type Group } from "./pending.ts"
@@ -53,12 +55,15 @@ export type Assembler = ReturnType<typeof createAssembler>
 
 export function createAssembler(start: AssemblerStart) {
   let lastEnd = start.lastEnd
-  let provenUpTo: Lsn | null = null
+  let rowsProvenUpTo: Lsn | null = null
+  let allReadUpTo: Lsn | null = null
   const pending = createPendingRows()
   /** ENDs in the order of the log, from index `firstEnd` on; a re-sent one may be among them. */
   let ends: End[] = []
   let firstEnd = 0
   const beginCounts = new Map<string, number>()
+  /** The latest predecessor that a record of each partition has named. */
+  const reachedBy = new Map<string, Lsn>()
 
   return {
     /** Takes a record of a data topic. A copy of a row already applied or already pending changes nothing. */
@@ -68,6 +73,7 @@ export function createAssembler(start: AssemblerStart) {
       // sent an END already, and the rows of a slot made after the base come after the base.
       if (previous === null ? record.lsn <= start.baseLsn : previous < lastEnd) return
       pending.add(record)
+      if (previous !== null) noteReached(partitionKey(record.origin.topic, record.origin.partition), previous)
     },
 
     /** Takes a record of the commit log, in the order of its offsets. */
@@ -78,9 +84,15 @@ export function createAssembler(start: AssemblerStart) {
       else beginCounts.delete(entry.xid)
     },
 
-    /** Says that every record of transactions committed up to `commitLsn` has been read. */
+    /** Says that every row of transactions committed up to `commitLsn` has been read. */
+    proveRows(commitLsn: Lsn): void {
+      if (!reaches(rowsProvenUpTo, commitLsn)) rowsProvenUpTo = commitLsn
+    },
+
+    /** Says that every record of transactions committed up to `commitLsn` has been read, copies included. */
     prove(commitLsn: Lsn): void {
-      if (provenUpTo === null || commitLsn > provenUpTo) provenUpTo = commitLsn
+      if (!reaches(allReadUpTo, commitLsn)) allReadUpTo = commitLsn
+      this.proveRows(commitLsn)
     },
 
     /**
@@ -98,11 +110,10 @@ export function createAssembler(start: AssemblerStart) {
       }
       assertChain(end, group)
       const head = describeHead(end, group)
-      const proven = provenUpTo !== null && provenUpTo >= end.commitLsn
       const counted = head.received === head.expected
-      const impossible = head.received === 0 && head.expected > 0
-      if (proven && !counted && (!head.disturbed || impossible)) throw countMismatch(head, lastEnd)
-      if (!proven && (head.needsProof || !counted)) return { state: "waiting-for-rows", head }
+      const complete = head.needsProof ? reaches(rowsProvenUpTo, end.commitLsn) : counted
+      if (reaches(allReadUpTo, end.commitLsn) && isLoss(head)) throw countMismatch(head, lastEnd)
+      if (!complete) return { state: "waiting-for-rows", head }
       release(end)
       return { state: "released", transaction: toTransaction(end, group) }
     },
@@ -119,6 +130,12 @@ export function createAssembler(start: AssemblerStart) {
       return resume
     },
 
+    /** Whether all rows of the head in a partition have been read, because a later transaction's was. */
+    isReadBeyondHead(partition: string): boolean {
+      const reached = reachedBy.get(partition)
+      return reached !== undefined && reached > lastEnd
+    },
+
     /** Whether a record belongs to a transaction after the head: only then may its partition be paused. */
     isBeyondHead: (record: DataRecord): boolean =>
       record.previousCommitLsn !== null && record.previousCommitLsn > lastEnd,
@@ -126,6 +143,11 @@ export function createAssembler(start: AssemblerStart) {
     /** Bytes of the records held in memory. */
     pendingBytes: pending.bytes,
     lastEnd: (): Lsn => lastEnd,
+  }
+
+  function noteReached(partition: string, previous: Lsn): void {
+    const reached = reachedBy.get(partition)
+    if (reached === undefined || reached < previous) reachedBy.set(partition, previous)
   }
 
   function passOverBase(): void {
@@ -194,6 +216,12 @@ export function createAssembler(start: AssemblerStart) {
     pending.dropBefore(lastEnd)
   }
 }
+
+const reaches = (position: Lsn | null, commitLsn: Lsn): boolean => position !== null && position >= commitLsn
+
+/** Once all is read: a crash makes counts wrong, but rows that were counted cannot all be absent. */
+const isLoss = ({ received, expected, disturbed }: Head): boolean =>
+  received !== expected && (!disturbed || received === 0)
 
 function toTransaction(end: End, group: Group | undefined): Transaction {
   const records = group ? [...group.records.values()].sort(byOrderOfChange) : []

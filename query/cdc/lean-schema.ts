@@ -56,8 +56,8 @@ export function leanEnvelope(writer: Json, table: string, columns: readonly Colu
   return {
     ...envelope,
     fields: fields
-      .filter((field) => String(field.name) in keep)
-      .map((field) => ({ ...field, type: keep[String(field.name)] ?? null })),
+      .filter((field) => nameOf(field) in keep)
+      .map((field) => ({ ...field, type: keep[nameOf(field)] ?? null })),
   }
 }
 
@@ -90,7 +90,7 @@ function incompatible(table: string, what: string): EngineError {
 
 const pruneRecord = (record: JsonRecord, keep: ReadonlySet<string>): JsonRecord => ({
   ...record,
-  fields: fieldsOf(record).filter((field) => keep.has(String(field.name))),
+  fields: fieldsOf(record).filter((field) => keep.has(nameOf(field))),
 })
 
 const isRecord = (value: Json | undefined): value is JsonRecord =>
@@ -112,6 +112,8 @@ function asRecord(value: Json, table: string): JsonRecord {
 function fieldsOf(record: JsonRecord): JsonRecord[] {
   return Array.isArray(record.fields) ? record.fields.filter(isRecord) : []
 }
+
+const nameOf = (field: JsonRecord): string => (typeof field.name === "string" ? field.name : "")
 
 function typeOf(fields: JsonRecord[], name: string, table: string): Json {
   const field = fields.find((candidate) => candidate.name === name)

@@ -43,9 +43,9 @@ export type DerivedModel = {
 /** Which cached answers a batch makes stale. Keys are the names query/http/cache stores finished answers under. */
 export type CacheDependencies = {
   /** Keys that depend on a mirrored row, from its key values in key order. */
-  ofRow: (table: string, key: readonly unknown[]) => readonly string[]
+  ofRow: (table: string, key: readonly string[]) => readonly string[]
   /** Keys that depend on a group of a derived model whose sums changed, from its groupBy values. */
-  ofGroup: (model: string, group: readonly unknown[]) => readonly string[]
+  ofGroup: (model: string, group: readonly string[]) => readonly string[]
   /**
    * Keys found by SQL for changed rows of a table: a select of one text column. `changed` is the SQL text of a
    * text[] expression with the first key column of each changed row.

@@ -41,9 +41,14 @@ export type Proof = {
   commitLsn: Lsn
   /**
    * Takes the next step. `next` holds the next offset to read, by `topic/partition`.
-   * @returns true once everything of the transaction has been read.
+   * @returns true once everything of the transaction has been read, copies included.
    */
   step: (next: ReadonlyMap<string, bigint>) => Promise<boolean>
+  /**
+   * Whether every row of the transaction has been read, as far as `step` has come. A partition in which a later
+   * transaction has been read needs no more: it may be far from its end, or paused.
+   */
+  areRowsRead: (next: ReadonlyMap<string, bigint>, isReadBeyond: (partition: string) => boolean) => boolean
 }
 
 export function createProof(
@@ -52,6 +57,8 @@ export function createProof(
   fetchEndOffsets: () => Promise<ReadonlyMap<string, bigint>>,
 ): Proof {
   let endOffsets: ReadonlyMap<string, bigint> | null = null
+  const isRead = (next: ReadonlyMap<string, bigint>, partition: string, end: bigint): boolean =>
+    (next.get(partition) ?? 0n) >= end
   return {
     commitLsn,
     async step(next) {
@@ -60,7 +67,10 @@ export function createProof(
         if (committed === null || committed < commitLsn) return false
         endOffsets = await fetchEndOffsets()
       }
-      return [...endOffsets].every(([partition, end]) => (next.get(partition) ?? 0n) >= end)
+      return [...endOffsets].every(([partition, end]) => isRead(next, partition, end))
     },
+    areRowsRead: (next, isReadBeyond) =>
+      endOffsets !== null &&
+      [...endOffsets].every(([partition, end]) => isRead(next, partition, end) || isReadBeyond(partition)),
   }
 }

@@ -141,7 +141,7 @@ function judge(
 ): CachedAnswer | null {
   const lease = leaseText === null ? null : parseLease(leaseText)
   if (!lease || value === null) return null
-  if (!samePlace(lease.place, place)) return null
+  if (lease.runId !== session.runId || !samePlace(lease.place, place)) return null
   const answer = decodeAnswer(value, place.generation)
   if (!answer) return null
   return {

@@ -21,9 +21,9 @@ export const orderProjections: Projections = {
   version: "1",
   heartbeatTable: "cdc_heartbeat",
   cache: {
-    ofRow: (table, [id]) =>
+    ofRow: (table, [id = ""]) =>
       table === "customers" ? [`customer:${id}`] : tablesOfOrder.has(table) ? [`order:${id}`] : [],
-    ofGroup: (model, [customerId]) => (model === customerTotals.name ? [`customer:${customerId}`] : []),
+    ofGroup: (model, [customerId = ""]) => (model === customerTotals.name ? [`customer:${customerId}`] : []),
     found: {
       // An order's answer shows its customer.
       customers: (schema, changed) =>

@@ -1,4 +1,5 @@
 // Seeded randomness: a run prints its seed, and the same seed gives the same choices.
+import { crc32 } from "node:zlib"
 
 export type Random = {
   /** A whole number from 0 up to, not including, `below`. */
@@ -29,10 +30,7 @@ export function createRandom(seed: number): Random {
       if (item === undefined) throw new RangeError("nothing to pick from")
       return item
     },
-    fork: (name) =>
-      createRandom(
-        [...name].reduce((hash, char) => Math.imul(hash ^ char.charCodeAt(0), 16777619) >>> 0, seed),
-      ),
+    fork: (name) => createRandom(crc32(name) ^ seed),
   }
 }
 
