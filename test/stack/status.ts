@@ -53,17 +53,25 @@ const readRows = (settings: Settings): Promise<Row[]> => {
   const infrastructure = (
     ["commandDatabase", "queryDatabase", "kafka", "registry", "connect", "redis"] as const
   ).map((key) => rowOf(native.parts[key], layout.ports[key]))
-  const services = startedServices(createServices(layout, native, settings).parts).map((part) =>
-    rowOf(part, part.name === "command" ? settings.COMMAND_PORT : settings.QUERY_PORT),
-  )
+  const started = startedWith(settings)
+  const services = createServices(layout, native, started.settings)
+    .parts.filter((part) => started.names === undefined || started.names.includes(part.name))
+    .map((part) =>
+      rowOf(part, part.name === "command" ? started.settings.COMMAND_PORT : started.settings.QUERY_PORT),
+    )
   return Promise.all([...infrastructure, ...services])
 }
 
-// A stack of infrastructure only has no services to miss.
-const startedServices = (services: readonly Part[]): readonly Part[] => {
+// A running stack says itself which services it has and on which ports, whatever the environment says by now.
+const startedWith = (settings: Settings): { settings: Settings; names?: readonly string[] } => {
   const file = endpointsFile(stackDirectory)
-  const pids = existsSync(file) ? readEndpointsFile(file).pids : {}
-  return Object.keys(pids).length === 0 ? services : services.filter((part) => part.name in pids)
+  if (!existsSync(file)) return { settings }
+  const { commandUrl, queryUrl, pids } = readEndpointsFile(file)
+  const portOf = (url: string): number => Number(new URL(url).port)
+  return {
+    settings: { ...settings, COMMAND_PORT: portOf(commandUrl), QUERY_PORT: portOf(queryUrl) },
+    names: Object.keys(pids),
+  }
 }
 
 const rowOf = async (part: Part, port: number): Promise<Row> => {
