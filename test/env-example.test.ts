@@ -45,6 +45,20 @@ test("the services and the connectors' programs accept the example as it stands"
   expect(readConnectorsConfig(example)).toMatchObject({ connectorName: "orders", slotName: "ecommerce_slot" })
 })
 
+test("the example shows the defaults", () => {
+  const example = readExample()
+  for (const path of ["command/config.ts", "query/config.ts", "connectors/config.ts"]) {
+    for (const entry of read(path)
+      .split(/^(?= {2}[A-Z][A-Z0-9_]+: )/m)
+      .slice(1)) {
+      const [, name = ""] = /^ {2}([A-Z0-9_]+):/.exec(entry) ?? []
+      const [, value] = /^[^}]*?\.default\("?([^")]*)"?\)/.exec(entry) ?? []
+      if (value !== undefined)
+        expect(example[name], `${path} ${name}`).toBe(/^\d/.test(value) ? value.replaceAll("_", "") : value)
+    }
+  }
+})
+
 test("a role's password in a URL of the example is the one that the migrations would set", () => {
   const example = readExample()
   for (const [name, value] of Object.entries(example)) {
