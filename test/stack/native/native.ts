@@ -38,7 +38,8 @@ export const createNativeInfrastructure = (layout: Layout, options: NativeOption
     database: "reads",
     port: ports.queryDatabase,
     durable,
-    settings: {},
+    // Both clusters stamp commits: the benchmark reads from it how long a commit takes to become visible.
+    settings: { track_commit_timestamp: "on" },
   })
   const kafka = createKafka(layout)
   const registry = createRegistry(layout)
