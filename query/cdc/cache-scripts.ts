@@ -8,6 +8,7 @@ const clock = `local clock = redis.call('TIME')`
 /** ARGV owner. Makes this projector the only one that may renew, and ends whatever lease is there. */
 export const takeOver = `${clock}
 redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+redis.call('DEL', KEYS[2])
 return {'ok', clock[1], clock[2]}`
 
 /**

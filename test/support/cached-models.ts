@@ -40,7 +40,12 @@ export function createTestProjector(
   redisUrl: string,
   heldForMs?: () => number,
 ): TestProjector {
-  const fence = createCacheFence({ redisUrl, source: "test", log: quiet, ...(heldForMs ? { heldForMs } : {}) })
+  const fence = createCacheFence({
+    redisUrl,
+    source: "test",
+    log: quiet,
+    ...(heldForMs ? { heldForMs } : {}),
+  })
   fence.start()
   return {
     fence,
@@ -80,12 +85,15 @@ export function createTestReader(models: CachedModels, redisUrl: string): TestRe
       if (lookup.reached && lookup.answer) {
         const { body, position } = lookup.answer
         if (BigInt(body) < current) {
-          throw new Error(`${key} was served as of ${body}, but ${current} was committed before it was asked for`)
+          throw new Error(
+            `${key} was served as of ${body}, but ${current} was committed before it was asked for`,
+          )
         }
         if (position > models.position) throw new Error(`${key} was served from the future: ${position}`)
         // Whatever the answer claims to stand for, it is the value at that position.
         const now = models.values.get(key) ?? 0n
-        if (BigInt(body) !== now && position >= now) throw new Error(`${key}: ${body} is not what stood at ${position}`)
+        if (BigInt(body) !== now && position >= now)
+          throw new Error(`${key}: ${body} is not what stood at ${position}`)
         return "hit"
       }
       const snapshot = { ...models, value: models.values.get(key) ?? 0n }
@@ -107,8 +115,11 @@ export function createTestReader(models: CachedModels, redisUrl: string): TestRe
   }
 }
 
-/** Waits until the condition holds. @throws when it does not within the time. */
-export async function eventually(condition: () => Promise<boolean> | boolean, withinMs = 5_000): Promise<void> {
+/** Waits until the condition holds; what it throws is thrown on, for a stale answer must fail the test. */
+export async function eventually(
+  condition: () => Promise<boolean> | boolean,
+  withinMs = 5_000,
+): Promise<void> {
   const deadline = performance.now() + withinMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error("it did not happen in time")

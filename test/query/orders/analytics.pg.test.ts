@@ -1,5 +1,6 @@
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { z } from "zod"
 import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
 import {
   createLiveReadModels,
@@ -71,8 +72,7 @@ type Row = Record<string, unknown>
 const rowsOf = async (query: string): Promise<Row[]> => {
   const response = await app.get(`/analytics/orders?${query}`)
   expect(response.status).toBe(200)
-  const body: { rows: Row[] } = await response.json()
-  return body.rows
+  return z.object({ rows: z.array(z.record(z.string(), z.unknown())) }).parse(await response.json()).rows
 }
 
 /** The same figures straight from the orders, by other SQL. */
