@@ -8,7 +8,7 @@ import { readEndpoints, stackParts } from "../stack/endpoints.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { startCustomers } from "./customers.ts"
 import { killConnectRepeatedly, killProjectorRepeatedly } from "./faults.ts"
-import { createMirrorViews, findDifferences } from "./invariants.ts"
+import { createMirrorViews, findDifferences, findUnacknowledged } from "./invariants.ts"
 import { startObserver } from "./observer.ts"
 import { chooseSeed, createRandom } from "./random.ts"
 import { startWriters } from "./writers.ts"
@@ -77,25 +77,9 @@ test("the read side is an exact prefix through kills of Connect and the projecto
     httpReads: observer.httpReads(),
   })
   expect(observer.lies, "ATOM and MONO").toEqual([])
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema()), "EQ and SUM").toEqual(
-    [],
-  )
-  expect(await unacknowledged(customers.acknowledged), "ACK").toEqual([])
+  const schema = await system.liveSchema()
+  expect(await findDifferences(system.source, system.reads, schema), "EQ and SUM").toEqual([])
+  expect(await findUnacknowledged(system.reads, schema, customers.acknowledged), "ACK").toEqual([])
   expect(disturbed.size, "transactions with a crash inside them").toBeGreaterThan(0)
   expect(observer.polls()).toBeGreaterThan(100)
 })
-
-/** Accepted commands that the read model does not show exactly once. */
-async function unacknowledged(acknowledged: ReadonlyMap<string, number>): Promise<unknown[]> {
-  const schema = await system.liveSchema()
-  const { rows } = await system.reads.query(
-    `select a.id, a.version, o.version as shown, h.entries
-     from unnest($1::text[], $2::integer[]) a (id, version)
-     left join ${schema}.orders o on o.id = a.id and not o.deleted
-     left join lateral (select count(*)::integer as entries, max(version) as last from ${schema}.order_events e
-                        where e.order_id = a.id and not e.deleted) h on true
-     where o.version is distinct from a.version or h.entries <> a.version or h.last <> a.version`,
-    [[...acknowledged.keys()], [...acknowledged.values()]],
-  )
-  return rows
-}

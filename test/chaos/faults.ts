@@ -1,7 +1,7 @@
 // What goes wrong during a run: processes die without warning, at the worst moment that chance finds.
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Part } from "../stack/native/process.ts"
-import type { QueryProcess } from "../support/query-process.ts"
+import type { ServiceProcess } from "../support/service-process.ts"
 import type { Random } from "./random.ts"
 import type { Writers } from "./writers.ts"
 
@@ -26,7 +26,7 @@ const nextBigCommit = (writers: Writers): Promise<void> =>
 
 /** Kills the projector between any two of its steps and starts it again. */
 export async function killProjectorRepeatedly(
-  query: QueryProcess,
+  query: ServiceProcess,
   random: Random,
   kills: number,
 ): Promise<void> {

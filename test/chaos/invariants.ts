@@ -55,6 +55,24 @@ export async function createMirrorViews(source: pg.Pool): Promise<void> {
   }
 }
 
+/** ACK: accepted commands that the read model does not show exactly once, by the last version of each order. */
+export async function findUnacknowledged(
+  reads: pg.Pool,
+  schema: string,
+  acknowledged: ReadonlyMap<string, number>,
+): Promise<unknown[]> {
+  const { rows } = await reads.query(
+    `select a.id, a.version, o.version as shown, h.entries
+     from unnest($1::text[], $2::integer[]) a (id, version)
+     left join ${schema}.orders o on o.id = a.id and not o.deleted
+     left join lateral (select count(*)::integer as entries, max(version) as last from ${schema}.order_events e
+                        where e.order_id = a.id and not e.deleted) h on true
+     where o.version is distinct from a.version or h.entries <> a.version or h.last <> a.version`,
+    [[...acknowledged.keys()], [...acknowledged.values()]],
+  )
+  return rows
+}
+
 async function compare(
   table: string,
   source: pg.Pool,

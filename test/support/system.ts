@@ -8,12 +8,12 @@ import { createPool } from "../../db/connect.ts"
 import { loadDemoData } from "../../db/demo-data.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createCommandDatabase, createQueryDatabase, uniqueName } from "./databases.ts"
-import { createQueryProcess, type QueryProcess } from "./query-process.ts"
+import { createServiceProcess, type ServiceProcess } from "./service-process.ts"
 import { waitFor } from "./wait.ts"
 
 export type System = {
   commandUrl: string
-  query: QueryProcess
+  query: ServiceProcess
   /** Superuser pools of both databases. */
   source: pg.Pool
   reads: pg.Pool
@@ -69,7 +69,7 @@ export async function createSystem(
     SOURCE_NAME: name,
     ...more.queryEnvironment,
   }
-  const query = createQueryProcess(queryEnvironment, more.nodeArguments)
+  const query = createServiceProcess("query", queryEnvironment, more.nodeArguments)
   const source = createPool({ url: writes.adminUrl, applicationName: "test" })
   const reads = createPool({ url: reading.adminUrl, applicationName: "test" })
   await query.start()

@@ -1,4 +1,4 @@
-// The query service as a process of its own, so that a test can kill it the way an operator's machine would.
+// A service as a process of its own, so that a test can kill it the way an operator's machine would.
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
@@ -8,7 +8,7 @@ import { inheritedEnvironment } from "../stack/settings.ts"
 
 export type LogLine = { level: number; msg: string; [field: string]: unknown }
 
-export type QueryProcess = {
+export type ServiceProcess = {
   /** Resolves to the URL when it listens. */
   start: () => Promise<string>
   url: () => string
@@ -17,23 +17,32 @@ export type QueryProcess = {
   /** SIGTERM, and waits until it has ended by itself; resolves to its exit code. */
   stop: () => Promise<number | null>
   signal: (signal: NodeJS.Signals) => void
+  pid: () => number | undefined
   /** Everything logged so far, over all starts. */
   logs: LogLine[]
 }
 
-export function createQueryProcess(
+/** The service listens on a port of its choice unless the environment names one. */
+export function createServiceProcess(
+  service: "command" | "query",
   environment: Record<string, string>,
   nodeArguments: readonly string[] = [],
-): QueryProcess {
+): ServiceProcess {
   const logs: LogLine[] = []
   let child: ChildProcess | null = null
   let url = ""
 
   return {
     async start() {
-      const started = spawn(process.execPath, [...nodeArguments, "--import", "tsx", "query/main.ts"], {
+      const started = spawn(process.execPath, [...nodeArguments, "--import", "tsx", `${service}/main.ts`], {
         cwd: projectDirectory,
-        env: { ...inheritedEnvironment(), QUERY_PORT: "0", LOG_LEVEL: "info", ...environment },
+        env: {
+          ...inheritedEnvironment(),
+          COMMAND_PORT: "0",
+          QUERY_PORT: "0",
+          LOG_LEVEL: "info",
+          ...environment,
+        },
         stdio: ["ignore", "pipe", "pipe"],
       })
       child = started
@@ -48,7 +57,7 @@ export function createQueryProcess(
         }
         if (started.exitCode !== null || started.signalCode !== null) {
           throw new Error(
-            `the query service ended at once:\n${logs
+            `the ${service} service ended at once:\n${logs
               .slice(first)
               .map((line) => line.msg)
               .join("\n")}`,
@@ -73,6 +82,7 @@ export function createQueryProcess(
       return ending.exitCode
     },
     signal: (signal) => void child?.kill(signal),
+    pid: () => child?.pid,
     logs,
   }
 }
