@@ -13,6 +13,7 @@ import {
   readContributions,
   touchedAggregates,
 } from "./derive.ts"
+import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import { quoted, upsertRows } from "./mirror.ts"
 import { advanceProgress, type GenerationRef, storeResumeOffsets } from "./progress.ts"
@@ -61,7 +62,6 @@ export async function applyTransactions(target: ApplyTarget, step: ApplyStep): P
     const cacheKeys = keysOfRows(target.projections, batch)
     await derive(trx, target, before, cacheKeys)
     await findCacheKeys(trx, target, batch, cacheKeys)
-    await sql`select pg_notify(${positionChannel}, ${target.ref.source})`.execute(trx)
     const cacheEpoch = await fenceCache(trx, target, step, [...cacheKeys])
     return { rows, stale: rows - written, cacheEpoch }
   })
@@ -135,30 +135,27 @@ async function findCacheKeys(
   }
 }
 
-/** Last before the commit: from here on no cached answer older than this step is served. */
+/** Last before the commit: from here on no cached answer older than this step is served. Wakes waiting readers. */
 async function fenceCache(
   trx: Transaction_<QueryDatabase>,
   target: ApplyTarget,
   step: ApplyStep,
   keys: readonly string[],
 ): Promise<bigint> {
+  const { source } = target.ref
   const position = step.transactions.at(-1)?.commitLsn ?? step.expected
   const outcome = await target.cacheFence.fence(position, keys)
-  if (outcome === "raise-epoch") {
-    const raised = await trx
-      .updateTable("cdc.sources")
-      .set((eb) => ({ cache_epoch: eb("cache_epoch", "+", 1n) }))
-      .where("source", "=", target.ref.source)
-      .returning("cache_epoch")
-      .executeTakeFirstOrThrow()
-    return raised.cache_epoch
-  }
-  const source = await trx
-    .selectFrom("cdc.sources")
-    .select("cache_epoch")
-    .where("source", "=", target.ref.source)
-    .executeTakeFirstOrThrow()
-  return source.cache_epoch
+  const stored =
+    outcome === "raise-epoch"
+      ? await sql<{ cache_epoch: bigint }>`
+        update cdc.sources set cache_epoch = cache_epoch + 1 where source = ${source}
+        returning cache_epoch, pg_notify(${positionChannel}, ${source})`.execute(trx)
+      : await sql<{ cache_epoch: bigint }>`
+        select cache_epoch, pg_notify(${positionChannel}, ${source}) from cdc.sources
+        where source = ${source}`.execute(trx)
+  const row = stored.rows[0]
+  if (!row) throw new EngineError("halt", "unexpected", `Source ${source} is not known.`)
+  return row.cache_epoch
 }
 
 export const tablesByName = (projections: Projections): Map<string, MirroredTable> =>

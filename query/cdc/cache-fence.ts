@@ -58,7 +58,7 @@ export type CacheFence = {
   announce(served: Served): void
 }
 
-export type FenceClock = { monotonicMs(): number; sleep(ms: number): Promise<void> }
+const monotonicMs = (): number => performance.now()
 
 const leaseMs = 1_000
 const renewIntervalMs = 250
@@ -86,14 +86,9 @@ export function createCacheFence(deps: {
   source: string
   log: Logger
   heldForMs?: () => number
-  clock?: FenceClock
 }): CacheFence {
   const { source, log } = deps
   const heldForMs = deps.heldForMs ?? (() => Number.POSITIVE_INFINITY)
-  const { monotonicMs, sleep: pause } = deps.clock ?? {
-    monotonicMs: () => performance.now(),
-    sleep: async (ms) => void (await sleep(ms)),
-  }
   const owner = randomUUID()
   const names = [fenceName(source), leaseName(source)]
   const link = createRedisLink({
@@ -266,7 +261,7 @@ export function createCacheFence(deps: {
   async function lapse(): Promise<void> {
     while (state.name === "lapsing") {
       const leftMs = state.until - monotonicMs()
-      if (leftMs > 0) await pause(leftMs)
+      if (leftMs > 0) await sleep(leftMs)
       if (state.name === "lapsing" && monotonicMs() >= state.until) {
         state = { name: "down", retryAt: state.retryAt }
       }

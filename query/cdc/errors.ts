@@ -72,7 +72,8 @@ export function classifyError(error: unknown): EngineError {
       cause: error,
     })
   }
-  return new EngineError("retry", "dependency-down", message, { cause: error })
+  const isOutage = error instanceof Error && ("code" in error || /connection|timeout/i.test(message))
+  return new EngineError("retry", isOutage ? "dependency-down" : "unexpected", message, { cause: error })
 }
 
 function sqlStateOf(error: unknown): string | null {

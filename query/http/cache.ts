@@ -86,8 +86,8 @@ export function createReadCache(options: { redisUrl: string; source: string; log
   }
 
   return {
-    start: link.start,
-    stop: link.stop,
+    start: () => link.start(),
+    stop: () => link.stop(),
     reachable: () => link.session() !== null,
 
     lookup(key) {

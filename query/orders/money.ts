@@ -15,9 +15,10 @@ const unusualUnits = [
 ] as const
 
 const unitOf = (currency: string): string => {
-  const cases = unusualUnits.map(
-    ([unit, codes]) => `when ${currency} in (${codes.split(" ").map((code) => `'${code}'`)}) then ${unit}`,
-  )
+  const cases = unusualUnits.map(([unit, codes]) => {
+    const list = codes.split(" ").map((code) => `'${code}'`)
+    return `when ${currency} in (${list.join(", ")}) then ${unit}`
+  })
   return `case ${cases.join(" ")} else 0.01 end`
 }
 
