@@ -12,6 +12,7 @@ import { createProjector } from "./cdc/projector.ts"
 import { createCommittedLsnFetcher } from "./cdc/proof.ts"
 import { createSchemaFetcher } from "./cdc/schema-registry.ts"
 import { type Config, describeConfig } from "./config.ts"
+import { createDependencyChecks } from "./dependencies.ts"
 import { createApp } from "./http/app.ts"
 import { createReadCache } from "./http/cache.ts"
 import { createPositionSignal } from "./http/position-signal.ts"
@@ -74,7 +75,12 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     cache,
     positions,
     log,
-    readiness: async () => ({}),
+    readiness: createDependencyChecks({
+      kafka,
+      commitLogTopic: `${config.topicPrefix}.transaction`,
+      registryUrl: config.schemaRegistryUrl,
+      connectUrl: config.connectUrl,
+    }),
     isStopping: () => stopping,
   })
   const close = async (): Promise<void> => {

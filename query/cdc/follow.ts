@@ -22,6 +22,8 @@ export type FollowerDeps = {
   kafka: KafkaAccess
   fetchSchema: FetchSchema
   fetchCommittedLsn: FetchCommittedLsn
+  /** Group under which progress is shown to lag tools. */
+  lagGroupId: string
   /** Unique per attempt: a fresh group does not wait for a dead member's session to expire. */
   groupId: string
   maxPendingBytes: number
@@ -55,6 +57,7 @@ const batchRows = 2_000
 /** How long an undisturbed transaction may miss rows before a proof is asked for. */
 const patienceMs = 1_000
 const tickMs = 50
+const publishOffsetsMs = 5_000
 /** Heartbeats come twice a second; this long without any means that capture has stopped. */
 const silenceMs = 10_000
 
@@ -87,6 +90,7 @@ export function createFollower(deps: FollowerDeps): Follower {
   let waiting: { head: Head | null; since: number; proof: Proof | null; asking: boolean } | null = null
   let lastHeard = Date.now()
   let timer: NodeJS.Timeout | null = null
+  let publishing: NodeJS.Timeout | null = null
   const joined = { data: false, log: false }
   const totals = { transactions: 0, changes: 0, disturbed: 0, staleRows: 0 }
   let cacheEpoch: bigint | null = null
@@ -113,6 +117,7 @@ export function createFollower(deps: FollowerDeps): Follower {
     async start() {
       await Promise.all([readers.data.start(), readers.log.start()])
       timer = setInterval(tick, tickMs)
+      publishing = setInterval(publishOffsets, publishOffsetsMs)
     },
     failed,
     state: () =>
@@ -127,6 +132,7 @@ export function createFollower(deps: FollowerDeps): Follower {
     async stop() {
       stopped = true
       if (timer) clearInterval(timer)
+      if (publishing) clearInterval(publishing)
       session = null
       await applying?.catch(() => {})
       await Promise.allSettled([readers.data.stop(), readers.log.stop()])
@@ -392,6 +398,14 @@ export function createFollower(deps: FollowerDeps): Follower {
           mine.asking = false
         }, tickMs)
       })
+  }
+
+  /** For lag tools only: what the projector goes by is in Postgres. */
+  function publishOffsets(): void {
+    if (!session) return
+    deps.kafka
+      .publishOffsets(deps.lagGroupId, session.stored)
+      .catch((error: unknown) => log.debug({ err: error }, "offsets could not be shown to lag tools"))
   }
 
   function describeWaiting(): string | null {

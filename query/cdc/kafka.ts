@@ -134,8 +134,27 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     return tail
   }
 
+  /**
+   * Commits offsets to a group that nobody is a member of. Nothing reads them back: they are there for the tools
+   * that show lag. `offsets` are the next to read, by `topic/partition`.
+   */
+  async function publishOffsets(groupId: string, offsets: ReadonlyMap<string, bigint>): Promise<void> {
+    const byTopic = new Map<string, { partition: number; offset: string }[]>()
+    for (const [key, offset] of offsets) {
+      const slash = key.lastIndexOf("/")
+      const topic = key.slice(0, slash)
+      const partitions = byTopic.get(topic) ?? []
+      partitions.push({ partition: Number(key.slice(slash + 1)), offset: String(offset) })
+      byTopic.set(topic, partitions)
+    }
+    await withAdmin(async () => {
+      for (const [topic, partitions] of byTopic) await admin.setOffsets({ groupId, topic, partitions })
+    })
+  }
+
   return {
     openReader,
+    publishOffsets,
     offsetRanges,
     readTail,
     async close(): Promise<void> {

@@ -256,6 +256,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       kafka: deps.kafka,
       fetchSchema: deps.fetchSchema,
       fetchCommittedLsn: deps.fetchCommittedLsn,
+      lagGroupId: `lockstep-${source}`,
       groupId: `lockstep-${source}-${lease.leaseEpoch}-${holder}-${attempts}`,
       maxPendingBytes: deps.maxPendingBytes,
       log,

@@ -1,0 +1,58 @@
+// What `/readyz` says of the parts that the projector follows: Kafka, the schema registry and Kafka Connect. Asked
+// at most once a second, however often readiness is; a part that does not answer turns readiness red by name.
+import type { KafkaAccess } from "./cdc/kafka.ts"
+import type { Check } from "./http/readiness.ts"
+
+export type DependencyUrls = {
+  kafka: KafkaAccess
+  commitLogTopic: string
+  registryUrl: string
+  connectUrl: string
+}
+
+const keptMs = 1_000
+const timeoutMs = 2_000
+
+export function createDependencyChecks(deps: DependencyUrls): () => Promise<Record<string, Check>> {
+  let askedAt = Number.NEGATIVE_INFINITY
+  let checks: Promise<Record<string, Check>> = Promise.resolve({})
+  return () => {
+    if (performance.now() - askedAt > keptMs) {
+      askedAt = performance.now()
+      checks = askAll(deps)
+    }
+    return checks
+  }
+}
+
+async function askAll(deps: DependencyUrls): Promise<Record<string, Check>> {
+  const [kafka, schemaRegistry, connect] = await Promise.all([
+    ask("Kafka", async () => void (await deps.kafka.offsetRanges([deps.commitLogTopic]))),
+    ask("The schema registry", () => get(new URL("/apis/ccompat/v7/schemas/types", deps.registryUrl))),
+    ask("Kafka Connect", () => get(new URL("/connectors", deps.connectUrl))),
+  ])
+  return { kafka, schema_registry: schemaRegistry, connect }
+}
+
+async function ask(name: string, question: () => Promise<void>): Promise<Check> {
+  const startedAt = performance.now()
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs).unref()
+  })
+  try {
+    await Promise.race([question(), late])
+    return { state: "ok", detail: { ms: Math.round(performance.now() - startedAt) } }
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error)
+    return {
+      state: "failed",
+      reason: `${name} cannot be reached (${cause}). The read models stay as they are until it is back.`,
+    }
+  }
+}
+
+async function get(url: URL): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
+  await response.body?.cancel()
+  if (!response.ok) throw new Error(`it answered ${response.status}`)
+}
