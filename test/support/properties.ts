@@ -4,8 +4,8 @@ import fc from "fast-check"
 
 /** Parameters for `fc.assert`. */
 export function propertyRuns(name: string, numRuns: number): { seed: number; numRuns: number } {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 0x7fffffff)
-  const runs = Number(process.env["RUNS"] ?? numRuns)
+  const seed = Number(process.env.SEED ?? Date.now() % 0x7fffffff)
+  const runs = Number(process.env.RUNS ?? numRuns)
   console.info(`${name}: SEED=${seed} RUNS=${runs}`)
   return { seed, numRuns: runs }
 }

@@ -13,7 +13,8 @@ const assembler = (baseLsn = 0): Assembler =>
     tables: new Set(["public.t", "public.u"]),
   })
 
-type Step = DataRecord | CommitLogEntry | { proven: number }
+/** `proven`: everything up to there has been read; `rowsProven`: every row has, but perhaps not every copy. */
+type Step = DataRecord | CommitLogEntry | { proven: number } | { rowsProven: number }
 
 /** Gives the steps and, after each, takes what is released: `xid@commitLsn[lsns]`, then what is awaited. */
 function play(steps: readonly Step[], under = assembler()): string[] {
@@ -21,6 +22,7 @@ function play(steps: readonly Step[], under = assembler()): string[] {
   for (const step of steps) {
     if ("origin" in step) under.addRecord(step)
     else if ("proven" in step) under.prove(lsn(step.proven))
+    else if ("rowsProven" in step) under.proveRows(lsn(step.rowsProven))
     else under.addEntry(step)
     for (let next = under.next(); next.state === "released"; next = under.next()) {
       const { xid, commitLsn, records } = next.transaction
@@ -162,6 +164,16 @@ const cases: { name: string; steps: Step[]; told: string[] }[] = [
       { proven: 200 },
     ],
     told: ["1@200[110,120]", "idle"],
+  },
+  {
+    name: "for that every row must be known to have been read, not every copy",
+    steps: [begin(1), row(1, 110), begin(1), end(1, 200, 1), { rowsProven: 200 }],
+    told: ["1@200[110]", "idle"],
+  },
+  {
+    name: "while only copies are unread, a count that differs may still be one of a disturbed transaction",
+    steps: [begin(1), row(1, 110), end(1, 200, 2), { rowsProven: 200 }],
+    told: ["1 has 1 of 2"],
   },
   {
     name: "a count one too high is no loss in a disturbed transaction",
@@ -329,6 +341,17 @@ test("bytes are held until the release, and copies hold none", () => {
   expect(under.pendingBytes()).toBe(200)
   play([begin(1), end(1, 200, 1)], under)
   expect(under.pendingBytes()).toBe(100)
+})
+
+test("a partition is read beyond the head once a later transaction was seen in it", () => {
+  const under = assembler()
+  under.addRecord(row(2, 210, { partition: 1 }))
+  under.addRecord(row(1, 110, { partition: 1, runId: "run-2" }))
+  under.addRecord(row(1, 120, { partition: 2 }))
+  const beyond = () => [1, 2].map((partition) => under.isReadBeyondHead(`p.public.t/${partition}`))
+  expect(beyond()).toEqual([true, false])
+  play([begin(1), end(1, 200, 2), { rowsProven: 200 }], under)
+  expect(beyond()).toEqual([false, false])
 })
 
 test("only records after the head may make their partition pause", () => {

@@ -1,0 +1,138 @@
+// Whatever order partitions are read in, wherever the connector crashes and from whatever offset it sends again, and
+// however often the projector restarts: the transactions that leave the assembler are the source's, each whole,
+// each once, in commit order, and all of them. And what was lost from the topics is noticed, not passed over.
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { EngineError } from "../../../query/cdc/errors.ts"
+import { toLsn } from "../../../query/cdc/lsn.ts"
+import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
+import { createSimulatedConnector, type Removal, type SimulatedConnector } from "./simulated-connector.ts"
+import { createSimulatedReader, type SimulatedReader } from "./simulated-reader.ts"
+import { genesis, identityOf, readRows, type SourceTransaction, writeHistory } from "./simulated-source.ts"
+
+type Story = {
+  /** The source's transactions after the base, in commit order. */
+  expected: SourceTransaction[]
+  connector: SimulatedConnector
+  reader: SimulatedReader
+  /** What the assembler halted with, if it did. */
+  halt: EngineError | null
+}
+
+type ChooseRemoval = (expected: readonly SourceTransaction[], pick: (options: number) => number) => Removal
+
+function play(tape: Uint16Array, chooseRemoval?: ChooseRemoval): Story {
+  const choices = choicesFrom(tape)
+  const history = writeHistory(choices)
+  const baseLsn = choices.pick(3) === 2 ? toLsn(genesis + BigInt(choices.pick(100))) : toLsn(0n)
+  const expected = history.filter(({ commitLsn }) => commitLsn > baseLsn)
+  const removal = chooseRemoval?.(expected, choices.pick) ?? null
+  const connector = createSimulatedConnector(history, choices, removal)
+  const reader = createSimulatedReader(connector, { choices, baseLsn, isTight: choices.pick(4) === 3 })
+  const story: Story = { expected, connector, reader, halt: null }
+  try {
+    while (!choices.isOver()) {
+      if (choices.pick(3) === 0) connector.step()
+      else reader.step()
+    }
+    connector.finish()
+    reader.drain()
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    story.halt = error
+  }
+  return story
+}
+
+const told = (xid: string, commitLsn: bigint, identities: readonly string[]): string =>
+  `${xid}@${commitLsn} ${[...new Set(identities)].sort().join(" ")}`
+
+const sourceStory = (transactions: readonly SourceTransaction[]): string[] =>
+  transactions.map((transaction) =>
+    told(transaction.xid, transaction.commitLsn, readRows(transaction).map(identityOf)),
+  )
+
+const readStory = ({ applied }: SimulatedReader): string[] =>
+  applied.map(({ xid, commitLsn, records }) =>
+    told(
+      xid,
+      commitLsn,
+      records.map(({ identity }) => identity),
+    ),
+  )
+
+/** Whether a crash of the connector lies inside a transaction, as far as the topics tell. */
+function isDisturbed({ topics }: SimulatedConnector, xid: string): boolean {
+  const begins = topics.log.filter((entry) => entry.status === "BEGIN" && entry.xid === xid)
+  const runs = new Set(
+    [...topics.data.values()].flat().flatMap((one) => (one.xid === xid ? [one.runId] : [])),
+  )
+  return begins.length !== 1 || runs.size > 1
+}
+
+test("what is released is the source's history, whole, once, in order and to its end", () => {
+  let disturbed = 0
+  fc.assert(
+    fc.property(tapes(500), (tape) => {
+      const { expected, connector, reader, halt } = play(tape)
+      if (halt) throw halt
+      expect(readStory(reader)).toEqual(sourceStory(expected))
+      for (const { records } of reader.applied) {
+        for (const [index, record] of records.entries()) {
+          expect(record.lsn >= (records[index - 1]?.lsn ?? 0n)).toBe(true)
+        }
+      }
+      if (expected.some(({ xid }) => isDisturbed(connector, xid))) disturbed++
+    }),
+    propertyRuns("released transactions", 3_000),
+  )
+  expect(disturbed, "no crash fell inside a transaction").toBeGreaterThan(0)
+})
+
+test("a row that no partition holds is noticed, and its transaction is not released", () => {
+  let noticed = 0
+  fc.assert(
+    fc.property(tapes(500), (tape) => {
+      let victim: SourceTransaction | undefined
+      const { expected, connector, reader, halt } = play(tape, (transactions, pick) => {
+        const candidates = transactions.filter((transaction) => readRows(transaction).length > 0)
+        victim = candidates[pick(candidates.length)]
+        const rows = victim ? readRows(victim) : []
+        const row = rows[pick(rows.length)]
+        return { xid: victim?.xid ?? "", identity: row ? identityOf(row) : "" }
+      })
+      fc.pre(victim !== undefined)
+      // What a crash inside a transaction leaves behind has no count to compare with.
+      fc.pre(!isDisturbed(connector, victim?.xid ?? ""))
+      const before = expected.slice(
+        0,
+        expected.findIndex((one) => one === victim),
+      )
+      expect(halt).toMatchObject({ code: "count-mismatch", disposition: "halt" })
+      expect(readStory(reader)).toEqual(sourceStory(before).slice(0, reader.applied.length))
+      noticed++
+    }),
+    propertyRuns("removed rows", 1_500),
+  )
+  expect(noticed).toBeGreaterThan(0)
+})
+
+test("an END that the commit log does not hold is noticed, and nothing after it is released", () => {
+  fc.assert(
+    fc.property(tapes(500), (tape) => {
+      let at = 0
+      const { expected, reader, halt } = play(tape, (transactions, pick) => {
+        at = pick(Math.max(1, transactions.length))
+        return { endOf: transactions[at]?.xid ?? "" }
+      })
+      const victim = expected[at]
+      const next = expected[at + 1]
+      fc.pre(victim !== undefined)
+      // Two transactions without rows to read: nothing names the END between them, and nothing was lost with it.
+      fc.pre(!victim || !next || readRows(victim).length > 0 || readRows(next).length > 0)
+      expect(readStory(reader)).toEqual(sourceStory(expected.slice(0, at)).slice(0, reader.applied.length))
+      if (next) expect(halt).toMatchObject({ code: "broken-chain", disposition: "halt" })
+    }),
+    propertyRuns("removed ENDs", 1_500),
+  )
+})
