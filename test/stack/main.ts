@@ -1,5 +1,6 @@
-// The stack commands by name: start, test, up, down, status, reset. Returns the exit code; prints what went wrong as
+// The stack commands by name: start, test, bench, up, down, status, reset. Returns the exit code; prints what went wrong as
 // one message, because a stack trace of this file helps nobody who wanted to start the system.
+import { bench } from "../bench/main.ts"
 import { down } from "./down.ts"
 import { reset } from "./reset.ts"
 import { readSettings } from "./settings.ts"
@@ -8,7 +9,7 @@ import { status } from "./status.ts"
 import { test } from "./test.ts"
 import { up } from "./up.ts"
 
-const commands = { start, test, up, down, status, reset }
+const commands = { start, test, bench, up, down, status, reset }
 
 const isCommand = (name: string): name is keyof typeof commands => Object.hasOwn(commands, name)
 
