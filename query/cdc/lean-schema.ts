@@ -25,7 +25,15 @@ export const longType = avsc.types.LongType.__with({
 
 export const parseAvro = (schema: Json): avsc.Type =>
   // The declared type of a schema is stricter than JSON; avsc itself validates what it is given.
-  avsc.Type.forSchema(JSON.parse(JSON.stringify(schema)), { wrapUnions: false, registry: { long: longType } })
+  avsc.Type.forSchema(JSON.parse(JSON.stringify(schema)), { wrapUnions: false, typeHook: exactLong })
+
+/** A long with attributes (every column that has a default) is an object to avsc and in no registry of names. */
+function exactLong(schema: unknown): avsc.Type | undefined {
+  const isLong =
+    schema === "long" ||
+    (typeof schema === "object" && schema !== null && "type" in schema && schema.type === "long")
+  return isLong ? longType : undefined
+}
 
 /** How each column type must look in the writer's schema. Debezium names the meaning, Avro the bytes. */
 const expected: Record<ColumnType, { type: string; name?: string }> = {
