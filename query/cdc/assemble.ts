@@ -18,8 +18,6 @@ import { EngineError, rebuildNextStep } from "./errors.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
 import { createPendingRows, type Group } from "./pending.ts"
 
-export { partitionKey } from "./change.ts"
-
 type End = Extract<CommitLogEntry, { status: "END" }>
 
 export type Head = {
@@ -92,7 +90,7 @@ export function createAssembler(start: AssemblerStart) {
     /** Says that every record of transactions committed up to `commitLsn` has been read, copies included. */
     prove(commitLsn: Lsn): void {
       if (!reaches(allReadUpTo, commitLsn)) allReadUpTo = commitLsn
-      this.proveRows(commitLsn)
+      if (!reaches(rowsProvenUpTo, commitLsn)) rowsProvenUpTo = commitLsn
     },
 
     /**

@@ -4,7 +4,7 @@
 // the expected offset of each partition, and a crash of the client ends the reader.
 import kafkajs from "kafkajs"
 import type { Logger } from "pino"
-import { partitionKey } from "./assemble.ts"
+import { partitionKey } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { EngineError } from "./errors.ts"
 
@@ -33,6 +33,12 @@ export type OffsetRange = { low: bigint; high: bigint }
 export type KafkaAccess = ReturnType<typeof createKafkaAccess>
 
 const longPollMs = 100
+
+/** Topic and partition of a `topic/partition` key. */
+export function splitPartitionKey(key: string): [topic: string, partition: number] {
+  const slash = key.lastIndexOf("/")
+  return [key.slice(0, slash), Number(key.slice(slash + 1))]
+}
 
 export function createKafkaAccess(options: { brokers: readonly string[]; clientId: string; log: Logger }) {
   const kafka = new Kafka({
@@ -141,10 +147,9 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
   async function publishOffsets(groupId: string, offsets: ReadonlyMap<string, bigint>): Promise<void> {
     const byTopic = new Map<string, { partition: number; offset: string }[]>()
     for (const [key, offset] of offsets) {
-      const slash = key.lastIndexOf("/")
-      const topic = key.slice(0, slash)
+      const [topic, partition] = splitPartitionKey(key)
       const partitions = byTopic.get(topic) ?? []
-      partitions.push({ partition: Number(key.slice(slash + 1)), offset: String(offset) })
+      partitions.push({ partition, offset: String(offset) })
       byTopic.set(topic, partitions)
     }
     await withAdmin(async () => {

@@ -13,8 +13,10 @@ import { classifyError, EngineError } from "./errors.ts"
 import { createFollower, type Follower } from "./follow.ts"
 import { findLiveGeneration, type Generation } from "./generations.ts"
 import type { KafkaAccess } from "./kafka.ts"
-import { acquireLease, type Lease, releaseLease, renewLease } from "./lease.ts"
+import type { Lease } from "./lease.ts"
+import { createLeaseKeeper } from "./lease-keeper.ts"
 import { formatLsn } from "./lsn.ts"
+import { jittered, pause, repeat } from "./pacing.ts"
 import { pruneAppliedXids } from "./progress.ts"
 import type { Projections } from "./projection.ts"
 import type { FetchCommittedLsn } from "./proof.ts"
@@ -51,9 +53,6 @@ export type Projector = {
   leaseLeftMs: () => number
 }
 
-const leaseTtlMs = 10_000
-const leaseRenewMs = 1_000
-const standbyPollMs = 250
 const statusMs = 2_000
 const requestPollMs = 500
 const pruneMs = 60_000
@@ -62,11 +61,10 @@ const retryDelaysMs = { first: 200, longest: 10_000 }
 export function createProjector(deps: ProjectorDeps): Projector {
   const { db, source, holder, log } = deps
   const stopping = new AbortController()
+  const keeper = createLeaseKeeper({ db, source, holder, log })
   let running: Promise<void> = Promise.resolve()
   let status: ProjectorStatus = { state: "starting", reason: null, nextStep: null, detail: {} }
   let attempts = 0
-  /** Monotonic time until which the lease lasts, counted from before it was last asked for. */
-  let leasedUntil = 0
 
   return {
     start() {
@@ -77,14 +75,14 @@ export function createProjector(deps: ProjectorDeps): Projector {
       await running
     },
     status: () => status,
-    leaseLeftMs: () => Math.max(0, leasedUntil - performance.now()),
+    leaseLeftMs: keeper.leftMs,
   }
 
   async function run(): Promise<void> {
     let failures = 0
     while (!stopping.signal.aborted) {
       try {
-        const lease = await waitForLease()
+        const lease = await keeper.acquire(stopping.signal, standBy)
         if (!lease) return
         await holdLease(lease, () => {
           failures = 0
@@ -96,7 +94,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
           await halt(error)
           continue
         }
-        const delayMs = Math.random() * Math.min(retryDelaysMs.longest, retryDelaysMs.first * 2 ** failures++)
+        const delayMs = jittered(failures++, retryDelaysMs.first, retryDelaysMs.longest)
         log.warn(
           { err: error, code: error.code, ...error.detail, delayMs: Math.round(delayMs) },
           "the projector starts over",
@@ -107,31 +105,20 @@ export function createProjector(deps: ProjectorDeps): Projector {
     }
   }
 
-  async function waitForLease(): Promise<Lease | null> {
-    while (!stopping.signal.aborted) {
-      const askedAt = performance.now()
-      const lease = await acquireLease(db, { source, holder, ttlMs: leaseTtlMs })
-      if (lease) {
-        leasedUntil = askedAt + leaseTtlMs
-        log.info({ leaseEpoch: String(lease.leaseEpoch) }, "took the lease")
-        return lease
-      }
-      status = {
-        state: "waiting",
-        reason: "another instance projects; this one stands by",
-        nextStep: null,
-        detail: {},
-      }
-      await pause(standbyPollMs, stopping.signal)
+  function standBy(): void {
+    status = {
+      state: "waiting",
+      reason: "another instance projects; this one stands by",
+      nextStep: null,
+      detail: {},
     }
-    return null
   }
 
   /** Works until the lease is lost, an error ends it or the process stops; then lets the lease go. */
   async function holdLease(lease: Lease, onFollowing: () => void): Promise<void> {
     const held = new AbortController()
     const signal = AbortSignal.any([held.signal, stopping.signal])
-    const renewing = keepLease(lease, held, signal)
+    const renewing = keeper.keep(lease, signal, () => held.abort())
     const reporting = repeat(statusMs, signal, () => report(status))
     const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, source))
     try {
@@ -139,8 +126,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     } finally {
       held.abort()
       await Promise.allSettled([renewing, reporting, pruning])
-      leasedUntil = 0
-      await releaseLease(db, lease, source).catch(() => {})
+      await keeper.release(lease)
     }
     if (!stopping.signal.aborted) {
       throw new EngineError(
@@ -148,17 +134,6 @@ export function createProjector(deps: ProjectorDeps): Projector {
         "dependency-down",
         "The lease was lost to another instance or to a database outage.",
       )
-    }
-  }
-
-  async function keepLease(lease: Lease, held: AbortController, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await pause(leaseRenewMs, signal)
-      if (signal.aborted) return
-      const askedAt = performance.now()
-      const renewed = await renewLease(db, lease, { source, ttlMs: leaseTtlMs }).catch(() => null)
-      if (renewed) leasedUntil = askedAt + leaseTtlMs
-      if (renewed === false || performance.now() > leasedUntil) held.abort()
     }
   }
 
@@ -336,28 +311,4 @@ function describe(follower: Follower, live: Generation): ProjectorStatus {
 function dataTopicsOf(deps: ProjectorDeps): string[] {
   const names = [...deps.projections.tables.map((table) => table.name), deps.projections.heartbeatTable]
   return names.map((name) => `${deps.topicPrefix}.public.${name}`)
-}
-
-async function repeat(everyMs: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  while (!signal.aborted) {
-    await work().catch(() => {})
-    await pause(everyMs, signal)
-  }
-}
-
-/** Resolves after the time, or at once when the signal is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve()
-      return
-    }
-    const finish = () => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", finish)
-      resolve()
-    }
-    const timer = setTimeout(finish, ms)
-    signal.addEventListener("abort", finish)
-  })
 }

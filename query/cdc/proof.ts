@@ -40,16 +40,22 @@ export function createCommittedLsnFetcher(connectUrl: string, connectorName: str
 export type Proof = {
   commitLsn: Lsn
   /**
-   * Takes the next step. `next` holds the next offset to read, by `topic/partition`.
-   * @returns true once everything of the transaction has been read, copies included.
+   * Takes the next step. A partition in which a later transaction has been read needs no more for the rows of this
+   * one: it may be far from its end, or paused.
    */
-  step: (next: ReadonlyMap<string, bigint>) => Promise<boolean>
-  /**
-   * Whether every row of the transaction has been read, as far as `step` has come. A partition in which a later
-   * transaction has been read needs no more: it may be far from its end, or paused.
-   */
-  areRowsRead: (next: ReadonlyMap<string, bigint>, isReadBeyond: (partition: string) => boolean) => boolean
+  step: (reading: Reading) => Promise<Proven>
 }
+
+/** How far the data topics have been read, by `topic/partition`. */
+export type Reading = {
+  /** Next offset to read. */
+  next: () => ReadonlyMap<string, bigint>
+  /** Whether a record of a transaction after the head has been read from the partition. */
+  isReadBeyondHead: (partition: string) => boolean
+}
+
+/** `rows`: every row of the transaction has been read; `everything`: every copy of every record, too. */
+export type Proven = "nothing" | "rows" | "everything"
 
 export function createProof(
   commitLsn: Lsn,
@@ -57,20 +63,18 @@ export function createProof(
   fetchEndOffsets: () => Promise<ReadonlyMap<string, bigint>>,
 ): Proof {
   let endOffsets: ReadonlyMap<string, bigint> | null = null
-  const isRead = (next: ReadonlyMap<string, bigint>, partition: string, end: bigint): boolean =>
-    (next.get(partition) ?? 0n) >= end
   return {
     commitLsn,
-    async step(next) {
+    async step({ next, isReadBeyondHead }) {
       if (!endOffsets) {
         const committed = await fetchCommittedLsn()
-        if (committed === null || committed < commitLsn) return false
+        if (committed === null || committed < commitLsn) return "nothing"
         endOffsets = await fetchEndOffsets()
       }
-      return [...endOffsets].every(([partition, end]) => isRead(next, partition, end))
+      const read = next()
+      const unread = [...endOffsets].filter(([partition, end]) => (read.get(partition) ?? 0n) < end)
+      if (unread.length === 0) return "everything"
+      return unread.every(([partition]) => isReadBeyondHead(partition)) ? "rows" : "nothing"
     },
-    areRowsRead: (next, isReadBeyond) =>
-      endOffsets !== null &&
-      [...endOffsets].every(([partition, end]) => isRead(next, partition, end) || isReadBeyond(partition)),
   }
 }

@@ -1,0 +1,64 @@
+// Keeps this process' claim to be the one projector: waits for the lease, renews it while work goes on, and tells
+// the work to end when it is lost.
+import type { Kysely } from "kysely"
+import type { Logger } from "pino"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { acquireLease, type Lease, releaseLease, renewLease } from "./lease.ts"
+import { pause } from "./pacing.ts"
+
+const ttlMs = 10_000
+const renewMs = 1_000
+const standbyPollMs = 250
+
+export type LeaseKeeper = ReturnType<typeof createLeaseKeeper>
+
+export function createLeaseKeeper(deps: {
+  db: Kysely<QueryDatabase>
+  source: string
+  holder: string
+  log: Logger
+}) {
+  const { db, source, holder, log } = deps
+  /** Monotonic time until which the lease lasts, counted from before it was last asked for. */
+  let leasedUntil = 0
+
+  return {
+    /** Stands by until the lease is ours; null when the signal is aborted first. */
+    async acquire(signal: AbortSignal, onStandby: () => void): Promise<Lease | null> {
+      while (!signal.aborted) {
+        const askedAt = performance.now()
+        const lease = await acquireLease(db, { source, holder, ttlMs })
+        if (lease) {
+          leasedUntil = askedAt + ttlMs
+          log.info({ leaseEpoch: String(lease.leaseEpoch) }, "took the lease")
+          return lease
+        }
+        onStandby()
+        await pause(standbyPollMs, signal)
+      }
+      return null
+    },
+
+    /** Renews until the signal is aborted; calls `onLost` when the lease is another's or could not be renewed in time. */
+    async keep(lease: Lease, signal: AbortSignal, onLost: () => void): Promise<void> {
+      while (!signal.aborted) {
+        await pause(renewMs, signal)
+        if (signal.aborted) return
+        const askedAt = performance.now()
+        const renewed = await renewLease(db, lease, { source, ttlMs }).catch(() => null)
+        if (renewed) leasedUntil = askedAt + ttlMs
+        if (renewed === false || performance.now() > leasedUntil) onLost()
+      }
+    },
+
+    /** Lets the lease go, so that a standby need not wait for its expiry. */
+    async release(lease: Lease): Promise<void> {
+      leasedUntil = 0
+      // If the database is down the lease runs out by itself.
+      await releaseLease(db, lease, source).catch(() => {})
+    },
+
+    /** For how long the lease is certainly still ours, by this process' monotonic clock. */
+    leftMs: (): number => Math.max(0, leasedUntil - performance.now()),
+  }
+}

@@ -1,0 +1,104 @@
+// Waits for the head of the line. A transaction whose rows are not all here is nothing unusual for some hundred
+// milliseconds; one that a crash of the connector lies inside, or that has waited longer, needs the proof
+// (proof.ts) that everything of it has been read. Nothing here ever gives up: it says what it waits for.
+import type { Logger } from "pino"
+import type { Head, Next } from "./assemble.ts"
+import { formatLsn, type Lsn } from "./lsn.ts"
+import { createProof, type FetchCommittedLsn, type Proof, type Proven, type Reading } from "./proof.ts"
+
+/** How long an undisturbed transaction may miss rows before a proof is asked for. */
+const patienceMs = 1_000
+const proofPauseMs = 50
+/** Heartbeats come twice a second; this long without any entry means that capture has stopped. */
+const silenceMs = 10_000
+
+export type PatienceDeps = {
+  fetchCommittedLsn: FetchCommittedLsn
+  /** Where the data topics end now, by `topic/partition`. */
+  endOffsets: () => Promise<ReadonlyMap<string, bigint>>
+  log: Logger
+}
+
+export function createPatience(deps: PatienceDeps) {
+  let waiting: { head: Head | null; since: number; proof: Proof | null; asking: boolean } | null = null
+  let lastHeard = Date.now()
+  let disturbed = 0
+
+  return {
+    /** The commit log said something. */
+    heard(): void {
+      lastHeard = Date.now()
+    },
+
+    /** Takes what the assembler answered. */
+    note(next: Next): void {
+      if (next.state === "released" || next.state === "idle") {
+        waiting = null
+        return
+      }
+      const head = next.state === "waiting-for-rows" ? next.head : null
+      if (waiting && waiting.head?.commitLsn === head?.commitLsn) {
+        waiting.head = head
+        return
+      }
+      if (head?.disturbed) noteDisturbed(head)
+      waiting = { head, since: Date.now(), proof: null, asking: false }
+    },
+
+    /** Forgets what was waited for. */
+    reset(): void {
+      waiting = null
+      lastHeard = Date.now()
+    },
+
+    /** Works on the proof if one is needed. Resolves to how much of which transaction has been read. */
+    async prove(reading: Reading): Promise<{ commitLsn: Lsn; proven: Proven } | null> {
+      const mine = waiting
+      const head = mine?.head
+      if (!mine || !head || mine.asking) return null
+      if (!head.needsProof && Date.now() - mine.since < patienceMs) return null
+      mine.proof ??= createProof(head.commitLsn, deps.fetchCommittedLsn, deps.endOffsets)
+      mine.asking = true
+      try {
+        return { commitLsn: head.commitLsn, proven: await mine.proof.step(reading) }
+      } catch (error) {
+        // Connect or Kafka may be down: the proof waits for them, and the status says for what it waits.
+        deps.log.debug({ err: error }, "the proof has to wait")
+        return null
+      } finally {
+        setTimeout(() => {
+          mine.asking = false
+        }, proofPauseMs)
+      }
+    },
+
+    /** What is waited for, in words; null when there is nothing to tell. */
+    describe(): string | null {
+      const head = waiting?.head
+      if (waiting && head && (head.needsProof || Date.now() - waiting.since >= patienceMs)) {
+        const what = head.needsProof
+          ? "the proof that it is whole"
+          : `rows (${head.received} of ${head.expected} are here)`
+        return `transaction ${head.xid} (${formatLsn(head.commitLsn)}) has waited ${seconds(waiting.since)} s for ${what}`
+      }
+      if (Date.now() - lastHeard > silenceMs) {
+        return `the commit log has been silent for ${seconds(lastHeard)} s; is the connector running?`
+      }
+      return null
+    },
+
+    /** How many transactions had a crash of the connector inside. */
+    disturbed: (): number => disturbed,
+  }
+
+  function noteDisturbed(head: Head): void {
+    disturbed++
+    const { xid, expected, received } = head
+    deps.log.info(
+      { code: "disturbed", xid, commitLsn: formatLsn(head.commitLsn), expected, received },
+      "a crash of the connector lies inside this transaction; asking for the proof that it is whole",
+    )
+  }
+}
+
+const seconds = (since: number): string => ((Date.now() - since) / 1_000).toFixed(1)
