@@ -11,9 +11,9 @@
 // and only `announce`, called after that commit, gives it a lease. Until then this is `down`, and Redis may be
 // slow, full, empty, restarted with old data or gone: that costs speed and nothing else.
 //   down -> raised: `fence` took the table over; the caller raises the epoch in its transaction
-//   raised -> serving: `announce` after the commit made a new table and the first lease
+//   raised -> serving: `announce` after the commit emptied the table and gave the first lease
 //   serving -> lapsing: a script failed or was late, or the connection broke; the last lease may still be alive
-//   lapsing -> down: it is over. serving -> down at once when Redis itself says that our lease is gone
+//   lapsing -> down: it is over. serving -> down at once when Redis itself says that no lease of ours is left
 // - A transaction that aborts after `fence` has deleted answers and raised slots for nothing: the next readers
 //   go to the database, and their sets are refused until the position passes the slot. Nothing wrong is served.
 // - A commit with unknown outcome is never announced: the epoch may have been raised or not, and the next
@@ -23,26 +23,12 @@
 // - A Redis restarted with an old dump may show an old lease and old answers: readers compare the run of Redis
 //   named in the lease with the one they are connected to.
 // - What is trusted: clocks run evenly. Redis' clock set back is noticed at the next renewal (a quarter second).
-import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "pino"
-import {
-  type CachePlace,
-  fenceName,
-  formatLease,
-  leaseName,
-  ordered,
-  samePlace,
-  slotOf,
-  valueName,
-} from "./cache-layout.ts"
-import { beginEpoch, endLease, fenceValues, renewLease, takeOver } from "./cache-scripts.ts"
+import { samePlace } from "./cache-layout.ts"
+import { createFenceTable, type Served } from "./fence-table.ts"
 import type { Lsn } from "./lsn.ts"
-import { createRedisClock, type RedisClock } from "./redis-clock.ts"
-import { createRedisLink, type RedisSession, within } from "./redis-session.ts"
-
-/** What the last commit made visible. */
-export type Served = CachePlace & { position: Lsn; heartbeatAt: Date | null }
+import { createRedisLink, type RedisSession } from "./redis-session.ts"
 
 export type CacheFence = {
   start(): void
@@ -58,29 +44,23 @@ export type CacheFence = {
   announce(served: Served): void
 }
 
-const monotonicMs = (): number => performance.now()
-
 const leaseMs = 1_000
 const renewIntervalMs = 250
 /** A commit moves the lease's position at most this often. */
 const earlyRenewalMs = 50
-/** For clocks that run unevenly and for the moment in which Redis takes a command and carries it out. */
-const marginMs = 100
 const budgetMs = 150
 /** Beyond this a new epoch costs less than deleting. */
-const maxKeys = 10_000
-const keysPerScript = 1_000
-const retryMs = { first: 1_000, last: 30_000 }
+const mostKeys = 10_000
+/** A former projector's lease may be alive for this long after this one began. */
+const strangersLeaseMs = leaseMs + 100
 
 type State =
   | { name: "down"; retryAt: number }
-  | { name: "raised"; session: RedisSession; clock: RedisClock }
-  | { name: "serving"; session: RedisSession; clock: RedisClock; place: CachePlace; since: number }
+  | { name: "raised"; session: RedisSession }
+  | { name: "serving"; session: RedisSession; first: Served; since: number }
   | { name: "lapsing"; until: number; retryAt: number }
 
-/**
- * `heldForMs` says how long this process is certainly still the projector; a lease never outlives that.
- */
+/** `heldForMs` says how long this process is certainly still the projector; a lease never outlives that. */
 export function createCacheFence(deps: {
   redisUrl: string
   source: string
@@ -89,180 +69,126 @@ export function createCacheFence(deps: {
 }): CacheFence {
   const { source, log } = deps
   const heldForMs = deps.heldForMs ?? (() => Number.POSITIVE_INFINITY)
-  const owner = randomUUID()
-  const names = [fenceName(source), leaseName(source)]
+  const table = createFenceTable({ source, budgetMs })
   const link = createRedisLink({
     url: deps.redisUrl,
     connectionName: `projector of ${source}`,
     budgetMs,
     log,
-    onLost: (session) => lose(session, null),
+    onLost: (session) => lose(session),
   })
-  // A projector that died a moment ago may have left a lease.
-  let state: State = { name: "lapsing", until: monotonicMs() + leaseMs + marginMs, retryAt: 0 }
+  let state: State = { name: "lapsing", until: performance.now() + strangersLeaseMs, retryAt: 0 }
   let served: Served | null = null
   let beginning: Promise<void> | null = null
   let timer: NodeJS.Timeout | null = null
   let renewing = false
   let renewedAt = Number.NEGATIVE_INFINITY
-  let leaseEndsAt = Number.NEGATIVE_INFINITY
   let lastEpoch = -1n
   let failures = 0
   let stopped = false
 
-  /** Runs a script on the session in time. @throws when Redis fails, is late, or set its clock back. */
-  async function run(
-    session: RedisSession,
-    clock: RedisClock | null,
-    script: string,
-    values: readonly string[],
-    args: readonly string[],
-  ): Promise<{ said: string; clock: RedisClock }> {
-    const sentAt = monotonicMs()
-    const keys = [...names, ...values]
-    const reply = parseReply(
-      await within(budgetMs, session.redis.eval(script, keys.length, ...keys, owner, ...args)),
-    )
-    const reading = { redisMs: reply.redisMs, sentAt, answeredAt: monotonicMs() }
-    if (!clock) return { said: reply.said, clock: createRedisClock(reading) }
-    const setBackMs = clock.read(reading)
-    if (setBackMs > 0) {
-      leaseEndsAt += setBackMs
-      throw new Error(`redis' clock was set back by ${Math.round(setBackMs)} ms`)
-    }
-    return { said: reply.said, clock }
-  }
+  const isServing = (session: RedisSession): boolean =>
+    state.name === "serving" && state.session === session && link.session() === session
 
-  /** From now on a lease may be alive until the moment this returns, by Redis' clock. */
-  function grantLease(clock: RedisClock, lengthMs: number): string {
-    const now = monotonicMs()
-    renewedAt = now
-    leaseEndsAt = Math.max(leaseEndsAt, now + lengthMs)
-    return String(clock.earliest(now + lengthMs))
-  }
+  /** How long the next lease may be. */
+  const lengthMs = (): number => Math.min(leaseMs, heldForMs())
 
   function goDown(delayMs: number): void {
-    state = { name: "down", retryAt: monotonicMs() + delayMs }
+    state = { name: "down", retryAt: performance.now() + delayMs }
   }
 
-  const nextDelayMs = (): number => delayOf(failures++)
+  function lapse(retryAt: number): void {
+    state = { name: "lapsing", until: table.leaseOverAt(), retryAt }
+  }
 
-  /** The session is of no more use. Whatever lease was granted in it may live on for a while. */
-  function lose(session: RedisSession, error: unknown): void {
-    if (error !== null) link.giveUp(session, error)
-    if (state.name === "raised" && state.session === session) goDown(nextDelayMs())
+  /** The session is of no more use. Whatever lease was given in it may live on for a while. */
+  function lose(session: RedisSession): void {
+    if (state.name === "raised" && state.session === session) goDown(delayOf(failures++))
     if (state.name !== "serving" || state.session !== session) return
+    const now = performance.now()
     // It held for longer than the last wait was: this is a new outage.
-    if (monotonicMs() - state.since > delayOf(failures - 1)) failures = 0
-    lapseFrom(monotonicMs() + nextDelayMs())
+    if (now - state.since > delayOf(failures - 1)) failures = 0
+    lapse(now + delayOf(failures++))
     log.warn({ source }, "the cache is not fenced any more; its lease runs out")
   }
 
-  function lapseFrom(retryAt: number): void {
-    state = { name: "lapsing", until: leaseEndsAt + marginMs, retryAt }
+  function fail(session: RedisSession, error: unknown): void {
+    link.giveUp(session, error)
+    lose(session)
   }
 
-  async function takeOverTable(): Promise<"fenced" | "raise-epoch"> {
+  async function takeOver(): Promise<"fenced" | "raise-epoch"> {
     const session = link.session()
-    if (!session || stopped || (state.name === "down" && monotonicMs() < state.retryAt)) return "fenced"
+    if (!session || stopped || (state.name === "down" && performance.now() < state.retryAt)) return "fenced"
     try {
-      const { clock } = await run(session, null, takeOver, [], [])
+      await table.takeOver(session)
       if (link.session() !== session) return "fenced"
-      state = { name: "raised", session, clock }
+      state = { name: "raised", session }
       return "raise-epoch"
     } catch (error) {
-      goDown(nextDelayMs())
+      goDown(delayOf(failures++))
       link.giveUp(session, error)
       return "fenced"
     }
   }
 
-  async function begin(session: RedisSession, clock: RedisClock, first: Served): Promise<void> {
-    const place = { cacheEpoch: first.cacheEpoch, generation: first.generation }
-    const lengthMs = Math.min(leaseMs, heldForMs())
-    state = { name: "serving", session, clock, place, since: monotonicMs() }
+  async function begin(session: RedisSession, first: Served): Promise<void> {
+    state = { name: "serving", session, first, since: performance.now() }
+    renewedAt = performance.now()
     try {
-      const lease = leaseText(session, place, first)
-      const end = grantLease(clock, Math.max(0, lengthMs))
-      const { said } = await run(
-        session,
-        clock,
-        beginEpoch,
-        [],
-        [ordered(first.cacheEpoch), ordered(first.position), lease, end],
-      )
-      if (said !== "ok") {
-        log.warn({ source, said, cacheEpoch: first.cacheEpoch }, "the cache epoch could not begin")
-        if (state.name === "serving" && state.session === session) goDown(nextDelayMs())
-      }
+      const said = await table.beginEpoch(session, first, Math.max(0, lengthMs()))
+      if (said === "ok" || !isServing(session)) return
+      log.warn({ source, said, cacheEpoch: first.cacheEpoch }, "the cache epoch could not begin")
+      goDown(delayOf(failures++))
     } catch (error) {
-      lose(session, error)
+      fail(session, error)
     }
   }
 
   async function renew(): Promise<void> {
-    if (state.name !== "serving" || beginning || renewing || !served) return
-    const { session, clock, place } = state
-    const lengthMs = Math.min(leaseMs, heldForMs())
-    if (lengthMs <= 0) return
+    if (state.name !== "serving" || beginning || renewing || !served || lengthMs() <= 0) return
+    const { session } = state
     renewing = true
+    renewedAt = performance.now()
     try {
-      const lease = leaseText(session, place, served)
-      const { said } = await run(session, clock, renewLease, [], [lease, grantLease(clock, lengthMs)])
-      if (said !== "ok" && state.name === "serving" && state.session === session) goDown(0)
+      const said = await table.renewLease(session, served, lengthMs())
+      if (said !== "ok" && isServing(session)) goDown(0)
     } catch (error) {
-      lose(session, error)
+      fail(session, error)
     } finally {
       renewing = false
     }
   }
 
-  async function fenceKeys(position: Lsn, keys: readonly string[]): Promise<boolean> {
-    if (state.name !== "serving") return false
-    const { session, clock, place } = state
+  async function fenceKeys(session: RedisSession, first: Served, position: Lsn, keys: readonly string[]) {
     try {
-      const scripts = chunks(keys).map((chunk) =>
-        run(
-          session,
-          clock,
-          fenceValues,
-          chunk.map((key) => valueName(source, place, key)),
-          [ordered(position), ...chunk.map(slotOf)],
-        ),
-      )
-      const replies = await Promise.all(scripts)
-      if (replies.every(({ said }) => said === "ok")) return isServing(session)
-      // Redis answered that the table is another's or gone, and so is our lease.
+      const said = await table.fence(session, first, position, keys)
+      if (said === "ok") return isServing(session)
       if (isServing(session)) goDown(0)
     } catch (error) {
-      lose(session, error)
+      fail(session, error)
     }
     return false
   }
 
-  const isServing = (session: RedisSession): boolean =>
-    state.name === "serving" && state.session === session && link.session() === session
-
-  /** Takes the lease away, or starts to wait until it is over. */
-  async function withdraw(): Promise<void> {
-    if (state.name !== "serving") return
-    const { session, clock } = state
+  /** Takes the lease away, or begins to wait until it is over. */
+  async function withdraw(session: RedisSession): Promise<void> {
     // First, so that no renewal is sent after the lease was ended.
-    lapseFrom(0)
+    lapse(0)
     try {
-      await run(session, clock, endLease, [], [])
+      await table.endLease(session)
       if (link.session() === session) goDown(0)
     } catch (error) {
-      lapseFrom(monotonicMs() + nextDelayMs())
+      lapse(performance.now() + delayOf(failures++))
       link.giveUp(session, error)
     }
   }
 
-  async function lapse(): Promise<void> {
+  async function waitUntilLapsed(): Promise<void> {
     while (state.name === "lapsing") {
-      const leftMs = state.until - monotonicMs()
+      const leftMs = state.until - performance.now()
       if (leftMs > 0) await sleep(leftMs)
-      if (state.name === "lapsing" && monotonicMs() >= state.until) {
+      if (state.name === "lapsing" && performance.now() >= state.until) {
         state = { name: "down", retryAt: state.retryAt }
       }
     }
@@ -278,19 +204,20 @@ export function createCacheFence(deps: {
       stopped = true
       if (timer) clearInterval(timer)
       await beginning
-      await withdraw()
+      if (state.name === "serving") await withdraw(state.session)
       link.stop()
-      if (leaseEndsAt > monotonicMs()) await lapse()
+      if (table.leaseOverAt() > performance.now()) await waitUntilLapsed()
     },
 
     async fence(position, keys) {
       await beginning
       if (state.name === "serving") {
-        if (keys === "all" || keys.length > maxKeys) await withdraw()
-        else if (await fenceKeys(position, keys)) return "fenced"
+        const { session, first } = state
+        if (keys === "all" || keys.length > mostKeys) await withdraw(session)
+        else if (await fenceKeys(session, first, position, keys)) return "fenced"
       }
-      await lapse()
-      return await takeOverTable()
+      await waitUntilLapsed()
+      return await takeOver()
     },
 
     announce(next) {
@@ -299,14 +226,13 @@ export function createCacheFence(deps: {
       if (state.name === "raised" && !stopped) {
         if (next.cacheEpoch <= lastEpoch) return
         lastEpoch = next.cacheEpoch
-        beginning = begin(state.session, state.clock, next).finally(() => {
+        beginning = begin(state.session, next).finally(() => {
           beginning = null
         })
       } else if (state.name === "serving") {
-        if (!samePlace(state.place, next)) {
-          const session = state.session
-          lose(session, new Error("another epoch or generation was announced than the one that is fenced"))
-        } else if (before?.position !== next.position && monotonicMs() - renewedAt >= earlyRenewalMs) {
+        if (!samePlace(state.first, next)) {
+          fail(state.session, new Error("another epoch or generation was announced than the one fenced"))
+        } else if (before?.position !== next.position && performance.now() - renewedAt >= earlyRenewalMs) {
           void renew()
         }
       }
@@ -314,24 +240,5 @@ export function createCacheFence(deps: {
   }
 }
 
-const leaseText = (session: RedisSession, place: CachePlace, served: Served): string =>
-  formatLease({
-    place,
-    position: served.position,
-    heartbeatMs: served.heartbeatAt && Math.max(0, served.heartbeatAt.getTime()),
-    runId: session.runId,
-  })
-
-const delayOf = (failures: number): number => Math.min(retryMs.last, retryMs.first * 2 ** failures)
-
-function chunks(keys: readonly string[]): string[][] {
-  const parts: string[][] = []
-  for (let at = 0; at < keys.length; at += keysPerScript) parts.push(keys.slice(at, at + keysPerScript))
-  return parts
-}
-
-function parseReply(reply: unknown): { said: string; redisMs: number } {
-  if (!Array.isArray(reply)) throw new TypeError("a script of the fence answered something else")
-  const [said, seconds, micros] = reply.map(String)
-  return { said: said ?? "", redisMs: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) }
-}
+/** Milliseconds until the table is taken over again after so many failures in a row. */
+const delayOf = (failures: number): number => Math.min(30_000, 1_000 * 2 ** failures)
