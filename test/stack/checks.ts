@@ -15,11 +15,11 @@ export const runCheck = async (
 ): Promise<Tally> => {
   try {
     await progress.step(name, () => runScript(name, signal))
-    return { passed: 1, failed: 0 }
+    return { passed: 1, failed: 0, skipped: 0 }
   } catch (error) {
     if (signal.aborted) throw error
     console.log(error instanceof Error ? error.message : error)
-    return { passed: 0, failed: 1 }
+    return { passed: 0, failed: 1, skipped: 0 }
   }
 }
 

@@ -10,21 +10,24 @@ import { projectDirectory } from "./layout.ts"
 import { endpointsFile } from "./ownership.ts"
 import { inheritedEnvironment } from "./settings.ts"
 
-/** How many tests passed and failed. */
+/** How many tests passed, failed and were left out. */
 export interface Tally {
   readonly passed: number
   readonly failed: number
+  readonly skipped: number
 }
 
 /** The sum of two tallies. */
 export const addTallies = (a: Tally, b: Tally): Tally => ({
   passed: a.passed + b.passed,
   failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
 })
 
 const Report = z.object({
   numPassedTests: z.number(),
   numFailedTests: z.number(),
+  numPendingTests: z.number(),
   testResults: z.array(
     z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string() })) }),
   ),
@@ -36,14 +39,14 @@ const Report = z.object({
  */
 export const tallyOf = (report: unknown, exitCode: number): Tally => {
   const parsed = Report.safeParse(report)
-  if (!parsed.success) return { passed: 0, failed: 1 }
-  const { numPassedTests, numFailedTests, testResults } = parsed.data
+  if (!parsed.success) return { passed: 0, failed: 1, skipped: 0 }
+  const { numPassedTests, numFailedTests, numPendingTests, testResults } = parsed.data
   const brokenFiles = testResults.filter(
     (file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed"),
   ).length
   const failed = numFailedTests + brokenFiles
   const unexplained = failed === 0 && (exitCode !== 0 || numPassedTests === 0)
-  return { passed: numPassedTests, failed: unexplained ? 1 : failed }
+  return { passed: numPassedTests, failed: unexplained ? 1 : failed, skipped: numPendingTests }
 }
 
 /** Runs vitest with these arguments against the stack in `directory`. */

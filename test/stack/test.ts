@@ -30,7 +30,7 @@ export const test = async (settings: Settings, args: readonly string[]): Promise
   const progress = createProgress(console.log)
   const limit = AbortSignal.timeout(limitMs)
   const release = await takeOwnership(directory)
-  let tally: Tally = { passed: 0, failed: 0 }
+  let tally: Tally = { passed: 0, failed: 0, skipped: 0 }
   try {
     forget()
     const layout = await prepareLayout(directory, [settings.COMMAND_PORT, settings.QUERY_PORT])
@@ -60,8 +60,9 @@ export const test = async (settings: Settings, args: readonly string[]): Promise
     const code = await runErrand({ work, parts, stopAll: infrastructure.stop, codeWhenTold: 130 })
     if (code !== 0 && tally.failed === 0) tally = { ...tally, failed: 1 }
     if (settings.KEEP === "1") console.log(`Kept: ${directory}`)
-    else if (code === 0) forget()
-    else console.log(`Logs of the stack: ${layout.logs}`)
+    else forget(code === 0 ? [] : ["logs"])
+    if (code !== 0) console.log(`Logs of the stack: ${layout.logs}`)
+    if (tally.skipped > 0) console.log(`${tally.skipped} skipped`)
     console.log(`${tally.passed} passed, ${tally.failed} failed`)
     return code
   } finally {
@@ -69,10 +70,11 @@ export const test = async (settings: Settings, args: readonly string[]): Promise
   }
 }
 
-// What an earlier run kept; the note of who owns the directory stays.
-const forget = (): void => {
-  for (const name of ["data", "config", "logs", "results", "ports.json", "secrets.json", "endpoints.json"]) {
-    rmSync(join(directory, name), { recursive: true, force: true })
+// What a run kept, but for the note of who owns the directory and what is to stay.
+const forget = (staying: readonly string[] = []): void => {
+  const made = ["data", "config", "logs", "results", "ports.json", "secrets.json", "endpoints.json"]
+  for (const name of made) {
+    if (!staying.includes(name)) rmSync(join(directory, name), { recursive: true, force: true })
   }
   rmSync(farDirectory({ directory }), { recursive: true, force: true })
 }
