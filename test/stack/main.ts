@@ -1,7 +1,8 @@
-// The stack commands by name: start, test, bench, up, down, status, reset. Returns the exit code; prints what went wrong as
-// one message, because a stack trace of this file helps nobody who wanted to start the system.
+// The stack commands by name: start, test, bench, up, down, status, env, reset. Returns the exit code; prints what went
+// wrong as one message, because a stack trace of this file helps nobody who wanted to start the system.
 import { bench } from "../bench/main.ts"
 import { down } from "./down.ts"
+import { env } from "./env.ts"
 import { reset } from "./reset.ts"
 import { readSettings } from "./settings.ts"
 import { start } from "./start.ts"
@@ -9,7 +10,7 @@ import { status } from "./status.ts"
 import { test } from "./test.ts"
 import { up } from "./up.ts"
 
-const commands = { start, test, bench, up, down, status, reset }
+const commands = { start, test, bench, up, down, status, env, reset }
 
 const isCommand = (name: string): name is keyof typeof commands => Object.hasOwn(commands, name)
 
