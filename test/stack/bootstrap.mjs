@@ -3,7 +3,7 @@
 // same process, so that there is one process to signal and one exit code.
 import { spawn, spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { delimiter, dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { complaints } from "./prerequisites.mjs"
 
@@ -43,10 +43,15 @@ const answerOf = (command, ...args) => {
   return error === undefined ? `${stdout}${stderr}` : undefined
 }
 
-const missing = complaints({ nodeVersion: process.versions.node, stack: process.env.STACK, answerOf })
-if (missing.length > 0) {
+const has = (command) =>
+  (process.env.PATH ?? "").split(delimiter).some((directory) => existsSync(join(directory, command)))
+
+// What only looks at a stack or stops one needs none of it.
+if (!["down", "status", "env", "reset"].includes(process.argv[2] ?? "")) {
+  const machine = { nodeVersion: process.versions.node, stack: process.env.STACK, answerOf, has }
+  const missing = complaints(machine)
   for (const complaint of missing) console.error(complaint)
-  process.exit(1)
+  if (missing.length > 0) process.exit(1)
 }
 if (!isInstalled()) {
   const code = await install()

@@ -1,6 +1,7 @@
 export interface Machine {
   readonly nodeVersion: string
   readonly stack: string | undefined
+  readonly has: (command: string) => boolean
   readonly answerOf: (command: string, ...args: string[]) => string | undefined
 }
 

@@ -10,9 +10,10 @@ const atLeast = (version, least) => {
 
 /**
  * The sentences to print; none when everything is there. `answerOf(command, ...args)` runs a command and gives what it
- * printed, or undefined when there is no such command. Only the native stack needs Java, Maven and pip.
+ * printed, or undefined when there is no such command; `has(command)` only looks for it. Only the native stack needs
+ * Java, Maven and pip.
  */
-export const complaints = ({ nodeVersion, stack, answerOf }) => {
+export const complaints = ({ nodeVersion, stack, answerOf, has }) => {
   const found = []
   if (!atLeast(nodeVersion, "20.19.0")) {
     found.push(`Node ${nodeVersion} is too old: both services need at least 20.19, so install a newer Node.`)
@@ -29,12 +30,12 @@ export const complaints = ({ nodeVersion, stack, answerOf }) => {
       `Java ${java} is too old: Kafka and the schema registry need 17, so put a newer one first on the PATH.`,
     )
   }
-  if (answerOf("mvn", "--version") === undefined) {
+  if (!has("mvn")) {
     found.push(
       "Maven is missing: it fetches the jars of Kafka, Debezium and the registry, so install it (command: mvn).",
     )
   }
-  if (answerOf("pip", "--version") === undefined) {
+  if (!has("pip")) {
     found.push(
       "pip is missing: it fetches the cache server (Valkey), so install Python's pip (command: pip).",
     )

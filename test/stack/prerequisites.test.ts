@@ -8,7 +8,12 @@ const everything: Record<string, string | undefined> = {
 }
 
 const on = (machine: Record<string, string | undefined>, nodeVersion = "20.19.0", stack?: string): string[] =>
-  complaints({ nodeVersion, stack, answerOf: (command) => machine[command] })
+  complaints({
+    nodeVersion,
+    stack,
+    answerOf: (command) => machine[command],
+    has: (command) => machine[command] !== undefined,
+  })
 
 it("finds nothing to say where everything is there", () => {
   expect(on(everything)).toEqual([])
