@@ -107,7 +107,7 @@ function toDataRecord(raw: RawRecord, envelope: Envelope, table: SourceTable): D
     origin: { topic: raw.topic, partition: raw.partition, offset: raw.offset },
     runId: raw.headers["__debezium.context.runId"]?.toString() ?? "",
     identity: `${table.name}|${envelope.op}|${source.lsn}|${raw.key.toString("latin1")}`,
-    xid: transaction.id.slice(0, transaction.id.indexOf(":")),
+    xid: guarded(raw, () => readTransactionId(transaction.id).xid),
     lsn: toLsn(source.lsn),
     previousCommitLsn: guarded(raw, () => readPreviousCommitLsn(source.sequence ?? "")),
     bytes: raw.value?.length ?? 0,
@@ -144,10 +144,15 @@ function readPreviousCommitLsn(sequence: string): Lsn | null {
   throw new SyntaxError(`source.sequence is ${sequence}`)
 }
 
-/** `id` is `xid:lsn`; the LSN of an END is the commit LSN. */
+/** `xid:lsn`; the LSN is the record's own, and that of an END is the commit LSN. */
+function readTransactionId(id: string): { xid: string; lsn: string } {
+  const [xid, lsn] = id.split(":")
+  if (!xid || !lsn) throw new SyntaxError(`transaction id is ${id}`)
+  return { xid, lsn }
+}
+
 function toEntry(raw: RawRecord, marker: Marker): CommitLogEntry {
-  const [xid, lsn] = marker.id.split(":")
-  if (!xid || !lsn) throw new SyntaxError(`transaction id is ${marker.id}`)
+  const { xid, lsn } = readTransactionId(marker.id)
   if (marker.status === "BEGIN") return { status: "BEGIN", offset: raw.offset, xid }
   if (marker.status !== "END") throw new SyntaxError(`status is ${marker.status}`)
   const counts = new Map<string, number>()

@@ -1,0 +1,286 @@
+// From the bytes the real connector wrote (fixtures/) to row changes and commit-log entries: every value exact,
+// and nothing that cannot be read or does not fit is passed over.
+import { describe, expect, test } from "vitest"
+import { unavailable, type Value } from "../../../query/cdc/change.ts"
+import { createDecoder, type RawRecord, type SourceTable } from "../../../query/cdc/decode.ts"
+import { EngineError } from "../../../query/cdc/errors.ts"
+import { heartbeatTable } from "../../../query/cdc/heartbeat.ts"
+import { parseAvro } from "../../../query/cdc/lean-schema.ts"
+import {
+  bigint,
+  boolean,
+  type Column,
+  integer,
+  jsonb,
+  longText,
+  text,
+  timestamptz,
+} from "../../../query/cdc/projection.ts"
+import { orderProjections } from "../../../query/orders/projections.ts"
+import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
+
+const { fetchSchema, asked } = capturedRegistry()
+const decoder = createDecoder(fetchSchema)
+
+const tableNamed = (name: string): SourceTable =>
+  orderProjections.tables.find((table) => table.name === name) ?? expect.unreachable(`no table ${name}`)
+
+async function decodeAll(name: string, table: SourceTable = tableNamed(name)) {
+  const records = []
+  for (const raw of capturedRecords(name)) {
+    const record = await decoder.decodeData(raw, table)
+    if (record) records.push(record)
+  }
+  // Partitions are read side by side; the order they were made in is that of their LSNs.
+  return records.sort((a, b) => Number(a.lsn - b.lsn) || a.change.op.localeCompare(b.change.op))
+}
+
+/** The row of an upsert by column name. */
+function named(table: SourceTable, row: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries([...table.key, ...table.columns].map(({ name }, index) => [name, row[index]]))
+}
+
+/** Of the orders this is the insert of `o1`, of the commit log the first BEGIN. */
+const first = (name: string): RawRecord =>
+  capturedRecords(name)[0] ?? expect.unreachable(`no record of ${name} was captured`)
+
+describe("rows", () => {
+  const orders = tableNamed("orders")
+
+  test("an insert has every value exactly: 2^53 + 1, microseconds, JSON and text as stored, nulls", async () => {
+    const [insert] = await decodeAll("orders")
+    expect(insert?.change).toMatchObject({ op: "upsert", table: "orders", key: ["o1"] })
+    const row = insert?.change.op === "upsert" ? named(orders, insert.change.row) : {}
+    expect(row).toMatchObject({
+      id: "o1",
+      status: "draft",
+      subtotal_minor: 0n,
+      total_minor: 9007199254740993n,
+      shipping_address: '{"lines": [1, null], "street": "Straße 1"}',
+      note: expect.stringMatching(/^[0-9a-f]{2560}$/),
+      cancel_reason: null,
+      version: 1,
+      created_at: "2024-02-29T23:59:59.999999Z",
+      confirmed_at: null,
+    })
+  })
+
+  test("an update that leaves a long text alone says so, and nothing else", async () => {
+    const [, update] = await decodeAll("orders")
+    const row = update?.change.op === "upsert" ? named(orders, update.change.row) : {}
+    expect(row).toMatchObject({
+      status: "confirmed",
+      note: unavailable,
+      shipping_address: '{"lines": [1, null], "street": "Straße 1"}',
+      total_minor: 9007199254740993n,
+      confirmed_at: "2024-03-01T00:00:00.000001Z",
+    })
+  })
+
+  test("a changed primary key is a delete and an insert of one LSN, the long text left with the old row", async () => {
+    const [, , removed, made] = await decodeAll("orders")
+    expect(removed?.change).toEqual({ op: "delete", table: "orders", key: ["o1"] })
+    expect(made?.change).toMatchObject({ op: "upsert", key: ["o2"] })
+    expect(made?.change.op === "upsert" && named(orders, made.change.row).note).toBe(unavailable)
+    expect(made?.lsn).toBe(removed?.lsn)
+    expect(made?.xid).toBe(removed?.xid)
+    expect(made?.identity).not.toBe(removed?.identity)
+  })
+
+  test("a delete has the key and nothing else", async () => {
+    const deleted = (await decodeAll("order_items")).filter(({ change }) => change.op === "delete")
+    expect(deleted.map(({ change }) => change)).toEqual([
+      { op: "delete", table: "order_items", key: ["o3", 3] },
+    ])
+  })
+
+  test("rows of one COPY share an LSN and differ in identity", async () => {
+    const copied = (await decodeAll("order_items")).slice(-2)
+    expect(new Set(copied.map(({ lsn }) => lsn)).size).toBe(1)
+    expect(new Set(copied.map(({ identity }) => identity)).size).toBe(2)
+  })
+
+  test("each names its transaction, its predecessor and the run that sent it", async () => {
+    const all = [...(await decodeAll("orders")), ...(await decodeAll("order_items"))]
+    const entries = await Promise.all(capturedRecords("transaction").map((raw) => decoder.decodeEntry(raw)))
+    const ends = entries.flatMap((entry) => (entry.status === "END" ? [entry] : []))
+    for (const record of all) {
+      const at = ends.findIndex(({ xid }) => xid === record.xid)
+      expect(record.previousCommitLsn).toBe(ends[at - 1]?.commitLsn)
+      expect(record.lsn < (ends[at]?.commitLsn ?? 0n)).toBe(true)
+      expect(record.runId).toMatch(/^[0-9a-f-]{36}$/)
+      expect(record.bytes).toBeGreaterThan(100)
+    }
+  })
+
+  test("rows of the slot's first transaction, and no other, have no predecessor", async () => {
+    const beats = await decodeAll("cdc_heartbeat", heartbeatTable("cdc_heartbeat"))
+    const all = [...beats, ...(await decodeAll("customers")), ...(await decodeAll("orders"))]
+    const entry = await decoder.decodeEntry(first("transaction"))
+    for (const { xid, previousCommitLsn } of all) expect(previousCommitLsn === null).toBe(xid === entry.xid)
+    expect(all.some(({ previousCommitLsn }) => previousCommitLsn === null)).toBe(true)
+  })
+
+  test("a heartbeat carries the source's clock and identity", async () => {
+    const [beat] = await decodeAll("cdc_heartbeat", heartbeatTable("cdc_heartbeat"))
+    expect(beat?.change).toMatchObject({
+      key: [1],
+      row: [1, expect.stringMatching(/\.\d{6}Z$/), expect.stringMatching(/^\d+$/), 1],
+    })
+  })
+
+  test("text with quotes, backslashes and other scripts is unchanged", async () => {
+    const [customer] = await decodeAll("customers")
+    expect(customer?.change).toMatchObject({
+      row: expect.arrayContaining([`Zoë 'Z' "Quote" \\ 李`]),
+    })
+  })
+
+  test("a schema is asked for once", async () => {
+    await decodeAll("orders")
+    const before = asked.length
+    await decodeAll("orders")
+    expect(asked.length).toBe(before)
+  })
+})
+
+test("the commit log: a BEGIN, and an END with its counts by table", async () => {
+  const entries = await Promise.all(capturedRecords("transaction").map((raw) => decoder.decodeEntry(raw)))
+  const at = entries.findIndex((entry) => entry.status === "END" && entry.counts.has("public.order_items"))
+  expect(entries.slice(at - 1, at + 1)).toEqual([
+    { status: "BEGIN", offset: expect.any(BigInt), xid: expect.stringMatching(/^\d+$/) },
+    {
+      status: "END",
+      offset: expect.any(BigInt),
+      xid: entries[at]?.xid,
+      commitLsn: expect.any(BigInt),
+      counts: new Map([
+        ["public.orders", 1],
+        ["public.order_items", 3],
+      ]),
+    },
+  ])
+  const begins = entries.filter(({ status }) => status === "BEGIN").length
+  expect(begins).toBe(entries.length / 2)
+})
+
+describe("a table that changed", () => {
+  const { key, columns } = tableNamed("orders")
+  const withColumns = (more: readonly Column[]): SourceTable => ({ name: "orders", key, columns: more })
+
+  test("may have columns that nobody reads", async () => {
+    const record = await decoder.decodeData(first("orders"), withColumns([longText("note")]))
+    expect(record?.change).toEqual({
+      op: "upsert",
+      table: "orders",
+      key: ["o1"],
+      row: ["o1", expect.stringMatching(/^[0-9a-f]+$/)],
+    })
+  })
+
+  const misfits: { name: string; column: Column }[] = [
+    { name: "a column is missing", column: text("colour") },
+    { name: "text is read as a number", column: bigint("status") },
+    { name: "a bigint is read as an integer", column: integer("total_minor") },
+    { name: "a bigint is read as text", column: text("total_minor") },
+    { name: "JSON is read as text", column: longText("shipping_address") },
+    { name: "text is read as JSON", column: jsonb("note") },
+    { name: "a timestamp is read as text", column: text("created_at") },
+    { name: "text is read as a timestamp", column: timestamptz("status") },
+    { name: "an integer is read as a boolean", column: boolean("version") },
+  ]
+
+  test.each(misfits)("halts when $name", async ({ column }) => {
+    const fresh = createDecoder(fetchSchema)
+    const failure = await failureOf(fresh.decodeData(first("orders"), withColumns([...columns, column])))
+    expect(failure).toMatchObject({ code: "incompatible-schema", disposition: "halt" })
+    expect(failure.message).toContain(`table orders`)
+    expect(failure.message).toContain(`column ${column.name}`)
+  })
+})
+
+describe("a record that cannot be read halts and names its place", () => {
+  const raw = first("orders")
+  const place = `ecommerce.public.orders[${raw.partition}]@${raw.offset}`
+  const value = raw.value ?? Buffer.alloc(0)
+  const unreadable: { name: string; value: Buffer | null; says: RegExp }[] = [
+    { name: "no value", value: null, says: /has no value/ },
+    { name: "an empty value", value: Buffer.alloc(0), says: /wire format/ },
+    {
+      name: "another magic byte",
+      value: Buffer.concat([Buffer.of(1), value.subarray(1)]),
+      says: /wire format/,
+    },
+    { name: "JSON", value: Buffer.from('{"op":"c"}'), says: /wire format/ },
+    { name: "a frame cut in its head", value: value.subarray(0, 4), says: /wire format/ },
+    { name: "a frame without a payload", value: value.subarray(0, 5), says: /wire format/ },
+    { name: "a frame cut in a value", value: value.subarray(0, 100), says: /cannot be read/ },
+    { name: "a frame cut before its operation", value: value.subarray(0, -30), says: /cannot be read/ },
+    {
+      name: "other bytes",
+      value: Buffer.concat([value.subarray(0, 5), Buffer.alloc(300, 0xff)]),
+      says: /cannot/,
+    },
+  ]
+
+  test.each(unreadable)("$name", async ({ value: bytes, says }) => {
+    const failure = await failureOf(decoder.decodeData({ ...raw, value: bytes }, tableNamed("orders")))
+    expect(failure).toMatchObject({
+      code: "undecodable-record",
+      disposition: "halt",
+      detail: { topic: "ecommerce.public.orders", partition: raw.partition, offset: String(raw.offset) },
+      nextStep: expect.stringContaining("rebuild"),
+    })
+    expect(failure.message).toMatch(says)
+    expect(failure.message).toContain(place)
+  })
+
+  test("also in the commit log", async () => {
+    const marker = first("transaction")
+    for (const bytes of [null, Buffer.from("{}"), marker.value?.subarray(0, 8) ?? null, raw.value]) {
+      const failure = await failureOf(decoder.decodeEntry({ ...marker, value: bytes }))
+      expect(failure).toMatchObject({
+        code: "undecodable-record",
+        detail: { topic: "ecommerce.transaction" },
+      })
+    }
+  })
+
+  test.each([
+    { name: "an unknown operation", change: { op: "m" } },
+    { name: "no transaction", change: { transaction: null } },
+    { name: "a row without its new values", change: { after: null } },
+    { name: "a delete without its key", change: { op: "d", before: null } },
+  ])("$name", async ({ change }) => {
+    const failure = await failureOf(decoder.decodeData(await rewrite(raw, change), tableNamed("orders")))
+    expect(failure).toMatchObject({ code: "undecodable-record", disposition: "halt" })
+  })
+
+  test("a TRUNCATE halts as what it is", async () => {
+    const truncate = await rewrite(raw, { op: "t", before: null, after: null })
+    const failure = await failureOf(decoder.decodeData({ ...truncate, key: null }, tableNamed("orders")))
+    expect(failure).toMatchObject({ code: "truncate", disposition: "halt" })
+  })
+})
+
+test("a snapshot read is no change: it cannot be placed in history", async () => {
+  const read = await rewrite(first("orders"), { op: "r", transaction: null })
+  expect(await decoder.decodeData(read, tableNamed("orders"))).toBeNull()
+})
+
+/** The same record, written by the same schema, with other members. */
+async function rewrite(raw: RawRecord, change: Record<string, Value>): Promise<RawRecord> {
+  const value = raw.value ?? Buffer.alloc(0)
+  const writer = parseAvro(JSON.parse(await fetchSchema(value.readInt32BE(1))))
+  const envelope: object = writer.fromBuffer(value.subarray(5))
+  return { ...raw, value: Buffer.concat([value.subarray(0, 5), writer.toBuffer({ ...envelope, ...change })]) }
+}
+
+async function failureOf(work: Promise<unknown>): Promise<EngineError> {
+  const failure = await work.then(
+    () => expect.unreachable("it should have failed"),
+    (error: unknown) => error,
+  )
+  if (failure instanceof EngineError) return failure
+  throw failure
+}
