@@ -22,11 +22,11 @@ const unitOf = (currency: string): string => {
   return `case ${cases.join(" ")} else 0.01 end`
 }
 
-/** SQL text of `{"amount":"59.98","currency":"USD"}`, or of null where the amount is null. */
+/** SQL text of `{"amount":"59.98","currency":"USD"}`; `minor` is the SQL text of whole minor units. */
 export const moneyJson = (minor: string, currency: string): string =>
   `(select row_to_json(money) from (
       select (${minor} * (${unitOf(currency)}))::text as amount, ${currency} as currency
-    ) money where money.amount is not null)`
+    ) money)`
 
 /** SQL text of a moment as ISO 8601 in UTC with microseconds. */
 export const momentText = (moment: string): string =>
