@@ -5,7 +5,7 @@ import { execFile } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { DockerComposeEnvironment, type StartedDockerComposeEnvironment, Wait } from "testcontainers"
+import type { StartedDockerComposeEnvironment } from "testcontainers"
 import { composeEnvironment, composeProject, composeServices } from "./compose-project.ts"
 import { databaseAnswers, httpAnswers, kafkaAnswers, redisAnswers } from "./health.ts"
 import type { Layout } from "./layout.ts"
@@ -28,6 +28,8 @@ export const createContainerInfrastructure = (
     passwords,
     start: (progress) =>
       progress.step("Containers", async () => {
+        // Loaded only here: it takes a second, and every test that knows the stack imports this file.
+        const { DockerComposeEnvironment, Wait } = await import("testcontainers")
         writeWorkerSettings(layout, options)
         started = await new DockerComposeEnvironment(layout.project, [
           "docker-compose.yml",

@@ -1,27 +1,31 @@
 // The stack commands by name: start, test, bench, up, down, status, env, reset. Returns the exit code; prints what went
 // wrong as one message, because a stack trace of this file helps nobody who wanted to start the system.
-import { bench } from "../bench/main.ts"
-import { down } from "./down.ts"
-import { env } from "./env.ts"
-import { reset } from "./reset.ts"
-import { readSettings } from "./settings.ts"
-import { start } from "./start.ts"
-import { status } from "./status.ts"
-import { test } from "./test.ts"
-import { up } from "./up.ts"
+import { readSettings, type Settings } from "./settings.ts"
 
-const commands = { start, test, bench, up, down, status, env, reset }
+type Command = (settings: Settings, args: readonly string[]) => Promise<number>
 
-const isCommand = (name: string): name is keyof typeof commands => Object.hasOwn(commands, name)
+// Each is loaded when it is asked for, so that looking at a stack does not wait for what only tests need.
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import("./start.ts")).start,
+  test: async () => (await import("./test.ts")).test,
+  bench: async () => (await import("../bench/main.ts")).bench,
+  up: async () => (await import("./up.ts")).up,
+  down: async () => (await import("./down.ts")).down,
+  status: async () => (await import("./status.ts")).status,
+  env: async () => (await import("./env.ts")).env,
+  reset: async () => (await import("./reset.ts")).reset,
+}
 
 /** Runs the command that the first argument names with the rest of the arguments. */
 export const main = async ([name = "", ...args]: readonly string[]): Promise<number> => {
-  if (!isCommand(name)) {
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (load === undefined) {
     console.error(`No such stack command: "${name}". There are ${Object.keys(commands).join(", ")}.`)
     return 2
   }
   try {
-    return await commands[name](readSettings(), args)
+    const command = await load()
+    return await command(readSettings(), args)
   } catch (error) {
     console.error(error instanceof Error ? `\n${error.message}` : error)
     return 1
