@@ -86,7 +86,6 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
   const close = async (): Promise<void> => {
     await projector.stop()
     await cacheFence.stop()
-    await positions.stop()
     cache.stop()
     await Promise.all([kafka.close(), projectorPool.end(), readerPool.end()])
   }
@@ -108,8 +107,10 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     url: server.url,
     stop: () => {
       stopping = true
-      stopped ??= server
-        .stop(stopTimeoutMs)
+      // Readers that wait for a position are answered first, so that the server need not wait for them.
+      stopped ??= positions
+        .stop()
+        .then(() => server.stop(stopTimeoutMs))
         .then(close)
         .then(() => log.info("stopped"))
       return stopped

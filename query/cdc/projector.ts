@@ -126,6 +126,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
     } finally {
       held.abort()
       await Promise.allSettled([renewing, reporting, pruning])
+      // Nothing cached may outlive the lease under which it was fenced.
+      if (stopping.signal.aborted) await deps.cacheFence.stop()
       await keeper.release(lease)
     }
     if (!stopping.signal.aborted) {

@@ -3,26 +3,39 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { Part } from "../stack/native/process.ts"
 import type { ServiceProcess } from "../support/service-process.ts"
 import type { Random } from "./random.ts"
-import type { Writers } from "./writers.ts"
 
-/** Kills Connect shortly after big transactions commit, while it sends them; sometimes again while it recovers. */
+/**
+ * Kills Connect while it sends a big transaction, which is when its topic grows fast; sometimes again while it
+ * recovers. `countSent` tells how many records the topic holds.
+ */
 export async function killConnectRepeatedly(
   connect: Part,
-  writers: Writers,
+  countSent: () => Promise<number>,
   random: Random,
   kills: number,
 ): Promise<void> {
   for (let killed = 0; killed < kills; killed++) {
-    await Promise.race([nextBigCommit(writers), sleep(4_000)])
-    await sleep(random.below(160))
+    await growsFast(countSent, 6_000)
+    await sleep(random.below(60))
     await connect.kill()
     await connect.start()
-    await sleep(random.chance(0.4) ? 200 + random.below(1_500) : 2_000 + random.below(2_500))
+    // Mostly again as soon as it catches up, when it sends without a pause and every kill lies inside something.
+    if (random.chance(0.3)) await sleep(1_500 + random.below(2_000))
   }
 }
 
-const nextBigCommit = (writers: Writers): Promise<void> =>
-  new Promise((resolve) => writers.onBigCommit(resolve))
+/** Resolves in the middle of a burst of records, or after the limit. */
+async function growsFast(countSent: () => Promise<number>, limitMs: number): Promise<void> {
+  const deadline = Date.now() + limitMs
+  let before = await countSent()
+  while (Date.now() < deadline) {
+    const now = await countSent()
+    if (now - before >= burstRecords) return
+    before = now
+  }
+}
+
+const burstRecords = 50
 
 /** Kills the projector between any two of its steps and starts it again. */
 export async function killProjectorRepeatedly(

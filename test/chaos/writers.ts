@@ -22,8 +22,6 @@ export type WriterTotals = {
 
 export type Writers = {
   totals: WriterTotals
-  /** Called at the moment a transaction of more than 300 changes commits. */
-  onBigCommit: (listener: () => void) => void
   stop: () => Promise<WriterTotals>
 }
 
@@ -45,16 +43,12 @@ export function startWriters(pool: pg.Pool, random: Random): Writers {
     conflicts: 0,
   }
   let running = true
-  let bigCommitListener = (): void => {}
   const writers = Array.from({ length: writerCount }, (_, writer) =>
     write(writer, random.fork(`writer ${writer}`)),
   )
 
   return {
     totals,
-    onBigCommit: (listener) => {
-      bigCommitListener = listener
-    },
     async stop() {
       running = false
       await Promise.all(writers)
@@ -73,10 +67,7 @@ export function startWriters(pool: pg.Pool, random: Random): Writers {
         await client.query(choose.chance(0.05) ? "rollback" : "commit")
         totals.transactions++
         totals.changes += changes
-        if (changes > 300) {
-          totals.big++
-          bigCommitListener()
-        }
+        if (changes > 300) totals.big++
       } catch (error) {
         await client.query("rollback")
         if (!(error instanceof Error) || !expectedConflicts.test(error.message)) throw error
