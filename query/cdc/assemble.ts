@@ -14,11 +14,11 @@
 // Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or an
 // undisturbed head whose count still differs when everything, copies included, has been read.
 import { type CommitLogEntry, type DataRecord, partitionKey, type Transaction } from "./change.ts"
-import { EngineError, rebuildNextStep } from "./errors.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
+import { brokenChain, countMismatch } from "./missing-history.ts"
 import { createPendingRows, type Group } from "./pending.ts"
 
-type End = Extract<CommitLogEntry, { status: "END" }>
+export type End = Extract<CommitLogEntry, { status: "END" }>
 
 export type Head = {
   xid: string
@@ -108,10 +108,12 @@ export function createAssembler(start: AssemblerStart) {
       }
       assertChain(end, group)
       const head = describeHead(end, group)
-      const counted = head.received === head.expected
-      const complete = head.needsProof ? reaches(rowsProvenUpTo, end.commitLsn) : counted
-      if (reaches(allReadUpTo, end.commitLsn) && isLoss(head)) throw countMismatch(head, lastEnd)
-      if (!complete) return { state: "waiting-for-rows", head }
+      const complete = head.needsProof
+        ? reaches(rowsProvenUpTo, end.commitLsn)
+        : head.received === head.expected
+      if (reaches(allReadUpTo, end.commitLsn)) {
+        if (isLoss(head) && !isCountedAgain(head)) throw countMismatch(head, lastEnd)
+      } else if (!complete) return { state: "waiting-for-rows", head }
       release(end)
       return { state: "released", transaction: toTransaction(end, group) }
     },
@@ -167,35 +169,26 @@ export function createAssembler(start: AssemblerStart) {
   function assertChain(end: End, group: Group | undefined): void {
     for (const xid of group?.xids ?? []) {
       if (xid === end.xid) continue
-      throw brokenChain(end, `transaction ${xid} follows ${formatLsn(lastEnd)}, but its END is missing`)
+      throw brokenChain(
+        end,
+        lastEnd,
+        `transaction ${xid} follows ${formatLsn(lastEnd)}, but its END is missing`,
+      )
     }
     for (const other of pending.ofXid(end.xid)) {
       if (other === group) continue
       const previous = other.previousCommitLsn
       const named = previous === null ? "none (a new replication slot)" : formatLsn(previous)
-      throw brokenChain(end, `its records name ${named} as their predecessor`)
+      throw brokenChain(end, lastEnd, `its records name ${named} as their predecessor`)
     }
     const between = pending.firstPredecessorAfter(lastEnd)
     if (between !== undefined && between < end.commitLsn) {
-      throw brokenChain(end, `a transaction committed at ${formatLsn(between)} before it has no END`)
+      throw brokenChain(end, lastEnd, `a transaction committed at ${formatLsn(between)} before it has no END`)
     }
   }
 
-  function brokenChain(end: End, what: string): EngineError {
-    return new EngineError(
-      "halt",
-      "broken-chain",
-      `The next transaction ${end.xid} (${formatLsn(end.commitLsn)}) does not follow ${formatLsn(lastEnd)}: ${what}.`,
-      {
-        nextStep: rebuildNextStep,
-        detail: { xid: end.xid, commitLsn: formatLsn(end.commitLsn), lastEnd: formatLsn(lastEnd) },
-      },
-    )
-  }
-
   function describeHead(end: End, group: Group | undefined): Head {
-    let expected = 0
-    for (const [table, count] of end.counts) if (start.tables.has(table)) expected += count
+    const expected = countRows(end)
     const disturbed = beginCounts.get(end.xid) !== 1 || (group?.runIds.size ?? 0) > 1
     return {
       xid: end.xid,
@@ -205,6 +198,21 @@ export function createAssembler(start: AssemblerStart) {
       disturbed,
       needsProof: disturbed || expected === 0,
     }
+  }
+
+  /**
+   * A crash may leave an END that counted a row twice although the row's second copy was lost with it. The run that
+   * went on after it ends the transaction again, and counts right or shows that it was disturbed.
+   */
+  function isCountedAgain({ commitLsn, received, disturbed }: Head): boolean {
+    if (disturbed || received === 0) return false
+    return ends.slice(firstEnd).some((end) => end.commitLsn === commitLsn && countRows(end) === received)
+  }
+
+  function countRows(end: End): number {
+    let rows = 0
+    for (const [table, count] of end.counts) if (start.tables.has(table)) rows += count
+    return rows
   }
 
   /** Makes `end` the last one applied and forgets all that it settles. */
@@ -234,22 +242,4 @@ function byOrderOfChange(a: DataRecord, b: DataRecord): number {
   if (a.lsn !== b.lsn) return a.lsn < b.lsn ? -1 : 1
   if (a.change.op === b.change.op) return 0
   return a.change.op === "upsert" ? -1 : 1
-}
-
-function countMismatch(head: Head, lastEnd: Lsn): EngineError {
-  return new EngineError(
-    "halt",
-    "count-mismatch",
-    `Transaction ${head.xid} (${formatLsn(head.commitLsn)}) has ${head.expected} row changes, but only ${head.received} are in the topics, although the connector has sent all of it.`,
-    {
-      nextStep: rebuildNextStep,
-      detail: {
-        xid: head.xid,
-        commitLsn: formatLsn(head.commitLsn),
-        expected: head.expected,
-        received: head.received,
-        lastEnd: formatLsn(lastEnd),
-      },
-    },
-  )
 }

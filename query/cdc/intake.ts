@@ -8,6 +8,7 @@ import { createDecoder, type RawRecord, type SourceTable } from "./decode.ts"
 import { EngineError, rebuildNextStep } from "./errors.ts"
 import { type KafkaAccess, type OffsetRange, splitPartitionKey, type TopicReader } from "./kafka.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
+import type { EndOffsets } from "./proof.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 
 export type IntakeStart = {
@@ -36,10 +37,10 @@ export type IntakeDeps = {
 export type Intake = {
   start: () => Promise<void>
   stop: () => Promise<void>
-  /** Next offset to read, by `topic/partition` of the data topics; empty while it joins. */
+  /** Next offset to read, by `topic/partition`; empty while it joins. */
   next: () => ReadonlyMap<string, bigint>
-  /** Where the data topics end now. */
-  endOffsets: () => Promise<ReadonlyMap<string, bigint>>
+  /** Where the topics end now. */
+  endOffsets: () => Promise<EndOffsets>
   /** Stops fetching the partition of this record until `resumeAll`. */
   pause: (record: DataRecord) => void
   resumeAll: () => void
@@ -77,8 +78,8 @@ export function createIntake(deps: IntakeDeps): Intake {
     },
     next: () => session?.next ?? new Map(),
     async endOffsets() {
-      const ranges = await deps.kafka.offsetRanges(dataTopics)
-      return new Map([...ranges].map(([partition, { high }]) => [partition, high]))
+      const [data, commitLog] = await Promise.all([endsOf(dataTopics), endsOf([commitLogTopic])])
+      return { data, commitLog }
     },
     pause({ origin: { topic, partition } }) {
       session?.paused.add(partitionKey(topic, partition))
@@ -88,6 +89,11 @@ export function createIntake(deps: IntakeDeps): Intake {
       for (const key of session?.paused ?? []) readers.data.resume(...splitPartitionKey(key))
       session?.paused.clear()
     },
+  }
+
+  async function endsOf(topics: readonly string[]): Promise<Map<string, bigint>> {
+    const ranges = await deps.kafka.offsetRanges(topics)
+    return new Map([...ranges].map(([partition, { high }]) => [partition, high]))
   }
 
   function openReader(

@@ -4,7 +4,14 @@
 import type { Logger } from "pino"
 import type { Head, Next } from "./assemble.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
-import { createProof, type FetchCommittedLsn, type Proof, type Proven, type Reading } from "./proof.ts"
+import {
+  createProof,
+  type EndOffsets,
+  type FetchCommittedLsn,
+  type Proof,
+  type Proven,
+  type Reading,
+} from "./proof.ts"
 
 /** How long an undisturbed transaction may miss rows before a proof is asked for. */
 const patienceMs = 1_000
@@ -14,8 +21,8 @@ const silenceMs = 10_000
 
 export type PatienceDeps = {
   fetchCommittedLsn: FetchCommittedLsn
-  /** Where the data topics end now, by `topic/partition`. */
-  endOffsets: () => Promise<ReadonlyMap<string, bigint>>
+  /** Where the topics end now. */
+  endOffsets: () => Promise<EndOffsets>
   log: Logger
 }
 
@@ -23,6 +30,7 @@ export function createPatience(deps: PatienceDeps) {
   let waiting: { head: Head | null; since: number; proof: Proof | null; asking: boolean } | null = null
   let lastHeard = Date.now()
   let disturbed = 0
+  let disturbedHead: Lsn | null = null
 
   return {
     /** The commit log said something. */
@@ -37,11 +45,12 @@ export function createPatience(deps: PatienceDeps) {
         return
       }
       const head = next.state === "waiting-for-rows" ? next.head : null
+      // Whether a crash lies inside it may show only with its last rows.
+      if (head?.disturbed && head.commitLsn !== disturbedHead) noteDisturbed(head)
       if (waiting && waiting.head?.commitLsn === head?.commitLsn) {
         waiting.head = head
         return
       }
-      if (head?.disturbed) noteDisturbed(head)
       waiting = { head, since: Date.now(), proof: null, asking: false }
     },
 
@@ -93,6 +102,7 @@ export function createPatience(deps: PatienceDeps) {
 
   function noteDisturbed(head: Head): void {
     disturbed++
+    disturbedHead = head.commitLsn
     const { xid, expected, received } = head
     deps.log.info(
       { code: "disturbed", xid, commitLsn: formatLsn(head.commitLsn), expected, received },

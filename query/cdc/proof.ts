@@ -54,15 +54,21 @@ export type Reading = {
   isReadBeyondHead: (partition: string) => boolean
 }
 
-/** `rows`: every row of the transaction has been read; `everything`: every copy of every record, too. */
+/** Where topics end, by `topic/partition`. */
+export type EndOffsets = { data: ReadonlyMap<string, bigint>; commitLog: ReadonlyMap<string, bigint> }
+
+/**
+ * `rows`: every row of the transaction has been read; `everything`: every copy of every record, too, and every
+ * marker of it in the commit log.
+ */
 export type Proven = "nothing" | "rows" | "everything"
 
 export function createProof(
   commitLsn: Lsn,
   fetchCommittedLsn: FetchCommittedLsn,
-  fetchEndOffsets: () => Promise<ReadonlyMap<string, bigint>>,
+  fetchEndOffsets: () => Promise<EndOffsets>,
 ): Proof {
-  let endOffsets: ReadonlyMap<string, bigint> | null = null
+  let endOffsets: EndOffsets | null = null
   return {
     commitLsn,
     async step({ next, isReadBeyondHead }) {
@@ -72,8 +78,9 @@ export function createProof(
         endOffsets = await fetchEndOffsets()
       }
       const read = next()
-      const unread = [...endOffsets].filter(([partition, end]) => (read.get(partition) ?? 0n) < end)
-      if (unread.length === 0) return "everything"
+      const isUnread = ([partition, end]: [string, bigint]): boolean => (read.get(partition) ?? 0n) < end
+      const unread = [...endOffsets.data].filter(isUnread)
+      if (unread.length === 0 && ![...endOffsets.commitLog].some(isUnread)) return "everything"
       return unread.every(([partition]) => isReadBeyondHead(partition)) ? "rows" : "nothing"
     },
   }

@@ -18,7 +18,7 @@ type Session = {
   applying: Batch | null
   /** What the last pump found waiting for rows. */
   head: Head | null
-  proof: { commitLsn: Lsn; ends: Map<string, bigint> } | null
+  proof: { commitLsn: Lsn; ends: Map<string, bigint>; logEnd: number } | null
   /** Partitions that are not read on. */
   paused: Set<string>
 }
@@ -142,10 +142,11 @@ export function createSimulatedReader(
     if (session.proof?.commitLsn !== commitLsn) {
       if (connector.committedLsn() < commitLsn) return
       const ends = [...topics.data].map(([name, records]) => [name, BigInt(records.length)] as const)
-      session.proof = { commitLsn, ends: new Map(ends) }
+      session.proof = { commitLsn, ends: new Map(ends), logEnd: topics.log.length }
     }
-    const unread = [...session.proof.ends].filter(([name, end]) => (session.next.get(name) ?? 0n) < end)
-    if (unread.length === 0) session.assembler.prove(commitLsn)
+    const { ends, logEnd } = session.proof
+    const unread = [...ends].filter(([name, end]) => (session.next.get(name) ?? 0n) < end)
+    if (unread.length === 0 && session.logNext >= logEnd) session.assembler.prove(commitLsn)
     else if (unread.every(([name]) => session.assembler.isReadBeyondHead(name))) {
       session.assembler.proveRows(commitLsn)
       // If rows are still missed now, only copies can tell a count that is too high from a loss.
