@@ -6,4 +6,9 @@ const service = await start(loadConfig()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)
 })
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void service.stop())
+const stop = async (): Promise<void> => {
+  await service.stop()
+  // The Kafka client may leave a connection open when it is stopped while it joins; that must not keep the process.
+  process.exit(0)
+}
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop())

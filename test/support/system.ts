@@ -1,6 +1,7 @@
 // A whole system of a test's own on the shared stack: fresh databases, its own connector, slot and topics, a query
 // service in a process that can be killed, a command service in this process. `drop` leaves nothing behind.
 import type pg from "pg"
+import { loadConfig } from "../../command/config.ts"
 import * as command from "../../command/start.ts"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import { registerConnector } from "../../connectors/register.ts"
@@ -19,7 +20,8 @@ export type System = {
   reads: pg.Pool
   connectorName: string
   topicPrefix: string
-  /** Environment of a query service on this system, to start another instance. */
+  /** Environments of services on this system, to start other instances. */
+  commandEnvironment: Record<string, string>
   queryEnvironment: Record<string, string>
   /** Waits until the position has passed everything committed so far. */
   caughtUp: (limitMs?: number) => Promise<void>
@@ -47,15 +49,14 @@ export async function createSystem(
     topicPrefix: name,
     slotName: name,
   })
-  const service = await command.start({
-    host: "127.0.0.1",
-    port: 0,
-    databaseUrl: writes.urlAs("command_app"),
-    sourceName: name,
-    maxConnections: 10,
-    idempotencyKeyTtlHours: 24,
-    logLevel: "silent",
-  })
+  const commandEnvironment = {
+    COMMAND_PORT: "0",
+    COMMAND_DATABASE_URL: writes.urlAs("command_app"),
+    COMMAND_MAX_CONNECTIONS: "10",
+    SOURCE_NAME: name,
+    LOG_LEVEL: "silent",
+  }
+  const service = await command.start(loadConfig(commandEnvironment))
   const queryEnvironment = {
     PROJECTOR_DATABASE_URL: reading.urlAs("projector"),
     READER_DATABASE_URL: reading.urlAs("reader"),
@@ -90,6 +91,7 @@ export async function createSystem(
     reads,
     connectorName: name,
     topicPrefix: name,
+    commandEnvironment,
     queryEnvironment,
     async caughtUp(limitMs = 60_000) {
       const { rows } = await source.query<{ lsn: bigint }>(
