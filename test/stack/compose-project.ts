@@ -4,6 +4,7 @@ import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { basename } from "node:path"
 import type { Layout } from "./layout.ts"
+import { signalGroup } from "./native/identity.ts"
 import { inheritedEnvironment, type Settings } from "./settings.ts"
 
 /** Services of docker-compose.yml by the part they are; tests start these and no others. */
@@ -59,9 +60,15 @@ export const runCompose = (
       // A group of its own: a Ctrl-C in the terminal must not end the `down` that it asks for.
       detached: true,
     })
-    signal?.addEventListener("abort", () => child.kill("SIGINT"))
+    let killing: NodeJS.Timeout | undefined
+    signal?.addEventListener("abort", () => {
+      if (child.exitCode !== null) return
+      signalGroup(child.pid, "SIGINT")
+      killing = setTimeout(() => signalGroup(child.pid, "SIGKILL"), 10_000)
+    })
     child.on("error", reject)
     child.on("exit", (code) => {
+      clearTimeout(killing)
       if (code === 0) resolve()
       else reject(new Error(`docker compose ${args[0] ?? ""} failed: see its message above.`))
     })

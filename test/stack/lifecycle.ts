@@ -22,11 +22,8 @@ export const runErrand = async (errand: Errand): Promise<number> => {
   const work = errand
     .work(ending.signal)
     .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
-  const end = await Promise.race([
-    work,
-    signalReceived(errand.parts),
-    firstCrash(errand.parts, ending.signal),
-  ])
+  const signals = listenForSignals(errand.parts)
+  const end = await Promise.race([work, signals.received, firstCrash(errand.parts, ending.signal)])
   ending.abort()
   if (typeof end === "object") console.error(describeEnd(end))
   const began = Date.now()
@@ -34,11 +31,14 @@ export const runErrand = async (errand: Errand): Promise<number> => {
   const settling = work.then(() => {
     settled = true
   })
-  do {
+  await Promise.race([settling, pause(0)])
+  for (;;) {
+    const last = settled || Date.now() - began > patienceMs
     await errand.stopAll()
+    if (last) break
     await Promise.race([settling, pause(200)])
-  } while (!settled && Date.now() - began < patienceMs)
-  await errand.stopAll()
+  }
+  signals.stopListening()
   console.log(`Stopped everything in ${((Date.now() - began) / 1000).toFixed(1)} s.`)
   if (typeof end === "number") return end
   return end === "told" ? errand.codeWhenTold : 1
@@ -56,7 +56,7 @@ const patienceMs = 20_000
 
 // The first signal asks for an orderly stop. npm passes on the one that the terminal has sent already, so only another
 // one two seconds later ends everything at once.
-const signalReceived = (parts: readonly Part[]): Promise<"told"> => {
+const listenForSignals = (parts: readonly Part[]) => {
   const controller = new AbortController()
   let first: number | undefined
   const receive = () => {
@@ -71,8 +71,14 @@ const signalReceived = (parts: readonly Part[]): Promise<"told"> => {
     first ??= Date.now()
     controller.abort()
   }
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, receive)
-  return aborted(controller.signal).then(() => "told")
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const
+  for (const name of names) process.on(name, receive)
+  return {
+    received: aborted(controller.signal).then(() => "told" as const),
+    stopListening: () => {
+      for (const name of names) process.off(name, receive)
+    },
+  }
 }
 
 const describeEnd = (end: Part | Error): string =>

@@ -19,10 +19,17 @@ export const startCompose = async (directory: string, settings: Settings): Promi
   try {
     const layout = await prepareLayout(directory, [settings.COMMAND_PORT, settings.QUERY_PORT])
     const services = settings.STACK_PARTS === "infra" ? Object.values(composeServices) : []
+    let comingUp = Promise.resolve()
     const work = async (signal: AbortSignal): Promise<number> => {
-      await progress.step("Containers", () =>
+      comingUp = progress.step("Containers", () =>
         runCompose(layout, settings, ["up", "--build", "--detach", "--wait", ...services], signal),
       )
+      try {
+        await comingUp
+      } catch (error) {
+        if (!signal.aborted) await runCompose(layout, settings, ["logs", "--tail", "20"])
+        throw error
+      }
       const { admin: _, ...passwords } = layout.passwords
       writeEndpoints(endpointsFile(directory), {
         stack: "compose",
@@ -40,6 +47,8 @@ export const startCompose = async (directory: string, settings: Settings): Promi
     }
     const stopAll = async () => {
       rmSync(endpointsFile(directory), { force: true })
+      // Not while `up` may still add containers.
+      await comingUp.catch(() => {})
       await runCompose(layout, settings, ["down"])
     }
     return await runErrand({ work, parts: [], stopAll, codeWhenTold: 0 })

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { z } from "zod"
 import { projectDirectory } from "./layout.ts"
+import { signalGroup } from "./native/identity.ts"
 import { endpointsFile } from "./ownership.ts"
 import { inheritedEnvironment } from "./settings.ts"
 
@@ -80,15 +81,7 @@ export const runTests = async (
 }
 
 const endGroup = async (leader: number | undefined, ended: Promise<number>): Promise<void> => {
-  if (leader === undefined) return
-  const signalGroup = (name: NodeJS.Signals) => {
-    try {
-      process.kill(-leader, name)
-    } catch {
-      // The whole group has ended already.
-    }
-  }
-  signalGroup("SIGTERM")
+  signalGroup(leader, "SIGTERM")
   await Promise.race([ended, pause(5000)])
-  signalGroup("SIGKILL")
+  signalGroup(leader, "SIGKILL")
 }

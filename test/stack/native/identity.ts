@@ -27,6 +27,16 @@ export const signal = (identity: Identity, name: NodeJS.Signals): void => {
   }
 }
 
+/** Sends the signal to a process group that this process started, by its leader's pid. */
+export const signalGroup = (leader: number | undefined, name: NodeJS.Signals): void => {
+  if (leader === undefined) return
+  try {
+    process.kill(-leader, name)
+  } catch {
+    // The whole group has ended already.
+  }
+}
+
 // proc(5): after the command in parentheses come the state and, as the 20th of these fields, the start time.
 const beganOnLinux = (pid: number): string | undefined => {
   let text: string
