@@ -47,7 +47,7 @@ const has = (command) =>
   (process.env.PATH ?? "").split(delimiter).some((directory) => existsSync(join(directory, command)))
 
 // What only looks at a stack or stops one needs none of it.
-if (!["down", "status", "env", "reset"].includes(process.argv[2] ?? "")) {
+if (!["down", "status", "env", "run", "reset"].includes(process.argv[2] ?? "")) {
   const machine = { nodeVersion: process.versions.node, stack: process.env.STACK, answerOf, has }
   const missing = complaints(machine)
   for (const complaint of missing) console.error(complaint)

@@ -7,7 +7,7 @@ import { createInfrastructure } from "./infrastructure.ts"
 import { projectDirectory, readLayout } from "./layout.ts"
 import type { ConnectOptions } from "./native/connect.ts"
 import type { Part } from "./native/process.ts"
-import { endpointsFile } from "./ownership.ts"
+import { endpointsFile, ownerOf } from "./ownership.ts"
 import { readSettings } from "./settings.ts"
 import type { Infrastructure, InfrastructureParts } from "./stack.ts"
 
@@ -42,8 +42,9 @@ export const writeEndpoints = (path: string, endpoints: Endpoints): void =>
 /** The endpoints of the stack that this run of tests may use: STACK_ENDPOINTS, else .stack-test, else .stack. */
 export const readEndpoints = (): Endpoints => {
   const { STACK_ENDPOINTS } = readSettings()
-  const places = [".stack-test", ".stack"].map((name) => join(projectDirectory, name, "endpoints.json"))
-  const path = STACK_ENDPOINTS ?? places.find((place) => existsSync(place))
+  const places = [".stack-test", ".stack"].map((name) => join(projectDirectory, name))
+  const running = places.find((place) => ownerOf(place) !== undefined && existsSync(endpointsFile(place)))
+  const path = STACK_ENDPOINTS ?? (running && endpointsFile(running))
   if (path === undefined) {
     throw new Error("No stack is running: start one with npm run stack:up, or run the tests with npm test.")
   }

@@ -20,7 +20,7 @@ export const env = async (_settings: Settings): Promise<number> => {
 }
 
 /** The variables of .env.example that say where the parts of a running stack are. */
-const variablesOf = (stack: Endpoints): Record<string, string> => {
+export const variablesOf = (stack: Endpoints): Record<string, string> => {
   const as = (url: string, role: keyof Endpoints["passwords"]): string => {
     const changed = new URL(url)
     changed.username = role

@@ -1,4 +1,4 @@
-// The stack commands by name: start, test, bench, up, down, status, env, reset. Returns the exit code; prints what went
+// The stack commands by name: start, test, bench, up, down, status, env, run, reset. Returns the exit code; prints what went
 // wrong as one message, because a stack trace of this file helps nobody who wanted to start the system.
 import { readSettings, type Settings } from "./settings.ts"
 
@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   down: async () => (await import("./down.ts")).down,
   status: async () => (await import("./status.ts")).status,
   env: async () => (await import("./env.ts")).env,
+  run: async () => (await import("./run.ts")).run,
   reset: async () => (await import("./reset.ts")).reset,
 }
 

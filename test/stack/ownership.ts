@@ -1,7 +1,7 @@
 // One process owns a running stack: it starts the parts, watches them and stops them. It is written down like a part,
 // so a second start is refused while it lives and `stack:down` knows whom to ask. Parts that a killed owner left
 // behind are found in the same place and stopped before anything new starts.
-import { readdirSync } from "node:fs"
+import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { beganAt, type Identity, isAlive, signal } from "./native/identity.ts"
@@ -29,6 +29,7 @@ export const takeOwnership = async (directory: string): Promise<() => void> => {
   }
   const record = createRecord(placeOf(directory), ownerName)
   record.write({ pid: process.pid, began: beganAt(process.pid) ?? "", wanted: true })
+  rmSync(endpointsFile(directory), { force: true })
   await stopLeftovers(directory)
   return record.remove
 }

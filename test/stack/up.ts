@@ -1,7 +1,7 @@
 // `npm run stack:up`: the same as `npm start`, but in the background. Shows the progress of the start and returns when
 // the system serves, or when it could not be started.
 import { spawn } from "node:child_process"
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { projectDirectory } from "./layout.ts"
@@ -18,6 +18,8 @@ export const up = async (_settings: Settings): Promise<number> => {
     )
     return 0
   }
+  // A killed owner leaves its endpoints behind; here they say that the new one serves.
+  rmSync(endpointsFile(stackDirectory), { force: true })
   mkdirSync(join(stackDirectory, "logs"), { recursive: true })
   const log = join(stackDirectory, "logs/stack.log")
   const output = openSync(log, "w")
