@@ -8,6 +8,7 @@ describe("the command service's settings", () => {
     expect(loadConfig({ COMMAND_DATABASE_URL: databaseUrl })).toEqual({
       host: "127.0.0.1",
       port: 8080,
+      sourceName: "orders",
       databaseUrl,
       maxConnections: 20,
       idempotencyKeyTtlHours: 24,
