@@ -190,8 +190,11 @@ describe("settings", () => {
 
 const composePlugin = spawnSync("docker", ["compose", "version"], { stdio: "ignore" }).status === 0
 
-test.runIf(composePlugin)("docker compose itself accepts the file", () => {
-  const run = spawnSync("docker", ["compose", "--env-file", ".env.example", "config", "-q"], { cwd: root })
-  expect(run.stderr.toString()).toBe("")
-  expect(run.status).toBe(0)
-})
+// Only where the plugin is: elsewhere there is nothing to ask, and a test that asks nothing would prove nothing.
+if (composePlugin) {
+  test("docker compose itself accepts the file", () => {
+    const run = spawnSync("docker", ["compose", "--env-file", ".env.example", "config", "-q"], { cwd: root })
+    expect(run.stderr.toString()).toBe("")
+    expect(run.status).toBe(0)
+  })
+}
