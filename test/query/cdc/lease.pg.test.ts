@@ -1,0 +1,162 @@
+// One projector writes: whoever holds the lease by the query database's clock. Whoever loses it, stopped or not,
+// can write nothing more.
+import type { Kysely } from "kysely"
+import { sql } from "kysely"
+import pg from "pg"
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
+import { createDatabase, createPool } from "../../../db/connect.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import {
+  acquireLease,
+  assertLease,
+  projectorConnectionName,
+  releaseLease,
+  renewLease,
+} from "../../../query/cdc/lease.ts"
+import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
+import { waitFor } from "../../support/wait.ts"
+
+let database: TestDatabase
+let admin: pg.Pool
+const pools: Kysely<QueryDatabase>[] = []
+
+beforeAll(async () => {
+  database = await createQueryDatabase("lease")
+  admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 })
+})
+beforeEach(async () => {
+  await admin.query("truncate cdc.leases, cdc.progress")
+  await admin.query(
+    "insert into cdc.progress (source, generation, lease_epoch, position, base_lsn, last_end, last_end_offset) values ('orders', 1, 0, 100, 0, 100, 0)",
+  )
+})
+afterEach(async () => {
+  for (const db of pools.splice(0)) await db.destroy()
+})
+afterAll(async () => {
+  await admin.end()
+  await database.drop()
+})
+
+/** A projector with connections of its own. */
+function projector(holder: string) {
+  const db = createDatabase<QueryDatabase>(
+    createPool({
+      url: database.urlAs("projector"),
+      applicationName: projectorConnectionName(holder),
+      maxConnections: 2,
+    }),
+  )
+  pools.push(db)
+  const acquire = (ttlMs = 60_000) => acquireLease(db, { source: "orders", holder, ttlMs })
+  return { db, holder, acquire }
+}
+
+const expire = () => admin.query("update cdc.leases set expires_at = clock_timestamp() - interval '1 ms'")
+const progressEpoch = async () =>
+  (await admin.query("select lease_epoch::int from cdc.progress")).rows[0]?.lease_epoch
+
+test("one of many gets it, and the progress carries its epoch", async () => {
+  const many = ["a", "b", "c", "d"].map(projector)
+  const leases = await Promise.all(many.map(({ acquire }) => acquire()))
+  const held = leases.filter((lease) => lease !== null)
+  expect(held).toHaveLength(1)
+  expect(held[0]).toMatchObject({ leaseEpoch: 1n })
+  expect(await progressEpoch()).toBe(1)
+})
+
+test("nobody else gets it before it expires, however often it is asked for", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  await a.acquire()
+  for (let attempt = 0; attempt < 3; attempt++) expect(await b.acquire()).toBeNull()
+  await expire()
+  expect(await b.acquire()).toEqual({ holder: "b", leaseEpoch: 2n })
+  expect(await progressEpoch()).toBe(2)
+})
+
+test("renewing keeps it; after a takeover renewing says so and changes nothing", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  const lease = (await a.acquire(60_000)) ?? expect.unreachable()
+  await expire()
+  expect(await renewLease(a.db, lease, { source: "orders", ttlMs: 60_000 })).toBe(true)
+  expect(await b.acquire()).toBeNull()
+  await expire()
+  await b.acquire()
+  const before = await admin.query("select * from cdc.leases")
+  expect(await renewLease(a.db, lease, { source: "orders", ttlMs: 60_000 })).toBe(false)
+  expect((await admin.query("select * from cdc.leases")).rows).toEqual(before.rows)
+})
+
+test("released, it is free at once; released by a former holder, it stays where it is", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  const first = (await a.acquire()) ?? expect.unreachable()
+  await releaseLease(a.db, first, "orders")
+  const second = await b.acquire()
+  expect(second).toMatchObject({ holder: "b" })
+  await releaseLease(a.db, first, "orders")
+  expect(await a.acquire()).toBeNull()
+})
+
+test("a holder that asks again gets a new epoch, so that what it began before cannot be stored", async () => {
+  const a = projector("a")
+  expect(await a.acquire()).toMatchObject({ leaseEpoch: 1n })
+  expect(await a.acquire()).toMatchObject({ leaseEpoch: 2n })
+  expect(await progressEpoch()).toBe(2)
+})
+
+test("a takeover ends the former holder's open transaction, which locks the progress", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  await a.acquire()
+  let isOpen = false
+  const zombie = a.db.transaction().execute(async (trx) => {
+    await sql`update cdc.progress set position = 999`.execute(trx)
+    isOpen = true
+    await sql`select pg_sleep(60)`.execute(trx)
+  })
+  zombie.catch(() => {})
+  await waitFor(() => isOpen, "the former holder has begun to apply")
+  await expire()
+  expect(await b.acquire()).toMatchObject({ holder: "b", leaseEpoch: 2n })
+  await expect(zombie).rejects.toThrow()
+  expect((await admin.query("select position::int from cdc.progress")).rows).toEqual([{ position: 100 }])
+})
+
+test("a takeover leaves other connections alone: those of readers, and of the new holder", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  await a.acquire()
+  const reading = b.db.transaction().execute(async (trx) => {
+    await sql`select pg_sleep(0.5)`.execute(trx)
+    return "done"
+  })
+  await expire()
+  await b.acquire()
+  expect(await reading).toBe("done")
+})
+
+test("the former holder's new connections assert in vain, the holder's hold the lease until they commit", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  const former = (await a.acquire()) ?? expect.unreachable()
+  await expire()
+  const lease = (await b.acquire()) ?? expect.unreachable()
+  await expect(
+    a.db.transaction().execute((trx) => assertLease(trx, "orders", former.leaseEpoch)),
+  ).rejects.toMatchObject({ code: "apply-conflict", disposition: "retry" })
+
+  const done: string[] = []
+  await b.db.transaction().execute(async (trx) => {
+    await assertLease(trx, "orders", lease.leaseEpoch)
+    const takeover = expire().then(() => done.push("expired"))
+    await sql`select pg_sleep(0.2)`.execute(trx)
+    done.push("committed")
+    takeover.catch(() => {})
+  })
+  await waitFor(() => done.length === 2, "the lease is free again")
+  expect(done).toEqual(["committed", "expired"])
+})
+
+test("sources have leases of their own", async () => {
+  const a = projector("a")
+  await a.acquire()
+  const other = await acquireLease(projector("b").db, { source: "stock", holder: "b", ttlMs: 60_000 })
+  expect(other).toEqual({ holder: "b", leaseEpoch: 1n })
+})
