@@ -25,14 +25,14 @@ export type Writers = {
   stop: () => Promise<WriterTotals>
 }
 
-const writerCount = 4
+const usualWriters = 4
 const ordersPerWriter = 40
 const sharedOrders = 12
 const longNote = "x".repeat(3_000)
 /** Lock waits and deadlocks between writers are part of the load. */
 const expectedConflicts = /deadlock|lock timeout|duplicate key|violates foreign key/
 
-export function startWriters(pool: pg.Pool, random: Random): Writers {
+export function startWriters(pool: pg.Pool, random: Random, count = usualWriters): Writers {
   const totals: WriterTotals = {
     transactions: 0,
     changes: 0,
@@ -43,9 +43,7 @@ export function startWriters(pool: pg.Pool, random: Random): Writers {
     conflicts: 0,
   }
   let running = true
-  const writers = Array.from({ length: writerCount }, (_, writer) =>
-    write(writer, random.fork(`writer ${writer}`)),
-  )
+  const writers = Array.from({ length: count }, (_, writer) => write(writer, random.fork(`writer ${writer}`)))
 
   return {
     totals,
