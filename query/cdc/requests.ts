@@ -1,6 +1,6 @@
 // What operators ask of the projector. Only the lease holder writes generation tables, so a request is a row that
 // it executes between batches, with its progress on the row.
-import type { Kysely } from "kysely"
+import { type Kysely, sql } from "kysely"
 import type { QueryDatabase, RequestState } from "../../db/query-schema.ts"
 
 export type Request = {
@@ -17,6 +17,8 @@ export async function requestRebuild(
   requestedBy: string | null,
 ): Promise<{ id: bigint; joined: boolean }> {
   return await db.transaction().execute(async (trx) => {
+    // Two that ask at once must not both find none.
+    await sql`select pg_advisory_xact_lock(hashtext(${`rebuild ${source}`}))`.execute(trx)
     const open = await trx
       .selectFrom("cdc.requests")
       .select("id")

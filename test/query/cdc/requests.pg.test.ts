@@ -1,5 +1,5 @@
 // What operators ask for: one rebuild at a time, joined rather than doubled, and found again after its holder died.
-import type { Kysely } from "kysely"
+import { type Kysely, sql } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { createDatabase, createPool } from "../../../db/connect.ts"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -53,7 +53,10 @@ test("asking again joins the one that is open, also while it runs", async () => 
 })
 
 test("asked by many at once it is one request", async () => {
-  const asked = await Promise.all(Array.from({ length: 8 }, () => ask()))
+  const together = <Result>(work: () => Promise<Result>) => Promise.all(Array.from({ length: 8 }, work))
+  // With connections that are open already nobody waits for anybody.
+  await together(() => sql`select pg_sleep(0.05)`.execute(db))
+  const asked = await together(() => ask())
   expect(new Set(asked.map(({ id }) => id)).size).toBe(1)
   expect(asked.filter(({ joined }) => !joined)).toHaveLength(1)
 })
