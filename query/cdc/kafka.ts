@@ -50,6 +50,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
   })
   const admin = kafka.admin()
   let connected: Promise<void> | null = null
+  let lagMember: Promise<kafkajs.Consumer> | null = null
 
   async function withAdmin<Result>(ask: () => Promise<Result>): Promise<Result> {
     try {
@@ -141,20 +142,43 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
   }
 
   /**
-   * Commits offsets to a group that nobody is a member of. Nothing reads them back: they are there for the tools
-   * that show lag. `offsets` are the next to read, by `topic/partition`.
+   * Commits offsets to a group in which nobody reads. Nothing reads them back: they are there for the tools that show
+   * lag. `offsets` are the next to read, by `topic/partition`; the group must always be the same one.
    */
   async function publishOffsets(groupId: string, offsets: ReadonlyMap<string, bigint>): Promise<void> {
-    const byTopic = new Map<string, { partition: number; offset: string }[]>()
-    for (const [key, offset] of offsets) {
+    const topicOffsets = [...offsets].map(([key, offset]) => {
       const [topic, partition] = splitPartitionKey(key)
-      const partitions = byTopic.get(topic) ?? []
-      partitions.push({ partition, offset: String(offset) })
-      byTopic.set(topic, partitions)
-    }
-    await withAdmin(async () => {
-      for (const [topic, partitions] of byTopic) await admin.setOffsets({ groupId, topic, partitions })
+      return { topic, partition, offset: String(offset) }
     })
+    const topic = topicOffsets[0]?.topic
+    if (topic === undefined) return
+    lagMember ??= joinWithoutReading(groupId, topic)
+    const member = lagMember
+    try {
+      await (await member).commitOffsets(topicOffsets)
+    } catch (error) {
+      if (lagMember === member) lagMember = null
+      await member.then((consumer) => consumer.disconnect()).catch(() => {})
+      throw error
+    }
+  }
+
+  /** Only a member may commit, so this is one. (`admin.setOffsets` joins and leaves again for every topic.) */
+  async function joinWithoutReading(groupId: string, topic: string): Promise<kafkajs.Consumer> {
+    const consumer = kafka.consumer({
+      groupId,
+      sessionTimeout: 10_000,
+      heartbeatInterval: 2_000,
+      maxWaitTimeInMs: 500,
+      allowAutoTopicCreation: false,
+      retry: { retries: 2, restartOnFailure: async () => false },
+    })
+    await consumer.connect()
+    await consumer.subscribe({ topics: [topic] })
+    const running = consumer.run({ autoCommit: false, eachBatch: async () => {} })
+    consumer.pause([{ topic }])
+    await running
+    return consumer
   }
 
   return {
@@ -163,6 +187,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     offsetRanges,
     readTail,
     async close(): Promise<void> {
+      await lagMember?.then((consumer) => consumer.disconnect()).catch(() => {})
       await admin.disconnect()
     },
   }
