@@ -14,6 +14,7 @@ import { median } from "./statistics.ts"
 import { fillBase, installWorkload, writeStream } from "./workload.ts"
 
 const sampleMs = 20
+const limitMs = 180_000
 const sessions = 4
 
 type Sample = {
@@ -115,7 +116,9 @@ const drain = async (system: System): Promise<Round> => {
   const samples: Sample[] = []
   // The sample before the first apply begins the span: what had been spent until then was the start.
   let last = await take(system)
+  const deadline = performance.now() + limitMs
   while (last.position < end) {
+    if (performance.now() > deadline) throw new Error(`only ${last.changes} changes after ${limitMs} ms`)
     const next = await take(system)
     if (next.changes > stopped.changes && samples.length === 0) samples.push(last)
     if (samples.length > 0) samples.push(next)
