@@ -45,7 +45,7 @@ export type AssemblerStart = {
   lastEnd: Lsn
   /** Transactions committed up to here are in the base already: their ENDs are passed over. */
   baseLsn: Lsn
-  /** Source tables that are read, as the commit log names them (`public.orders`). */
+  /** Source tables that are read, as the commit log names them (schema and name). */
   tables: ReadonlySet<string>
 }
 

@@ -35,7 +35,7 @@ export type DataRecord = {
   change: Change
 }
 
-/** A record of the commit log. Counts are rows per source table (`public.orders`). */
+/** A record of the commit log. Counts are rows per source table (schema and name). */
 export type CommitLogEntry =
   | { status: "BEGIN"; offset: bigint; xid: string }
   | { status: "END"; offset: bigint; xid: string; commitLsn: Lsn; counts: ReadonlyMap<string, number> }

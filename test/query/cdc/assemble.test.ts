@@ -204,7 +204,11 @@ test("of a primary key change the new row comes first, so that it can take value
   under.addEntry(end(1, 200, 3))
   const next = under.next()
   const changes = next.state === "released" ? next.transaction.records.map(({ change }) => change) : []
-  expect(changes.map(({ op, key }) => `${op} ${key.join()}`)).toEqual(["upsert old", "upsert new", "delete old"])
+  expect(changes.map(({ op, key }) => `${op} ${key.join()}`)).toEqual([
+    "upsert old",
+    "upsert new",
+    "delete old",
+  ])
 })
 
 test("the released transaction names the offset of its END, where a restart reads from", () => {

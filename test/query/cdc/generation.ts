@@ -90,7 +90,7 @@ export async function createTestGeneration(name: string, projections: Projection
   return {
     db,
     admin,
-    urlAs: database.urlAs,
+    urlAs: (role) => database.urlAs(role),
     target,
     schema,
     async apply(transactions, under = {}) {
