@@ -68,6 +68,9 @@ export function startObserver(options: {
       const torn = await client.query(tornOrders(schema))
       for (const row of torn.rows) lies.push(`torn at ${position}: ${JSON.stringify(row)}`)
       polls++
+    } catch (error) {
+      // A rebuild removed the generation between the two statements of this snapshot.
+      if (!isMissingTable(error)) throw error
     } finally {
       await client.query("rollback")
       client.release()
@@ -92,6 +95,9 @@ export function startObserver(options: {
     httpReads++
   }
 }
+
+const isMissingTable = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "code" in error && error.code === "42P01"
 
 const tornOrders = (schema: string) => `
   select o.id, o.total_minor::text as total, i.total::text as items, o.version, h.entries
