@@ -46,7 +46,7 @@ export type Intake = {
   resumeAll: () => void
 }
 
-type Session = { next: Map<string, bigint>; expectedEnd: IntakeStart | null; paused: Set<string> }
+type Session = { next: Map<string, bigint>; expectedEnd: IntakeStart | null }
 type ReaderName = "data" | "log"
 
 export function createIntake(deps: IntakeDeps): Intake {
@@ -57,6 +57,8 @@ export function createIntake(deps: IntakeDeps): Intake {
   const commitLogTopic = `${deps.topicPrefix}.transaction`
   const decoder = createDecoder(deps.fetchSchema)
   const joined: Record<ReaderName, boolean> = { data: false, log: false }
+  /** The client keeps a partition paused over a rejoin, so this outlives the session. */
+  const paused = new Set<string>()
   let session: Session | null = null
   let resets: Promise<void> = Promise.resolve()
   let resetCount = 0
@@ -82,13 +84,15 @@ export function createIntake(deps: IntakeDeps): Intake {
       return { data, commitLog }
     },
     pause({ origin: { topic, partition } }) {
-      session?.paused.add(partitionKey(topic, partition))
+      paused.add(partitionKey(topic, partition))
       readers.data.pause(topic, partition)
     },
-    resumeAll() {
-      for (const key of session?.paused ?? []) readers.data.resume(...splitPartitionKey(key))
-      session?.paused.clear()
-    },
+    resumeAll,
+  }
+
+  function resumeAll(): void {
+    for (const key of paused) readers.data.resume(...splitPartitionKey(key))
+    paused.clear()
   }
 
   async function endsOf(topics: readonly string[]): Promise<Map<string, bigint>> {
@@ -132,7 +136,8 @@ export function createIntake(deps: IntakeDeps): Intake {
       next.set(partition, offset)
     }
     if (stopped || mine !== resetCount) return
-    session = { next, expectedEnd: start, paused: new Set() }
+    session = { next, expectedEnd: start }
+    resumeAll()
     for (const [partition, offset] of next) seek(partition, offset)
   }
 
