@@ -18,7 +18,7 @@ type Session = {
   applying: Batch | null
   /** What the last pump found waiting for rows. */
   head: Head | null
-  proof: { commitLsn: Lsn; ends: Map<string, bigint>; logEnd: number } | null
+  proof: { commitLsn: Lsn; committed: Lsn; ends: Map<string, bigint>; logEnd: number } | null
   /** Partitions that are not read on. */
   paused: Set<string>
 }
@@ -140,13 +140,14 @@ export function createSimulatedReader(
     if (!session.head) return
     const { commitLsn } = session.head
     if (session.proof?.commitLsn !== commitLsn) {
-      if (connector.committedLsn() < commitLsn) return
+      const committed = connector.committedLsn()
+      if (committed < commitLsn) return
       const ends = [...topics.data].map(([name, records]) => [name, BigInt(records.length)] as const)
-      session.proof = { commitLsn, ends: new Map(ends), logEnd: topics.log.length }
+      session.proof = { commitLsn, committed, ends: new Map(ends), logEnd: topics.log.length }
     }
-    const { ends, logEnd } = session.proof
+    const { committed, ends, logEnd } = session.proof
     const unread = [...ends].filter(([name, end]) => (session.next.get(name) ?? 0n) < end)
-    if (unread.length === 0 && session.logNext >= logEnd) session.assembler.prove(commitLsn)
+    if (unread.length === 0 && session.logNext >= logEnd) session.assembler.prove(committed)
     else if (unread.every(([name]) => session.assembler.isReadBeyondHead(name))) {
       session.assembler.proveRows(commitLsn)
       // If rows are still missed now, only copies can tell a count that is too high from a loss.
