@@ -32,7 +32,7 @@ export type Head = {
 }
 
 export type Next =
-  | { state: "released"; transaction: Transaction }
+  | { state: "released"; transaction: Transaction; head: Head }
   /** Nothing is pending: the read side is at the end of the log. */
   | { state: "idle" }
   /** Rows are here, their END is not. */
@@ -115,7 +115,7 @@ export function createAssembler(start: AssemblerStart) {
         if (isLoss(head) && !isCountedAgain(head)) throw countMismatch(head, lastEnd)
       } else if (!complete) return { state: "waiting-for-rows", head }
       release(end)
-      return { state: "released", transaction: toTransaction(end, group) }
+      return { state: "released", transaction: toTransaction(end, group), head }
     },
 
     /** Where each partition must be read from after a restart; `next` gives the offset to read next. */

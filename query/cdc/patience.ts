@@ -40,13 +40,13 @@ export function createPatience(deps: PatienceDeps) {
 
     /** Takes what the assembler answered. */
     note(next: Next): void {
+      const head = "head" in next ? next.head : null
+      // Whether a crash lies inside it may show only with its last rows.
+      if (head?.disturbed && head.commitLsn !== disturbedHead) noteDisturbed(head)
       if (next.state === "released" || next.state === "idle") {
         waiting = null
         return
       }
-      const head = next.state === "waiting-for-rows" ? next.head : null
-      // Whether a crash lies inside it may show only with its last rows.
-      if (head?.disturbed && head.commitLsn !== disturbedHead) noteDisturbed(head)
       if (waiting && waiting.head?.commitLsn === head?.commitLsn) {
         waiting.head = head
         return
@@ -60,7 +60,7 @@ export function createPatience(deps: PatienceDeps) {
       lastHeard = Date.now()
     },
 
-    /** Works on the proof if one is needed. Resolves to how much of which transaction has been read. */
+    /** Works on the proof if one is needed. Resolves to how much has been read, up to which transaction. */
     async prove(reading: Reading): Promise<{ commitLsn: Lsn; proven: Proven } | null> {
       const mine = waiting
       const head = mine?.head
@@ -69,7 +69,8 @@ export function createPatience(deps: PatienceDeps) {
       mine.proof ??= createProof(head.commitLsn, deps.fetchCommittedLsn, deps.endOffsets)
       mine.asking = true
       try {
-        return { commitLsn: head.commitLsn, proven: await mine.proof.step(reading) }
+        const proven = await mine.proof.step(reading)
+        return { commitLsn: proven === "everything" ? mine.proof.coversUpTo() : head.commitLsn, proven }
       } catch (error) {
         // Connect or Kafka may be down: the proof waits for them, and the status says for what it waits.
         deps.log.debug({ err: error }, "the proof has to wait")
@@ -106,7 +107,7 @@ export function createPatience(deps: PatienceDeps) {
     const { xid, expected, received } = head
     deps.log.info(
       { code: "disturbed", xid, commitLsn: formatLsn(head.commitLsn), expected, received },
-      "a crash of the connector lies inside this transaction; asking for the proof that it is whole",
+      "a crash of the connector lies inside this transaction; only a proof tells whether it is whole",
     )
   }
 }

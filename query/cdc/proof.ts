@@ -38,7 +38,8 @@ export function createCommittedLsnFetcher(connectUrl: string, connectorName: str
 }
 
 export type Proof = {
-  commitLsn: Lsn
+  /** Up to where "everything" holds: a crash disturbs many transactions, and one proof serves all of them. */
+  coversUpTo: () => Lsn
   /**
    * Takes the next step. A partition in which a later transaction has been read needs no more for the rows of this
    * one: it may be far from its end, or paused.
@@ -69,13 +70,15 @@ export function createProof(
   fetchEndOffsets: () => Promise<EndOffsets>,
 ): Proof {
   let endOffsets: EndOffsets | null = null
+  let coveredUpTo = commitLsn
   return {
-    commitLsn,
+    coversUpTo: () => coveredUpTo,
     async step({ next, isReadBeyondHead }) {
       if (!endOffsets) {
         const committed = await fetchCommittedLsn()
         if (committed === null || committed < commitLsn) return "nothing"
         endOffsets = await fetchEndOffsets()
+        coveredUpTo = committed
       }
       const read = next()
       const isUnread = ([partition, end]: [string, bigint]): boolean => (read.get(partition) ?? 0n) < end

@@ -38,7 +38,7 @@ function stage() {
   )
   const step = () =>
     proof.step({ next: () => state.next, isReadBeyondHead: (partition) => state.beyond.has(partition) })
-  return { state, step }
+  return { state, step, proof }
 }
 
 const all = offsets([
@@ -89,6 +89,14 @@ test("rows need no more of the commit log, everything does", async () => {
     ["log/0", 6],
   ])
   expect(await step()).toBe("rows")
+})
+
+test("one proof serves every transaction that the connector had committed when it was asked", async () => {
+  const { state, step, proof } = stage()
+  state.committed = 350
+  state.next = all
+  expect(await step()).toBe("everything")
+  expect(proof.coversUpTo()).toBe(lsn(350))
 })
 
 async function connectAnswers(status: number, body: unknown): Promise<string> {
