@@ -7,7 +7,7 @@ import { type Assembler, createAssembler } from "./assemble.ts"
 import type { DataRecord, Transaction } from "./change.ts"
 import type { SourceTable } from "./decode.ts"
 import { EngineError } from "./errors.ts"
-import { findHeartbeat, heartbeatTable } from "./heartbeat.ts"
+import { findHeartbeat, heartbeatTable, readHeartbeat } from "./heartbeat.ts"
 import { createIntake, type IntakeStart } from "./intake.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
@@ -137,6 +137,7 @@ export function createFollower(deps: FollowerDeps): Follower {
       throw new EngineError("halt", "unexpected", `Generation ${target.ref.generation} has no progress.`)
     }
     patience.reset()
+    heartbeatAt = progress.heartbeatAt
     session = {
       assembler: createAssembler({
         lastEnd: progress.lastEnd,
@@ -164,9 +165,22 @@ export function createFollower(deps: FollowerDeps): Follower {
   function takeRecord(record: DataRecord): void {
     const assembler = session?.assembler
     if (!assembler) return
+    assertSameSource(record)
     assembler.addRecord(record)
     if (assembler.pendingBytes() > deps.maxPendingBytes && assembler.isBeyondHead(record))
       intake.pause(record)
+  }
+
+  /**
+   * Looks at every heartbeat as it comes in: positions of another cluster may be lower than ours, and its changes
+   * would pass for old ones. A re-sent heartbeat of the time before a promotion is older than the last one applied.
+   */
+  function assertSameSource(record: DataRecord): void {
+    const heartbeat = readHeartbeat(record, projections.heartbeatTable)
+    if (!heartbeat || sameHistory(deps.source, heartbeat)) return
+    if (heartbeatAt === null || new Date(heartbeat.beatAt) > heartbeatAt) {
+      throw sourceChanged(deps.source, heartbeat)
+    }
   }
 
   /** Takes as many transactions as are complete, applies them, and goes on until nothing is. */
@@ -200,7 +214,6 @@ export function createFollower(deps: FollowerDeps): Follower {
 
   async function apply(current: Session, released: readonly Transaction[]): Promise<void> {
     const heartbeat = findHeartbeat(released, projections.heartbeatTable)
-    if (heartbeat && !sameHistory(deps.source, heartbeat)) throw sourceChanged(deps.source, heartbeat)
     const resume = current.assembler.resumeOffsets(intake.next())
     const moved = new Map([...resume].filter(([key, offset]) => current.stored.get(key) !== offset))
     const applied = await applyTransactions(target, {
@@ -221,8 +234,10 @@ export function createFollower(deps: FollowerDeps): Follower {
       position: current.position,
       heartbeatAt,
     })
-    if (current.assembler.pendingBytes() < deps.maxPendingBytes / 2) intake.resumeAll()
-    const { position } = current
+    const { assembler, position } = current
+    const isRoomy = assembler.pendingBytes() < deps.maxPendingBytes / 2
+    // However full memory is, the rows of the new head must be read.
+    intake.resumeWhere((partition) => isRoomy || !assembler.isReadBeyondHead(partition))
     log.debug({ transactions: released.length, rows: applied.rows, position: formatLsn(position) }, "applied")
   }
 
@@ -235,8 +250,11 @@ export function createFollower(deps: FollowerDeps): Follower {
       .prove({ next: intake.next, isReadBeyondHead: (partition) => assembler.isReadBeyondHead(partition) })
       .then((answer) => {
         if (current !== session || !answer || answer.proven === "nothing") return
-        if (answer.proven === "everything") assembler.prove(answer.commitLsn)
-        else assembler.proveRows(answer.commitLsn)
+        const { head, proven } = answer
+        if (proven === "everything") assembler.prove(head.commitLsn)
+        else assembler.proveRows(head.commitLsn)
+        // All its rows are read and its count still differs: only the rest of the topics can tell loss from a miscount.
+        if (proven === "rows" && !head.needsProof) intake.resumeWhere(() => true)
         pump()
       })
       .catch(fail)

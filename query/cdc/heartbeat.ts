@@ -1,6 +1,6 @@
 // The captured heartbeat row: it moves the position of an idle database and carries the source's clock and
 // identity. It is counted like any row and mirrored nowhere.
-import type { Transaction } from "./change.ts"
+import type { DataRecord, Transaction } from "./change.ts"
 import type { SourceTable } from "./decode.ts"
 import { integer, text, timestamptz } from "./projection.ts"
 import type { SourceIdentity } from "./source.ts"
@@ -17,15 +17,24 @@ export const heartbeatTable = (name: string): SourceTable => ({
   columns: [timestamptz("beat_at"), text("system_identifier"), integer("timeline")],
 })
 
+/** The heartbeat that a record of the heartbeat table tells, or null. */
+export function readHeartbeat(record: DataRecord, table: string): Heartbeat | null {
+  const { change } = record
+  if (change.table !== table || change.op !== "upsert") return null
+  const [, beatAt, systemIdentifier, timeline] = change.row
+  if (typeof beatAt !== "string" || typeof systemIdentifier !== "string" || typeof timeline !== "number") {
+    return null
+  }
+  return { beatAt, systemIdentifier, timeline }
+}
+
 /** The newest heartbeat of released transactions, or null if there is none. */
 export function findHeartbeat(released: readonly Transaction[], table: string): Heartbeat | null {
   for (const { records } of released.toReversed()) {
-    const change = records.findLast((record) => record.change.table === table)?.change
-    if (change?.op !== "upsert") continue
-    const [, beatAt, systemIdentifier, timeline] = change.row
-    if (typeof beatAt !== "string" || typeof systemIdentifier !== "string" || typeof timeline !== "number")
-      continue
-    return { beatAt, systemIdentifier, timeline }
+    for (const record of records.toReversed()) {
+      const heartbeat = readHeartbeat(record, table)
+      if (heartbeat) return heartbeat
+    }
   }
   return null
 }

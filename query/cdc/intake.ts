@@ -41,9 +41,10 @@ export type Intake = {
   next: () => ReadonlyMap<string, bigint>
   /** Where the topics end now. */
   endOffsets: () => Promise<EndOffsets>
-  /** Stops fetching the partition of this record until `resumeAll`. */
+  /** Stops fetching the partition of this record until it is resumed. */
   pause: (record: DataRecord) => void
-  resumeAll: () => void
+  /** Goes on fetching the paused partitions for which this holds. */
+  resumeWhere: (holds: (partition: string) => boolean) => void
 }
 
 type Session = { next: Map<string, bigint>; expectedEnd: IntakeStart | null }
@@ -87,12 +88,15 @@ export function createIntake(deps: IntakeDeps): Intake {
       paused.add(partitionKey(topic, partition))
       readers.data.pause(topic, partition)
     },
-    resumeAll,
+    resumeWhere,
   }
 
-  function resumeAll(): void {
-    for (const key of paused) readers.data.resume(...splitPartitionKey(key))
-    paused.clear()
+  function resumeWhere(holds: (partition: string) => boolean): void {
+    for (const partition of paused) {
+      if (!holds(partition)) continue
+      readers.data.resume(...splitPartitionKey(partition))
+      paused.delete(partition)
+    }
   }
 
   async function endsOf(topics: readonly string[]): Promise<Map<string, bigint>> {
@@ -137,7 +141,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     }
     if (stopped || mine !== resetCount) return
     session = { next, expectedEnd: start }
-    resumeAll()
+    resumeWhere(() => true)
     for (const [partition, offset] of next) seek(partition, offset)
   }
 

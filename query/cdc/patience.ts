@@ -61,7 +61,7 @@ export function createPatience(deps: PatienceDeps) {
     },
 
     /** Works on the proof if one is needed. Resolves to how much has been read, up to which transaction. */
-    async prove(reading: Reading): Promise<{ commitLsn: Lsn; proven: Proven } | null> {
+    async prove(reading: Reading): Promise<{ head: Head; proven: Proven } | null> {
       const mine = waiting
       const head = mine?.head
       if (!mine || !head || mine.asking) return null

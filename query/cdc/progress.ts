@@ -18,6 +18,8 @@ export type Progress = {
   lastEndOffset: bigint
   /** Next offset to read, by `topic/partition`, of the data topics. */
   resumeOffsets: Map<string, bigint>
+  /** The source's clock in the last heartbeat applied. */
+  heartbeatAt: Date | null
 }
 
 export async function readProgress(db: Kysely<QueryDatabase>, ref: GenerationRef): Promise<Progress | null> {
@@ -43,6 +45,7 @@ export async function readProgress(db: Kysely<QueryDatabase>, ref: GenerationRef
         baseLsn: toLsn(row.base_lsn),
         lastEnd: toLsn(row.last_end),
         lastEndOffset: row.last_end_offset,
+        heartbeatAt: row.heartbeat_at,
         resumeOffsets: new Map(
           offsets.map((offset) => [partitionKey(offset.topic, offset.partition), offset.next_offset]),
         ),
