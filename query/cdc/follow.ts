@@ -250,9 +250,9 @@ export function createFollower(deps: FollowerDeps): Follower {
       .prove({ next: intake.next, isReadBeyondHead: (partition) => assembler.isReadBeyondHead(partition) })
       .then((answer) => {
         if (current !== session || !answer || answer.proven === "nothing") return
-        const { head, proven } = answer
-        if (proven === "everything") assembler.prove(head.commitLsn)
-        else assembler.proveRows(head.commitLsn)
+        const { head, commitLsn, proven } = answer
+        if (proven === "everything") assembler.prove(commitLsn)
+        else assembler.proveRows(commitLsn)
         // All its rows are read and its count still differs: only the rest of the topics can tell loss from a miscount.
         if (proven === "rows" && !head.needsProof) intake.resumeWhere(() => true)
         pump()

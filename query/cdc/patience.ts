@@ -61,7 +61,7 @@ export function createPatience(deps: PatienceDeps) {
     },
 
     /** Works on the proof if one is needed. Resolves to how much has been read, up to which transaction. */
-    async prove(reading: Reading): Promise<{ head: Head; proven: Proven } | null> {
+    async prove(reading: Reading): Promise<{ head: Head; commitLsn: Lsn; proven: Proven } | null> {
       const mine = waiting
       const head = mine?.head
       if (!mine || !head || mine.asking) return null
@@ -70,7 +70,7 @@ export function createPatience(deps: PatienceDeps) {
       mine.asking = true
       try {
         const proven = await mine.proof.step(reading)
-        return { commitLsn: proven === "everything" ? mine.proof.coversUpTo() : head.commitLsn, proven }
+        return { head, commitLsn: proven === "everything" ? mine.proof.coversUpTo() : head.commitLsn, proven }
       } catch (error) {
         // Connect or Kafka may be down: the proof waits for them, and the status says for what it waits.
         deps.log.debug({ err: error }, "the proof has to wait")
