@@ -3,12 +3,9 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { createDatabase } from "../../db/connect.ts"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { readRequest, requestRebuild } from "../../query/cdc/requests.ts"
 import { kept, startTrial } from "../chaos/trial.ts"
+import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
-import { waitFor } from "../support/wait.ts"
 
 let system: System
 
@@ -117,7 +114,7 @@ it("loads a base while transactions are open that began before its snapshot and 
   try {
     for (let load = 0; load < 3; load++) {
       await sleep(300)
-      bases.push(await rebuild())
+      bases.push(await rebuild(system))
     }
     await sleep(300)
   } finally {
@@ -139,15 +136,4 @@ const walPosition = async (client: pg.ClientBase | pg.Pool): Promise<bigint> => 
     "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as lsn",
   )
   return BigInt(rows[0]?.lsn ?? 0)
-}
-
-/** Has the projector load a fresh generation, and says where its base lies in the history. */
-async function rebuild(): Promise<bigint> {
-  const db = createDatabase<QueryDatabase>(system.reads)
-  const { id } = await requestRebuild(db, system.connectorName, "test")
-  await waitFor(async () => (await readRequest(db, id))?.state === "done", "the rebuild is done", 60_000)
-  const { rows } = await system.reads.query<{ base_lsn: bigint }>(
-    "select base_lsn from cdc.generations where state = 'live'",
-  )
-  return rows[0]?.base_lsn ?? 0n
 }

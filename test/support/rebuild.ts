@@ -1,0 +1,25 @@
+// Has the projector of a system load a fresh generation, as `npm run projection:rebuild` does, and waits for it.
+import { createDatabase } from "../../db/connect.ts"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { readRequest, requestRebuild } from "../../query/cdc/requests.ts"
+import type { System } from "./system.ts"
+import { waitFor } from "./wait.ts"
+
+/** @returns the commit LSN that the base of the new generation stands for. */
+export async function rebuild(system: System): Promise<bigint> {
+  const db = createDatabase<QueryDatabase>(system.reads)
+  const { id } = await requestRebuild(db, system.connectorName, "test")
+  await waitFor(
+    async () => {
+      const request = await readRequest(db, id)
+      if (request?.state === "failed") throw new Error(`the rebuild failed: ${request.error}`)
+      return request?.state === "done"
+    },
+    "the rebuild is done",
+    60_000,
+  )
+  const { rows } = await system.reads.query<{ base_lsn: bigint }>(
+    "select base_lsn from cdc.generations where state = 'live'",
+  )
+  return rows[0]?.base_lsn ?? 0n
+}
