@@ -16,7 +16,7 @@ import {
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import { quoted, upsertRows } from "./mirror.ts"
-import { advanceProgress, type GenerationRef, storeResumeOffsets } from "./progress.ts"
+import { advanceProgress, type GenerationRef } from "./progress.ts"
 import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
 
 export type ApplyTarget = {
@@ -49,7 +49,6 @@ export async function applyTransactions(target: ApplyTarget, step: ApplyStep): P
   const applied = await target.db.transaction().execute(async (trx) => {
     // First, because it locks the row that a zombie would need too.
     await advanceProgress(trx, target.ref, { ...step, leaseEpoch: target.leaseEpoch })
-    await storeResumeOffsets(trx, target.ref, step.resumeOffsets)
     const before = await contributionsOf(trx, target, batch)
     let rows = 0
     let written = 0

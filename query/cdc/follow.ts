@@ -57,12 +57,15 @@ export type Follower = {
 const batchRows = 2_000
 const tickMs = 50
 const publishOffsetsMs = 5_000
+const storeOffsetsMs = 250
 
 type Session = {
   assembler: Assembler
   position: Lsn
   /** Resume offsets as Postgres has them. */
   stored: Map<string, bigint>
+  /** When they are to be stored again, by the monotonic clock. */
+  offsetsDueAt: number
 }
 
 export function createFollower(deps: FollowerDeps): Follower {
@@ -146,6 +149,7 @@ export function createFollower(deps: FollowerDeps): Follower {
       }),
       position: progress.position,
       stored: new Map(progress.resumeOffsets),
+      offsetsDueAt: 0,
     }
     log.info(
       {
@@ -214,8 +218,7 @@ export function createFollower(deps: FollowerDeps): Follower {
 
   async function apply(current: Session, released: readonly Transaction[]): Promise<void> {
     const heartbeat = findHeartbeat(released, projections.heartbeatTable)
-    const resume = current.assembler.resumeOffsets(intake.next())
-    const moved = new Map([...resume].filter(([key, offset]) => current.stored.get(key) !== offset))
+    const moved = movedOffsets(current)
     const applied = await applyTransactions(target, {
       expected: current.position,
       transactions: released,
@@ -239,6 +242,15 @@ export function createFollower(deps: FollowerDeps): Follower {
     // However full memory is, the rows of the new head must be read.
     intake.resumeWhere((partition) => isRoomy || !assembler.isReadBeyondHead(partition))
     log.debug({ transactions: released.length, rows: applied.rows, position: formatLsn(position) }, "applied")
+  }
+
+  /** Now and then is enough: an older offset is a lower one, and what is read again is passed over. */
+  function movedOffsets(current: Session): Map<string, bigint> {
+    const now = performance.now()
+    if (now < current.offsetsDueAt) return new Map()
+    current.offsetsDueAt = now + storeOffsetsMs
+    const resume = current.assembler.resumeOffsets(intake.next())
+    return new Map([...resume].filter(([key, offset]) => current.stored.get(key) !== offset))
   }
 
   function tick(): void {

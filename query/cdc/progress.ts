@@ -1,6 +1,6 @@
 // How far a generation is: position, the last END, where each partition goes on, which transactions were applied
 // lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
-import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import { type Kysely, type RawBuilder, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { partitionKey, type Transaction } from "./change.ts"
 import { EngineError } from "./errors.ts"
@@ -54,7 +54,8 @@ export async function readProgress(db: Kysely<QueryDatabase>, ref: GenerationRef
 }
 
 /**
- * Moves the position from `expected` to the last of `transactions`, under the lease.
+ * Moves the position from `expected` to the last of `transactions`, under the lease, and with it what belongs to it:
+ * applied xids and resume offsets. One statement, because every round trip of an apply delays what waits behind it.
  * @throws EngineError (retry) when the lease is another's or the position is not the expected one: the
  * transaction around it must then abort.
  */
@@ -65,54 +66,66 @@ export async function advanceProgress(
     leaseEpoch: bigint
     expected: Lsn
     transactions: readonly Transaction[]
+    resumeOffsets: ReadonlyMap<string, bigint>
     heartbeatAt: string | null
   },
 ): Promise<void> {
   const last = step.transactions.at(-1)
   if (!last) return
   const changes = step.transactions.reduce((sum, { records }) => sum + records.length, 0)
-  const moved = await sql`
-    update cdc.progress
-    set position = ${last.commitLsn}, last_end = ${last.commitLsn}, last_end_offset = ${last.endOffset},
-        transactions = transactions + ${step.transactions.length}, changes = changes + ${changes},
-        heartbeat_at = coalesce(${step.heartbeatAt}::timestamptz, heartbeat_at), applied_at = clock_timestamp()
-    where source = ${ref.source} and generation = ${ref.generation}
-      and lease_epoch = ${step.leaseEpoch} and position = ${step.expected}`.execute(trx)
-  if (moved.numAffectedRows !== 1n) {
+  const { rows } = await sql`
+    with moved as (
+      update cdc.progress
+      set position = ${last.commitLsn}, last_end = ${last.commitLsn}, last_end_offset = ${last.endOffset},
+          transactions = transactions + ${step.transactions.length}, changes = changes + ${changes},
+          heartbeat_at = coalesce(${step.heartbeatAt}::timestamptz, heartbeat_at), applied_at = clock_timestamp()
+      where source = ${ref.source} and generation = ${ref.generation}
+        and lease_epoch = ${step.leaseEpoch} and position = ${step.expected}
+      returning source, generation
+    ), remembered as (
+      insert into cdc.applied_xids (source, xid, commit_lsn)
+      select moved.source, applied.* from moved, unnest(
+        ${step.transactions.map(({ xid }) => xid)}::bigint[],
+        ${step.transactions.map(({ commitLsn }) => String(commitLsn))}::bigint[]) applied
+      on conflict do nothing
+    ), resumed as (
+      insert into cdc.resume_offsets as stored (source, generation, topic, partition, next_offset)
+      select moved.source, moved.generation, entry.* from moved, ${unnestOffsets(step.resumeOffsets)} entry
+      on conflict (source, generation, topic, partition) do update set next_offset = excluded.next_offset
+    )
+    select source from moved`.execute(trx)
+  if (rows.length !== 1) {
     throw new EngineError(
       "retry",
       "apply-conflict",
       "Another projector has taken over; this one wrote nothing.",
     )
   }
-  await sql`
-    insert into cdc.applied_xids (source, xid, commit_lsn)
-    select ${ref.source}, * from unnest(
-      ${step.transactions.map(({ xid }) => xid)}::bigint[],
-      ${step.transactions.map(({ commitLsn }) => String(commitLsn))}::bigint[])
-    on conflict do nothing`.execute(trx)
 }
 
-/** Stores where partitions go on; only those that moved need be given. */
+/** Stores where partitions of a fresh generation begin. */
 export async function storeResumeOffsets(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
   offsets: ReadonlyMap<string, bigint>,
 ): Promise<void> {
-  if (offsets.size === 0) return
+  await sql`
+    insert into cdc.resume_offsets (source, generation, topic, partition, next_offset)
+    select ${ref.source}, ${ref.generation}::integer, entry.* from ${unnestOffsets(offsets)} entry`.execute(
+    trx,
+  )
+}
+
+/** Rows of topic, partition and offset. */
+function unnestOffsets(offsets: ReadonlyMap<string, bigint>): RawBuilder<unknown> {
   const entries = [...offsets].map(([key, offset]) => {
     const slash = key.lastIndexOf("/")
     return { topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)), offset }
   })
-  await sql`
-    insert into cdc.resume_offsets as stored (source, generation, topic, partition, next_offset)
-    select ${ref.source}, ${ref.generation}::integer, * from unnest(
-      ${entries.map(({ topic }) => topic)}::text[],
-      ${entries.map(({ partition }) => partition)}::integer[],
-      ${entries.map(({ offset }) => String(offset))}::bigint[])
-    on conflict (source, generation, topic, partition) do update set next_offset = excluded.next_offset`.execute(
-    trx,
-  )
+  return sql`unnest(
+    ${entries.map(({ topic }) => topic)}::text[],
+    ${entries.map(({ partition }) => partition)}::integer[],
+    ${entries.map(({ offset }) => String(offset))}::bigint[])`
 }
 
 /** Tokens older than this are judged by position alone; heartbeats have long moved it past them. */
