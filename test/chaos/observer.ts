@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
 import { z } from "zod"
+import { isUnavailable } from "../../query/http/database-errors.ts"
 
 export type Observer = {
   polls: () => number
@@ -30,7 +31,7 @@ export function startObserver(options: {
   const watched: string[] = []
   const versions = new Map<string, number>()
   let lastPosition = 0n
-  const loops = [repeat(pollDatabase), repeat(pollHttp)]
+  const loops = [repeat(pollIfUp), repeat(pollHttp)]
 
   return {
     polls: () => polls,
@@ -49,6 +50,15 @@ export function startObserver(options: {
     while (running) {
       await poll()
       await sleep(pollMs)
+    }
+  }
+
+  /** The database may be the one that is being killed; then there is nothing to see. */
+  async function pollIfUp(): Promise<void> {
+    try {
+      await pollDatabase()
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
     }
   }
 

@@ -85,5 +85,10 @@ async function applies(): Promise<void> {
     return rows[0]?.position ?? 0n
   }
   const before = await position()
-  await waitFor(async () => (await position()) > before, "something is applied")
+  await waitFor(async () => (await position()) > before, "something is applied").catch((cause: unknown) => {
+    const logged = [...system.query.logs.slice(-12), ...standby.logs.slice(-12)].map((line) =>
+      JSON.stringify(line),
+    )
+    throw new Error(["nothing is applied", ...logged].join("\n"), { cause })
+  })
 }
