@@ -10,6 +10,7 @@ import { loadDemoData } from "../../db/demo-data.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createCommandDatabase, createQueryDatabase, uniqueName } from "./databases.ts"
 import { createServiceProcess, type ServiceProcess } from "./service-process.ts"
+import { removeTopics } from "./topics.ts"
 import { waitFor } from "./wait.ts"
 
 export type System = {
@@ -119,6 +120,7 @@ export async function createSystem(
       await service.stop()
       await connect.stop(name).catch(() => {})
       await connect.remove(name).catch(() => {})
+      await removeTopics(endpoints.kafkaBrokers, name).catch(() => {})
       await source.end()
       await reads.end()
       await Promise.all([writes.drop(), reading.drop()])

@@ -95,3 +95,22 @@ const toMessage = ({ partition, key, value, headers }: Omit<TopicRecord, "topic"
   value,
   headers,
 })
+
+/** Removes every topic of a connector; a broker with thousands of partitions left would start slowly. */
+export async function removeTopics(brokers: string, prefix: string): Promise<void> {
+  const client = new kafkajs.Kafka({
+    brokers: brokers.split(","),
+    clientId: "test",
+    logLevel: kafkajs.logLevel.NOTHING,
+  })
+  const admin = client.admin()
+  await admin.connect()
+  try {
+    const topics = (await admin.listTopics()).filter((topic) =>
+      [`${prefix}.`, `__debezium-heartbeat.${prefix}`].some((start) => topic.startsWith(start)),
+    )
+    if (topics.length > 0) await admin.deleteTopics({ topics, timeout: 30_000 })
+  } finally {
+    await admin.disconnect()
+  }
+}

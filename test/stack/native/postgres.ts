@@ -2,12 +2,13 @@
 // as the user `postgres`, or `nobody` where there is no such user, and nothing on the machine has to be changed.
 import { execFile } from "node:child_process"
 import { existsSync } from "node:fs"
-import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises"
+import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import pg from "pg"
 import { databaseAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
+import { beganAt } from "./identity.ts"
 import { type PostgresHome, postgresHome } from "./postgres-home.ts"
 import { createPart, type Part } from "./process.ts"
 
@@ -60,6 +61,7 @@ export const createPostgres = (layout: Layout, cluster: Cluster): Part => {
     ...part,
     start: async () => {
       await initialise(layout, cluster, home)
+      await disownZombie(join(home.data, cluster.name, "postmaster.pid"))
       await part.start()
       await ensureDatabase(maintenanceUrl(layout, cluster), cluster.database)
     },
@@ -87,6 +89,19 @@ const initialise = async (layout: Layout, cluster: Cluster, home: PostgresHome):
     await rm(passwordFile, { force: true })
   }
 }
+
+/**
+ * Where nobody reaps orphans, a killed server stays a zombie, and Postgres takes its pid in the lock file for a running
+ * server. Only the pid is replaced, by one that no system gives: the other lines tell Postgres whether a backend of the
+ * dead server still uses its memory.
+ */
+const disownZombie = async (lockFile: string): Promise<void> => {
+  if (!existsSync(lockFile)) return
+  const [pid, ...rest] = (await readFile(lockFile, "utf8")).split("\n")
+  if (beganAt(Number(pid)) === undefined) await writeFile(lockFile, [impossiblePid, ...rest].join("\n"))
+}
+
+const impossiblePid = 2 ** 31 - 1
 
 const ensureDatabase = async (connectionString: string, database: string): Promise<void> => {
   const client = new pg.Client({ connectionString })
