@@ -10,8 +10,6 @@ const ttlMs = 10_000
 const renewMs = 1_000
 const standbyPollMs = 250
 
-export type LeaseKeeper = ReturnType<typeof createLeaseKeeper>
-
 export function createLeaseKeeper(deps: {
   db: Kysely<QueryDatabase>
   source: string
