@@ -27,7 +27,8 @@ export function createClient(commandUrl: string, queryUrl: () => string): Client
 
   return {
     command,
-    read: (path, headers = token === null ? {} : { "Consistency-Token": token }) =>
+    // Longer than the default: a machine under test may be busy.
+    read: (path, headers = token === null ? {} : { "Consistency-Token": token, Prefer: "wait=20" }) =>
       send(`${queryUrl()}${path}`, { headers }),
     async placeOrder(quantity = 1) {
       const { headers, text } = await command("POST", "/orders", {
