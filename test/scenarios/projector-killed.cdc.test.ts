@@ -76,7 +76,7 @@ it("applies all or nothing, whichever statement its connection ends at", async (
 })
 
 it("goes on exactly where it was, however often the process is killed", async () => {
-  const rounds = Number(process.env.KILLS ?? 8)
+  const rounds = Number(process.env.KILLS ?? 6)
   const trial = await startTrial(system, { writers: 1 })
   let started = 0
   for (let round = 0; round < rounds; round++) {
