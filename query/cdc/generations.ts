@@ -148,6 +148,7 @@ export async function dropIdleGenerations(db: Kysely<QueryDatabase>, source: str
     .where("state", "!=", "live")
     .execute()
   for (const { generation, schema_name } of idle) {
+    await dropTables(db, schema_name)
     await db.transaction().execute(async (trx) => {
       await execute(trx, `drop schema if exists ${quoted(schema_name)} cascade`)
       for (const table of ["cdc.generations", "cdc.progress", "cdc.resume_offsets"] as const) {
@@ -159,6 +160,16 @@ export async function dropIdleGenerations(db: Kysely<QueryDatabase>, source: str
       }
     })
   }
+}
+
+/**
+ * One table at a time: a statement that still reads the generation locks several, and a transaction that removes
+ * several would deadlock with it.
+ */
+async function dropTables(db: Kysely<QueryDatabase>, schema: string): Promise<void> {
+  const { rows } = await sql<{ tablename: string }>`
+    select tablename from pg_tables where schemaname = ${schema}`.execute(db)
+  for (const { tablename } of rows) await execute(db, `drop table ${quoted(schema)}.${quoted(tablename)}`)
 }
 
 function mirroredTableDdl(schema: string, table: MirroredTable): string {

@@ -53,7 +53,8 @@ type Row = {
 
 /** A switch takes one more run; more than a few means that generations change faster than they can be read. */
 const mostRuns = 5
-const undefinedTable = "42P01"
+/** A generation that is being removed: its tables are gone, or this statement and the removal lock each other out. */
+const removedUnderneath = new Set(["42P01", "40P01"])
 
 export function createSnapshotReader(options: {
   source: string
@@ -107,7 +108,7 @@ export function createSnapshotReader(options: {
           const snapshot = await readFrom(asked, question, token)
           if (snapshot) return snapshot
         } catch (error) {
-          if (!(error instanceof pg.DatabaseError) || error.code !== undefinedTable) throw error
+          if (!(error instanceof pg.DatabaseError) || !removedUnderneath.has(error.code ?? "")) throw error
           if (schema === asked) schema = null
         }
       }
