@@ -1,5 +1,6 @@
 // What `/readyz` says of the parts that the projector follows: Kafka, the schema registry and Kafka Connect. Asked
 // at most once a second, however often readiness is; a part that does not answer turns readiness red by name.
+import { z } from "zod"
 import type { KafkaAccess } from "./cdc/kafka.ts"
 import type { Check } from "./http/readiness.ts"
 
@@ -8,6 +9,7 @@ export type DependencyUrls = {
   commitLogTopic: string
   registryUrl: string
   connectUrl: string
+  connectorName: string
 }
 
 const keptMs = 1_000
@@ -29,7 +31,7 @@ async function askAll(deps: DependencyUrls): Promise<Record<string, Check>> {
   const [kafka, schemaRegistry, connect] = await Promise.all([
     ask("Kafka", async () => void (await deps.kafka.offsetRanges([deps.commitLogTopic]))),
     ask("The schema registry", () => get(new URL("/apis/ccompat/v7/schemas/types", deps.registryUrl))),
-    ask("Kafka Connect", () => get(new URL("/connectors", deps.connectUrl))),
+    askConnector(deps),
   ])
   return { kafka, schema_registry: schemaRegistry, connect }
 }
@@ -50,6 +52,38 @@ async function ask(name: string, question: () => Promise<void>): Promise<Check> 
     }
   }
 }
+
+const connectorShape = z.object({
+  connector: z.object({ state: z.string() }),
+  tasks: z.array(z.object({ state: z.string(), trace: z.string().optional() })),
+})
+
+/** Connect says that a connector runs while its task has failed, so the task is what is asked for. */
+async function askConnector({ connectUrl, connectorName }: DependencyUrls): Promise<Check> {
+  const faults: string[] = []
+  const check = await ask("Kafka Connect", async () => {
+    const url = new URL(`/connectors/${encodeURIComponent(connectorName)}/status`, connectUrl)
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
+    if (response.ok) faults.push(...taskFaults(connectorShape.parse(await response.json())))
+    else if (response.status === 404) faults.push("it is not registered")
+    else throw new Error(`it answered ${response.status}`)
+  })
+  if (faults.length === 0) return check
+  return notCapturing(`Connector ${connectorName} captures nothing: ${faults.join("; ")}.`)
+}
+
+function taskFaults({ connector, tasks }: z.infer<typeof connectorShape>): string[] {
+  if (connector.state !== "RUNNING") return [`it is ${connector.state}`]
+  return tasks
+    .filter((task) => task.state === "FAILED")
+    .map((task) => `its task has failed (${task.trace?.split("\n")[0] ?? "no reason given"})`)
+}
+
+const notCapturing = (reason: string): Check => ({
+  state: "failed",
+  reason,
+  next_step: "Nothing new is captured. See npm run connectors:status, then npm run connectors:register.",
+})
 
 async function get(url: URL): Promise<void> {
   const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })

@@ -80,6 +80,7 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
       commitLogTopic: `${config.topicPrefix}.transaction`,
       registryUrl: config.schemaRegistryUrl,
       connectUrl: config.connectUrl,
+      connectorName: config.connectorName,
     }),
     isStopping: () => stopping,
   })
