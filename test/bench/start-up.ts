@@ -80,7 +80,8 @@ const startAndStop = async (directory: string): Promise<number> => {
   const taken = new Set<number>()
   const ports = [await pickFreePort(taken), await pickFreePort(taken)]
   const began = performance.now()
-  const child = spawn("npm", ["start"], {
+  // What `npm start` runs. Not through npm, which does not pass a signal on to it.
+  const child = spawn(process.execPath, ["test/stack/bootstrap.mjs", "start"], {
     cwd: directory,
     env: {
       ...inheritedEnvironment(),
@@ -93,8 +94,8 @@ const startAndStop = async (directory: string): Promise<number> => {
   const exited = once(child, "exit")
   try {
     while (!(await allReady(ports))) {
-      if (child.exitCode !== null) throw new Error(`npm start ended with exit code ${child.exitCode}.`)
-      if (performance.now() - began > limitMs) throw new Error("npm start was not ready in five minutes.")
+      if (child.exitCode !== null) throw new Error(`The start ended with exit code ${child.exitCode}.`)
+      if (performance.now() - began > limitMs) throw new Error("The system was not ready in five minutes.")
       await pause(pollMs)
     }
     return (performance.now() - began) / 1_000
