@@ -26,6 +26,7 @@ export type Writers = {
 }
 
 const usualWriters = 4
+const farBehindBytes = 16 * 1024 * 1024
 const ordersPerWriter = 40
 const sharedOrders = 12
 const longNote = "x".repeat(3_000)
@@ -43,15 +44,30 @@ export function startWriters(pool: pg.Pool, random: Random, count = usualWriters
     conflicts: 0,
   }
   let running = true
+  let captureIsFarBehind = false
+  const watching = watchCapture()
   const writers = Array.from({ length: count }, (_, writer) => write(writer, random.fork(`writer ${writer}`)))
 
   return {
     totals,
     async stop() {
       running = false
-      await Promise.all(writers)
+      await Promise.all([watching, ...writers])
       return totals
     },
+  }
+
+  /** A killed connector reads again from its slot: on a slow machine the load has to wait for it, or it never ends. */
+  async function watchCapture(): Promise<void> {
+    while (running) {
+      const { rows } = await pool.query<{ far: boolean }>(
+        `select coalesce(max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), confirmed_flush_lsn)), 0) > $1 as far
+         from pg_replication_slots where database = current_database()`,
+        [farBehindBytes],
+      )
+      captureIsFarBehind = rows[0]?.far ?? false
+      await sleep(100)
+    }
   }
 
   async function write(writer: number, choose: Random): Promise<void> {
@@ -73,7 +89,8 @@ export function startWriters(pool: pg.Pool, random: Random, count = usualWriters
       } finally {
         client.release()
       }
-      await sleep(100 + choose.below(300))
+      do await sleep(100 + choose.below(300))
+      while (running && captureIsFarBehind)
     }
   }
 
