@@ -48,7 +48,7 @@ export function startCustomers(options: {
         if (choose.chance(0.5)) await send("POST", `/orders/${placed}/confirm`)
         if (choose.chance(0.3)) await send("POST", `/orders/${placed}/cancel`, { reason: "changed my mind" })
       }
-      await sleep(choose.below(80))
+      await sleep(100 + choose.below(200))
     }
   }
 

@@ -53,7 +53,7 @@ test("the read side is an exact prefix through kills of Connect and the projecto
   const customers = startCustomers({
     commandUrl: system.commandUrl,
     random: random.fork("customers"),
-    count: 3,
+    count: 1,
     onOrder: observer.watch,
   })
 

@@ -26,7 +26,7 @@ export type Writers = {
 }
 
 const usualWriters = 4
-const farBehindBytes = 16 * 1024 * 1024
+const farBehindBytes = 32 * 1024 * 1024
 const ordersPerWriter = 40
 const sharedOrders = 12
 const longNote = "x".repeat(3_000)
