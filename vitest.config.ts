@@ -8,6 +8,8 @@ const project = (name: string, include: string, more: object = {}) => ({
 
 export default defineConfig({
   test: {
+    // By default one less than the processors, which on two is one; many tests only wait for a server.
+    maxWorkers: 2,
     projects: [
       project("unit", "test/**/*.test.ts", {
         exclude: ["test/**/*.{pg,redis,cdc,e2e}.test.ts", "node_modules/**"],

@@ -59,7 +59,7 @@ test("the read side is an exact prefix through kills of Connect and the projecto
 
   try {
     await Promise.all([
-      killConnectRepeatedly(connect, countSent, random.fork("connect"), connectKills),
+      killConnectRepeatedly(connect, countSent, random.fork("connect"), connectKills, hasMetCrash),
       killProjectorRepeatedly(system.query, random.fork("projector"), projectorKills),
     ])
     await customers.stop()
@@ -91,6 +91,8 @@ test("the read side is an exact prefix through kills of Connect and the projecto
   expect(disturbed.size, "transactions with a crash inside them").toBeGreaterThan(0)
   expect(observer.polls()).toBeGreaterThan(100)
 })
+
+const hasMetCrash = (): boolean => system.query.logs.some((line) => line.code === "disturbed")
 
 /** Item rows that Connect has sent so far. */
 async function countSent(): Promise<number> {

@@ -6,16 +6,18 @@ import type { Random } from "./random.ts"
 
 /**
  * Kills Connect while it sends a big transaction, which is when its topic grows fast; sometimes again while it
- * recovers. `countSent` tells how many records the topic holds.
+ * recovers. `countSent` tells how many records the topic holds. Goes on beyond `kills`, within limits, until
+ * `hasMetOne` says that a crash came to lie inside a transaction.
  */
 export async function killConnectRepeatedly(
   connect: Part,
   countSent: () => Promise<number>,
   random: Random,
   kills: number,
+  hasMetOne: () => boolean,
 ): Promise<void> {
-  for (let killed = 0; killed < kills; killed++) {
-    await growsFast(countSent, 6_000)
+  for (let killed = 0; killed < kills || (killed < 3 * kills && !hasMetOne()); killed++) {
+    await growsFast(countSent, 3_000)
     await sleep(random.below(60))
     await connect.kill()
     await connect.start()
