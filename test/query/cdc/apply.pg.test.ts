@@ -219,6 +219,6 @@ function killAfter(statements: number): KyselyPlugin {
 
 const killProjector = () =>
   generation.admin.query(
-    "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = $1 and state <> 'idle'",
+    "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and application_name = $1 and state <> 'idle'",
     [projectorConnectionName(holder)],
   )
