@@ -1,0 +1,37 @@
+// Shows a request's progress until the projector has finished it. Leaving (Ctrl-C) does not end the request.
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Kysely } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { readRequest } from "../cdc/requests.ts"
+
+const pollMs = 250
+
+export type Outcome = { state: "done"; progress: unknown } | { state: "failed"; error: string }
+
+/** @param describe makes a line of the request's progress, or null when there is nothing to say of it. */
+export async function followRequest(
+  db: Kysely<QueryDatabase>,
+  id: bigint,
+  describe: (progress: unknown) => string | null,
+): Promise<Outcome> {
+  const leave = (): never => {
+    console.error(`left; request ${id} goes on, run the command again to see it`)
+    process.exit(130)
+  }
+  process.once("SIGINT", leave)
+  let shown = ""
+  try {
+    for (;;) {
+      const request = await readRequest(db, id)
+      if (!request) throw new Error(`request ${id} is gone`)
+      if (request.state === "failed") return { state: "failed", error: request.error ?? "unknown" }
+      if (request.state === "done") return { state: "done", progress: request.progress }
+      const line = describe(request.progress) ?? `waiting for a projector (state ${request.state})`
+      if (line !== shown) console.error(line)
+      shown = line
+      await sleep(pollMs)
+    }
+  } finally {
+    process.off("SIGINT", leave)
+  }
+}
