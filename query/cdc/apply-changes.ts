@@ -1,0 +1,117 @@
+// Step 4a-d of the flow, inside the Postgres transaction of an apply: takes folded row changes into the mirrored
+// tables and the derived models. It may run several times in one transaction: parts of a history that are applied
+// in its order leave the same rows and sums as the whole (chunks.ts says where a history may be cut).
+import { CompiledQuery, type Transaction } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { Batch } from "./batch.ts"
+import {
+  addToGroups,
+  type Contributions,
+  difference,
+  readContributions,
+  touchedAggregates,
+} from "./derive.ts"
+import { quoted, upsertRows } from "./mirror.ts"
+import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
+
+export type ChangesTarget = { projections: Projections; schema: string; epoch: number }
+
+export type Changed = {
+  rows: number
+  /** Rows that were stored; the guard refused the others, because the stored ones are newer. */
+  written: number
+  /** Cached answers that these changes make stale. */
+  cacheKeys: Set<string>
+}
+
+/** @throws EngineError or a Postgres error; the transaction around it must then abort. */
+export async function applyChanges(
+  trx: Transaction<QueryDatabase>,
+  target: ChangesTarget,
+  batch: Batch,
+): Promise<Changed> {
+  const tables = tablesByName(target.projections)
+  const touched = await contributionsOf(trx, target, batch)
+  let rows = 0
+  let written = 0
+  for (const [name, changed] of batch) {
+    const table = tables.get(name)
+    if (!table) continue
+    rows += changed.size
+    written += await upsertRows(trx, target.schema, table, target.epoch, [...changed.values()])
+  }
+  const cacheKeys = keysOfRows(target.projections, batch)
+  await derive(trx, target, touched, cacheKeys)
+  await findCacheKeys(trx, target, batch, cacheKeys)
+  return { rows, written, cacheKeys }
+}
+
+type Touched = { model: DerivedModel; aggregates: string[]; before: Contributions }
+
+async function contributionsOf(
+  trx: Transaction<QueryDatabase>,
+  target: ChangesTarget,
+  batch: Batch,
+): Promise<Touched[]> {
+  const touched: Touched[] = []
+  for (const model of target.projections.derived) {
+    const aggregates = touchedAggregates(model, batch)
+    if (aggregates.length === 0) continue
+    touched.push({
+      model,
+      aggregates,
+      before: await readContributions(trx, target.schema, model, aggregates),
+    })
+  }
+  return touched
+}
+
+async function derive(
+  trx: Transaction<QueryDatabase>,
+  target: ChangesTarget,
+  touched: readonly Touched[],
+  cacheKeys: Set<string>,
+): Promise<void> {
+  for (const { model, aggregates, before } of touched) {
+    const after = await readContributions(trx, target.schema, model, aggregates)
+    const changes = difference(before, after)
+    await addToGroups(trx, target.schema, model, changes)
+    for (const change of changes) {
+      for (const key of target.projections.cache.ofGroup(model.name, change.group)) cacheKeys.add(key)
+    }
+  }
+}
+
+function keysOfRows(projections: Projections, batch: Batch): Set<string> {
+  const keys = new Set<string>()
+  for (const [table, rows] of batch) {
+    for (const row of rows.values()) {
+      for (const key of projections.cache.ofRow(table, row.key.map(String))) keys.add(key)
+    }
+  }
+  return keys
+}
+
+async function findCacheKeys(
+  trx: Transaction<QueryDatabase>,
+  target: ChangesTarget,
+  batch: Batch,
+  cacheKeys: Set<string>,
+): Promise<void> {
+  for (const [table, find] of Object.entries(target.projections.cache.found)) {
+    const rows = batch.get(table)
+    if (!rows) continue
+    const changed = [...rows.values()].map((row) => String(row.key[0]))
+    const found = await trx.executeQuery(
+      CompiledQuery.raw(`select key from (${find(quoted(target.schema), "$1::text[]")}) as found (key)`, [
+        changed,
+      ]),
+    )
+    for (const row of found.rows) {
+      if (typeof row === "object" && row !== null && "key" in row) cacheKeys.add(String(row.key))
+    }
+  }
+}
+
+export const tablesByName = (projections: Projections): Map<string, MirroredTable> =>
+  new Map(projections.tables.map((table) => [table.name, table]))
