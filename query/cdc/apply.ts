@@ -66,6 +66,6 @@ async function fenceCache(
         select cache_epoch, pg_notify(${positionChannel}, ${source}) from cdc.sources
         where source = ${source}`.execute(trx)
   const row = stored.rows[0]
-  if (!row) throw new EngineError("halt", "unexpected", `Source ${source} is not known.`)
+  if (!row) throw new EngineError("misconfigured", `Source ${source} is not known.`)
   return row.cache_epoch
 }

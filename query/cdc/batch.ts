@@ -80,7 +80,6 @@ function resolveRow(
   const earlier = rows.get(keyText(oldKey))
   if (earlier && !earlier.values) {
     throw new EngineError(
-      "halt",
       "missing-stored-value",
       `An update of ${record.change.table} leaves a value alone that the row before it does not have.`,
       {

@@ -3,7 +3,7 @@
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
 import type avsc from "avsc"
 import { type CommitLogEntry, type DataRecord, type Row, unavailable, type Value } from "./change.ts"
-import { EngineError } from "./errors.ts"
+import { classifyError, EngineError } from "./errors.ts"
 import { leanEnvelope, parseAvro } from "./lean-schema.ts"
 import { type Lsn, parseLsn, toLsn } from "./lsn.ts"
 import type { Column } from "./projection.ts"
@@ -50,16 +50,18 @@ export function createDecoder(fetchSchema: FetchSchema) {
 
   return {
     /**
-     * @returns the row change, or null for a snapshot read: base loads are ours, Debezium's reads cannot be placed
-     * in history exactly.
-     * @throws EngineError (halt) for a record that cannot be read; (retry) while the registry is down.
+     * @returns the row change, or null for what is none: a tombstone, and a snapshot read (base loads are ours,
+     * Debezium's reads cannot be placed in history exactly).
+     * @throws EngineError (dead-letter) for a record that cannot be read; (halt) for a schema that does not fit the
+     * projections and for a TRUNCATE; (retry) while the registry is down.
      */
     async decodeData(raw: RawRecord, table: SourceTable): Promise<DataRecord | null> {
-      const frame = readFrame(raw)
+      if (raw.value === null) return null
+      const frame = readFrame(raw, raw.value)
       const cacheKey = `${raw.topic}#${frame.schemaId}`
       let decode = envelopes.get(cacheKey)
       if (!decode) {
-        decode = await prepareEnvelope(frame.schemaId, table)
+        decode = await prepareEnvelope(raw, frame.schemaId, table)
         envelopes.set(cacheKey, decode)
       }
       const envelope = guarded(raw, () => decode(frame.payload))
@@ -67,21 +69,47 @@ export function createDecoder(fetchSchema: FetchSchema) {
       return toDataRecord(raw, envelope, table)
     },
 
-    /** @throws EngineError as `decodeData` does. */
-    async decodeEntry(raw: RawRecord): Promise<CommitLogEntry> {
-      const frame = readFrame(raw)
-      let decode = markers.get(frame.schemaId)
-      if (!decode) {
-        const type = parseAvro(JSON.parse(await fetchSchema(frame.schemaId)))
-        decode = (bytes) => type.fromBuffer(bytes)
-        markers.set(frame.schemaId, decode)
+    /** The row's key in the table's order; null when the record's key cannot be read. @throws EngineError (retry). */
+    async decodeKey(raw: RawRecord, table: SourceTable): Promise<readonly Value[] | null> {
+      try {
+        const frame = readFrame(raw, raw.key)
+        const key: unknown = parseAvro(JSON.parse(await fetchSchema(frame.schemaId))).fromBuffer(frame.payload)
+        return readKey(key, table)
+      } catch (error) {
+        if (classifyError(error).code === "dependency-down") throw error
+        return null
       }
-      return guarded(raw, () => toEntry(raw, decode(frame.payload)))
+    },
+
+    /** @throws EngineError (halt) for an entry that cannot be read; (retry) while the registry is down. */
+    async decodeEntry(raw: RawRecord): Promise<CommitLogEntry> {
+      try {
+        const frame = readFrame(raw, raw.value)
+        let decode = markers.get(frame.schemaId)
+        if (!decode) {
+          const type = parseAvro(JSON.parse(await fetchSchema(frame.schemaId)))
+          decode = (bytes) => type.fromBuffer(bytes)
+          markers.set(frame.schemaId, decode)
+        }
+        const { payload } = frame
+        const read = decode
+        return guarded(raw, () => toEntry(raw, read(payload)))
+      } catch (error) {
+        if (error instanceof EngineError && error.disposition === "dead-letter") throw unreadableLog(error)
+        throw error
+      }
     },
   }
 
-  async function prepareEnvelope(schemaId: number, table: SourceTable): Promise<Decode<Envelope>> {
+  async function prepareEnvelope(
+    raw: RawRecord,
+    schemaId: number,
+    table: SourceTable,
+  ): Promise<Decode<Envelope>> {
     const writerSchema = JSON.parse(await fetchSchema(schemaId))
+    if (!isEnvelopeOf(writerSchema, table.name)) {
+      throw undecodable(raw, `schema ${schemaId} (${nameOfSchema(writerSchema)}) is not one of its table`)
+    }
     const writer = parseAvro(writerSchema)
     const reader = parseAvro(leanEnvelope(writerSchema, table.name, [...table.key, ...table.columns]))
     const resolver: avsc.Resolver = reader.createResolver(writer)
@@ -90,11 +118,33 @@ export function createDecoder(fetchSchema: FetchSchema) {
 }
 
 /** Confluent wire format: a zero byte, the schema id in four bytes, the Avro payload. */
-function readFrame(raw: RawRecord): { schemaId: number; payload: Buffer } {
-  const value = raw.value
-  if (!value) throw undecodable(raw, "it has no value")
-  if (value.length < 6 || value[0] !== 0) throw undecodable(raw, "it is not in the registry's wire format")
-  return { schemaId: value.readInt32BE(1), payload: value.subarray(5) }
+function readFrame(raw: RawRecord, bytes: Buffer | null): { schemaId: number; payload: Buffer } {
+  if (!bytes || bytes.length < 6 || bytes[0] !== 0) {
+    throw undecodable(raw, "it is not in the registry's wire format")
+  }
+  return { schemaId: bytes.readInt32BE(1), payload: bytes.subarray(5) }
+}
+
+/** Debezium names a table's envelope `<prefix>.<schema>.<table>.Envelope`, with what Avro forbids as `_`. */
+function isEnvelopeOf(schema: unknown, table: string): boolean {
+  return nameOfSchema(schema).endsWith(`.${table.replaceAll(/[^A-Za-z0-9_]/g, "_")}.Envelope`)
+}
+
+function nameOfSchema(schema: unknown): string {
+  if (typeof schema !== "object" || schema === null || !("name" in schema)) return JSON.stringify(schema)
+  return "namespace" in schema ? `${schema.namespace}.${schema.name}` : String(schema.name)
+}
+
+function readKey(key: unknown, table: SourceTable): readonly Value[] | null {
+  if (typeof key !== "object" || key === null) return null
+  const values = new Map<string, unknown>(Object.entries(key))
+  const parts: Value[] = []
+  for (const { name } of table.key) {
+    const part = values.get(name)
+    if (typeof part !== "string" && typeof part !== "number" && typeof part !== "bigint") return null
+    parts.push(part)
+  }
+  return parts
 }
 
 function toDataRecord(raw: RawRecord, envelope: Envelope, table: SourceTable): DataRecord {
@@ -172,20 +222,27 @@ function guarded<Result>(raw: RawRecord, read: () => Result): Result {
 
 function undecodable(raw: RawRecord, what: string, cause?: unknown): EngineError {
   return new EngineError(
-    "halt",
     "undecodable-record",
     `Record ${raw.topic}[${raw.partition}]@${raw.offset} cannot be read: ${what}.`,
     {
-      nextStep:
-        "Nothing after it is applied. Find out who wrote it; a rebuild starts behind it: npm run projection:rebuild.",
       detail: { topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
       cause,
     },
   )
 }
 
+/** What the entry would have said is not known: it may have been the END of the next transaction. */
+function unreadableLog(cause: EngineError): EngineError {
+  return new EngineError("undecodable-commit-log", cause.message, {
+    nextStep:
+      "Nothing after it is applied. Find out who wrote it; a rebuild starts behind it: npm run projection:rebuild.",
+    detail: cause.detail,
+    cause,
+  })
+}
+
 function truncated(raw: RawRecord, table: string): EngineError {
-  return new EngineError("halt", "truncate", `Table ${table} was truncated at the source.`, {
+  return new EngineError("truncate", `Table ${table} was truncated at the source.`, {
     nextStep: "A TRUNCATE names no rows. Rebuild from a snapshot: npm run projection:rebuild.",
     detail: { table, topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
   })

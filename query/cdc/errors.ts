@@ -1,41 +1,58 @@
-// What can go wrong in the engine and what is done about it. Every error that may reach the projector carries a
-// code and a disposition; the projector is the one place that reads them.
-//   retry  a dependency is down or a conflict was temporary: progress is held, readiness is red, it goes on by itself
-//   halt   going on would break the promise: it stops with the reason and the next step for a person
+// What can go wrong in the engine and what is done about it: the one table of codes and dispositions.
+//   retry        a dependency is down or a conflict was temporary: progress is held, readiness is red, it goes on
+//   dead-letter  this record or row is bad: it is parked with the progress, and the rest goes on
+//   halt         going on would break the promise: it stops with the reason and the next step for a person
 
-export type Disposition = "retry" | "halt"
+export type Disposition = "retry" | "dead-letter" | "halt"
 
-export type ErrorCode =
-  | "apply-conflict"
-  | "broken-chain"
-  | "commit-log-mismatch"
-  | "count-mismatch"
-  | "dependency-down"
-  | "history-truncated"
-  | "incompatible-schema"
-  | "missing-stored-value"
-  | "source-changed"
-  | "truncate"
-  | "undecodable-record"
-  | "unexpected"
+/** Every code an error of the engine can carry, and what is done about it. */
+export const dispositions = {
+  /** A transaction was refused for the sake of another one, or the lease is another's. */
+  "apply-conflict": "retry",
+  /** A database, Kafka, the registry or Connect does not answer, or not now. */
+  "dependency-down": "retry",
+  /** A fault nobody thought of: tried again, never swallowed. */
+  unexpected: "retry",
+  /** The bytes of a data record are no row change of its table. */
+  "undecodable-record": "dead-letter",
+  /** A data record names a schema that the registry does not know. */
+  "unknown-schema": "dead-letter",
+  /** Postgres cannot store the row or compute what is derived from it. */
+  "bad-row": "dead-letter",
+  /** An update leaves a value alone that is stored nowhere. */
+  "missing-stored-value": "dead-letter",
+  "broken-chain": "halt",
+  "commit-log-mismatch": "halt",
+  "count-mismatch": "halt",
+  "history-truncated": "halt",
+  "incompatible-schema": "halt",
+  misconfigured: "halt",
+  /** Postgres refuses a statement whatever the row: the tables or the projection are not what they should be. */
+  "refused-statement": "halt",
+  "source-changed": "halt",
+  "too-many-dead-letters": "halt",
+  truncate: "halt",
+  "undecodable-commit-log": "halt",
+} as const satisfies Record<string, Disposition>
+
+export type ErrorCode = keyof typeof dispositions
 
 export class EngineError extends Error {
   readonly code: ErrorCode
   readonly disposition: Disposition
   /** What a person should do; only a halt needs one. */
   readonly nextStep: string | null
-  /** Topic, partition, offset, LSNs, xid, table: for the log and the status. */
+  /** Topic, partition, offset, LSNs, xid, table: for the log and the status. Never a row's values. */
   readonly detail: Readonly<Record<string, string | number>>
 
   constructor(
-    disposition: Disposition,
     code: ErrorCode,
     message: string,
     more: { nextStep?: string; detail?: Record<string, string | number>; cause?: unknown } = {},
   ) {
     super(message, { cause: more.cause })
     this.name = "EngineError"
-    this.disposition = disposition
+    this.disposition = dispositions[code]
     this.code = code
     this.nextStep = more.nextStep ?? null
     this.detail = more.detail ?? {}
@@ -46,34 +63,52 @@ export class EngineError extends Error {
 export const rebuildNextStep =
   "Records are missing and cannot come back. Check the connector (npm run connectors:status), then rebuild from a snapshot: npm run projection:rebuild."
 
-const transientSqlStates = /^(08|40|53|57P0|57014|55P03|25006|XX000)/
+/**
+ * Postgres' error classes; the longest prefix of a SQLSTATE decides, and what is not listed refuses the statement.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const sqlStates: Readonly<Record<string, ErrorCode>> = {
+  "08": "dependency-down", // connection exception
+  "22": "bad-row", // data exception
+  "23": "bad-row", // integrity constraint violation
+  "25006": "dependency-down", // read-only: a failover is under way
+  "25P": "dependency-down", // a transaction that was ended for idling
+  "28": "misconfigured", // role or password
+  "3D": "misconfigured", // no such database
+  "40": "apply-conflict", // serialization failure, deadlock
+  "42501": "misconfigured", // insufficient privilege
+  "44": "bad-row", // check option
+  "53": "dependency-down", // out of connections, memory or disk
+  "54": "bad-row", // a value beyond a limit, such as an index row too large
+  "55": "dependency-down", // an object in use, a lock not to be had
+  "57": "dependency-down", // shut down, starting up, cancelled
+  "58": "dependency-down", // the server's own files or network
+  P0: "bad-row", // raised by a trigger
+  XX: "dependency-down", // an internal error
+  XX001: "refused-statement", // data corrupted
+  XX002: "refused-statement", // index corrupted
+}
 
-/** Gives any thrown value a disposition; an unknown fault is retried, never swallowed. */
+/** Gives any thrown value a code, and with it a disposition; an unknown fault is retried, never swallowed. */
 export function classifyError(error: unknown): EngineError {
   if (error instanceof EngineError) return error
   const message = error instanceof Error ? error.message : String(error)
   const sqlState = sqlStateOf(error)
-  if (sqlState && transientSqlStates.test(sqlState)) {
-    return new EngineError(
-      "retry",
-      sqlState.startsWith("40") ? "apply-conflict" : "dependency-down",
-      message,
-      {
-        detail: { sqlState },
-        cause: error,
-      },
-    )
-  }
-  if (sqlState) {
-    return new EngineError("halt", "unexpected", `Postgres refused a statement: ${message}`, {
-      nextStep:
-        "This is a fault of the projection or of its tables. Fix it, restart, or rebuild: npm run projection:rebuild.",
-      detail: { sqlState },
-      cause: error,
-    })
-  }
+  if (sqlState !== null) return refusedBy(sqlState, message, error)
   const isOutage = error instanceof Error && ("code" in error || /connection|timeout/i.test(message))
-  return new EngineError("retry", isOutage ? "dependency-down" : "unexpected", message, { cause: error })
+  return new EngineError(isOutage ? "dependency-down" : "unexpected", message, { cause: error })
+}
+
+function refusedBy(sqlState: string, message: string, cause: unknown): EngineError {
+  const prefix = [5, 3, 2].map((length) => sqlState.slice(0, length)).find((key) => key in sqlStates) ?? ""
+  const code = sqlStates[prefix] ?? "refused-statement"
+  const more = { detail: { sqlState }, cause }
+  if (dispositions[code] !== "halt") return new EngineError(code, message, more)
+  const nextStep =
+    code === "misconfigured"
+      ? "Check the database's roles and this process' settings, then restart it."
+      : "This is a fault of the projection or of its tables. Fix it, restart, or rebuild: npm run projection:rebuild."
+  return new EngineError(code, `Postgres refused a statement: ${message}`, { nextStep, ...more })
 }
 
 function sqlStateOf(error: unknown): string | null {

@@ -43,7 +43,7 @@ async function connect(config: pg.ClientConfig & { replication?: string }): Prom
   // A connection that breaks fails the query that is running on it; without a listener it would end the process.
   client.on("error", () => {})
   await client.connect().catch((cause: unknown) => {
-    throw new EngineError("retry", "dependency-down", "The source database does not answer.", { cause })
+    throw new EngineError("dependency-down", "The source database does not answer.", { cause })
   })
   return client
 }

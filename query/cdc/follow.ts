@@ -137,7 +137,7 @@ export function createFollower(deps: FollowerDeps): Follower {
     await applying?.catch(() => {})
     const progress = await readProgress(target.db, target.ref)
     if (!progress) {
-      throw new EngineError("halt", "unexpected", `Generation ${target.ref.generation} has no progress.`)
+      throw new EngineError("misconfigured", `Generation ${target.ref.generation} has no progress.`)
     }
     patience.reset()
     heartbeatAt = progress.heartbeatAt

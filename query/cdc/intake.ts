@@ -114,7 +114,7 @@ export function createIntake(deps: IntakeDeps): Intake {
       topics,
       onCrash: (cause) =>
         deps.fail(
-          new EngineError("retry", "dependency-down", `Reading from Kafka failed: ${cause.message}`, {
+          new EngineError("dependency-down", `Reading from Kafka failed: ${cause.message}`, {
             cause,
           }),
         ),
@@ -198,7 +198,6 @@ function assertReadable(partition: string, offset: bigint, range: OffsetRange, m
   const detail = { partition, offset: String(offset), low: String(range.low), high: String(range.high) }
   if (offset < range.low) {
     throw new EngineError(
-      "halt",
       "history-truncated",
       `${partition} begins at offset ${range.low}; ${offset} to ${range.low - 1n} were not applied yet and are gone.`,
       { nextStep: rebuildNextStep, detail },
@@ -206,7 +205,6 @@ function assertReadable(partition: string, offset: bigint, range: OffsetRange, m
   }
   if (offset > range.high || (mustExist && offset >= range.high)) {
     throw new EngineError(
-      "halt",
       "commit-log-mismatch",
       `${partition} ends at offset ${range.high}, before ${offset}: it is not the topic that was followed.`,
       { nextStep: rebuildNextStep, detail },
@@ -217,7 +215,6 @@ function assertReadable(partition: string, offset: bigint, range: OffsetRange, m
 function assertIsLastEnd(entry: CommitLogEntry, { lastEnd, lastEndOffset }: IntakeStart): void {
   if (entry.offset === lastEndOffset && entry.status === "END" && entry.commitLsn === lastEnd) return
   throw new EngineError(
-    "halt",
     "commit-log-mismatch",
     `The commit log at offset ${lastEndOffset} is not the END of ${formatLsn(lastEnd)}: it is not the log that was followed.`,
     { nextStep: rebuildNextStep, detail: { offset: String(lastEndOffset), lastEnd: formatLsn(lastEnd) } },

@@ -60,7 +60,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     } catch (cause) {
       connected = null
       const message = cause instanceof Error ? cause.message : String(cause)
-      throw new EngineError("retry", "dependency-down", `Kafka does not answer: ${message}`, { cause })
+      throw new EngineError("dependency-down", `Kafka does not answer: ${message}`, { cause })
     }
   }
 

@@ -89,7 +89,6 @@ function assertColumns(value: JsonRecord, table: string, columns: readonly Colum
 
 function incompatible(table: string, what: string): EngineError {
   return new EngineError(
-    "halt",
     "incompatible-schema",
     `The stream of table ${table} does not fit the projections: ${what}.`,
     {

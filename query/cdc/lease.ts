@@ -74,11 +74,7 @@ export async function assertLease(
     .forShare()
     .executeTakeFirst()
   if (!held)
-    throw new EngineError(
-      "retry",
-      "apply-conflict",
-      "Another projector has taken over; this one wrote nothing.",
-    )
+    throw new EngineError("apply-conflict", "Another projector has taken over; this one wrote nothing.")
 }
 
 /** Lets a standby take over at once instead of after the expiry. */

@@ -125,7 +125,6 @@ async function readStoredRows(
 
 function missingStoredRow(table: MirroredTable, row: PendingRow, value: StoredValue): EngineError {
   return new EngineError(
-    "halt",
     "missing-stored-value",
     `An update of ${table.name} leaves a value alone, but no row with key ${keyText(value.key)} is stored to take it from.`,
     {

@@ -8,7 +8,6 @@ import { formatLsn, type Lsn } from "./lsn.ts"
 export function brokenChain(head: Pick<End, "xid" | "commitLsn">, lastEnd: Lsn, what: string): EngineError {
   const { xid, commitLsn } = head
   return new EngineError(
-    "halt",
     "broken-chain",
     `The next transaction ${xid} (${formatLsn(commitLsn)}) does not follow ${formatLsn(lastEnd)}: ${what}.`,
     {
@@ -22,7 +21,6 @@ export function brokenChain(head: Pick<End, "xid" | "commitLsn">, lastEnd: Lsn, 
 export function countMismatch(head: Head, lastEnd: Lsn): EngineError {
   const { xid, expected, received } = head
   return new EngineError(
-    "halt",
     "count-mismatch",
     `Transaction ${xid} (${formatLsn(head.commitLsn)}) has ${expected} row changes, but only ${received} are in the topics, although the connector has sent all of it.`,
     {

@@ -95,11 +95,7 @@ export async function advanceProgress(
     )
     select source from moved`.execute(trx)
   if (rows.length !== 1) {
-    throw new EngineError(
-      "retry",
-      "apply-conflict",
-      "Another projector has taken over; this one wrote nothing.",
-    )
+    throw new EngineError("apply-conflict", "Another projector has taken over; this one wrote nothing.")
   }
 }
 

@@ -132,7 +132,6 @@ export function createProjector(deps: ProjectorDeps): Projector {
     }
     if (!stopping.signal.aborted) {
       throw new EngineError(
-        "retry",
         "dependency-down",
         "The lease was lost to another instance or to a database outage.",
       )
@@ -216,7 +215,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     onFollowing: () => void,
   ): Promise<void> {
     const known = await findSource(db, source)
-    if (!known) throw new EngineError("halt", "unexpected", `Source ${source} is not known.`)
+    if (!known) throw new EngineError("misconfigured", `Source ${source} is not known.`)
     attempts++
     const follower = createFollower({
       target: {

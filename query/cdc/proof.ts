@@ -19,14 +19,13 @@ export function createCommittedLsnFetcher(connectUrl: string, connectorName: str
     const url = new URL(`/connectors/${encodeURIComponent(connectorName)}/offsets`, connectUrl)
     const response = await fetch(url, { signal: AbortSignal.timeout(requestTimeoutMs) }).catch(
       (cause: unknown) => {
-        throw new EngineError("retry", "dependency-down", `Kafka Connect at ${connectUrl} does not answer.`, {
+        throw new EngineError("dependency-down", `Kafka Connect at ${connectUrl} does not answer.`, {
           cause,
         })
       },
     )
     if (!response.ok) {
       throw new EngineError(
-        "retry",
         "dependency-down",
         `Kafka Connect answered ${response.status} for the offsets of ${connectorName}.`,
       )

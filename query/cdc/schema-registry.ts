@@ -18,24 +18,18 @@ export function createSchemaFetcher(registryUrl: string): FetchSchema {
     const url = new URL(`/apis/ccompat/v7/schemas/ids/${id}`, registryUrl)
     const response = await fetch(url, { signal: AbortSignal.timeout(requestTimeoutMs) }).catch(
       (cause: unknown) => {
-        throw new EngineError(
-          "retry",
-          "dependency-down",
-          `The schema registry at ${registryUrl} does not answer.`,
-          { cause },
-        )
+        throw new EngineError("dependency-down", `The schema registry at ${registryUrl} does not answer.`, {
+          cause,
+        })
       },
     )
     if (response.status === 404) {
-      throw new EngineError("halt", "undecodable-record", `The schema registry knows no schema ${id}.`, {
-        nextStep:
-          "A record names a schema that was never registered here or was deleted. Restore the registry's data, then restart.",
+      throw new EngineError("unknown-schema", `The schema registry knows no schema ${id}.`, {
         detail: { schemaId: id },
       })
     }
     if (!response.ok) {
       throw new EngineError(
-        "retry",
         "dependency-down",
         `The schema registry answered ${response.status} for schema ${id}.`,
       )

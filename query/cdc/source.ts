@@ -13,8 +13,7 @@ export async function readSourceIdentity(client: pg.ClientBase): Promise<SourceI
     select s.system_identifier::text, c.timeline_id as timeline
     from pg_control_system() s, pg_control_checkpoint() c`)
   const row = rows[0]
-  if (!row)
-    throw new EngineError("retry", "dependency-down", "The source database does not tell its identity.")
+  if (!row) throw new EngineError("dependency-down", "The source database does not tell its identity.")
   return { systemIdentifier: row.system_identifier, timeline: row.timeline }
 }
 
@@ -40,7 +39,6 @@ export const sameHistory = (a: SourceIdentity, b: SourceIdentity): boolean =>
 
 export function sourceChanged(known: SourceIdentity, now: SourceIdentity): EngineError {
   return new EngineError(
-    "halt",
     "source-changed",
     `The source database is another one: system ${now.systemIdentifier} timeline ${now.timeline}, not ${known.systemIdentifier} timeline ${known.timeline}.`,
     {

@@ -199,12 +199,11 @@ describe("a table that changed", () => {
   })
 })
 
-describe("a record that cannot be read halts and names its place", () => {
+describe("a record that cannot be read is bad and names its place", () => {
   const raw = first("orders")
   const place = `ecommerce.public.orders[${raw.partition}]@${raw.offset}`
   const value = raw.value ?? Buffer.alloc(0)
-  const unreadable: { name: string; value: Buffer | null; says: RegExp }[] = [
-    { name: "no value", value: null, says: /has no value/ },
+  const unreadable: { name: string; value: Buffer; says: RegExp }[] = [
     { name: "an empty value", value: Buffer.alloc(0), says: /wire format/ },
     {
       name: "another magic byte",
@@ -227,20 +226,29 @@ describe("a record that cannot be read halts and names its place", () => {
     const failure = await failureOf(decoder.decodeData({ ...raw, value: bytes }, tableNamed("orders")))
     expect(failure).toMatchObject({
       code: "undecodable-record",
-      disposition: "halt",
+      disposition: "dead-letter",
       detail: { topic: "ecommerce.public.orders", partition: raw.partition, offset: String(raw.offset) },
-      nextStep: expect.stringContaining("rebuild"),
     })
     expect(failure.message).toMatch(says)
     expect(failure.message).toContain(place)
   })
 
-  test("also in the commit log", async () => {
+  test("the schema of another table", async () => {
+    const failure = await failureOf(
+      decoder.decodeData({ ...raw, value: first("customers").value }, tableNamed("orders")),
+    )
+    expect(failure).toMatchObject({ code: "undecodable-record", disposition: "dead-letter" })
+    expect(failure.message).toMatch(/customers/)
+  })
+
+  test("in the commit log it halts: what it would have said is not known", async () => {
     const marker = first("transaction")
     for (const bytes of [null, Buffer.from("{}"), marker.value?.subarray(0, 8) ?? null, raw.value]) {
       const failure = await failureOf(decoder.decodeEntry({ ...marker, value: bytes }))
       expect(failure).toMatchObject({
-        code: "undecodable-record",
+        code: "undecodable-commit-log",
+        disposition: "halt",
+        nextStep: expect.stringContaining("rebuild"),
         detail: { topic: "ecommerce.transaction" },
       })
     }
@@ -253,7 +261,7 @@ describe("a record that cannot be read halts and names its place", () => {
     { name: "a delete without its key", change: { op: "d", before: null } },
   ])("$name", async ({ change }) => {
     const failure = await failureOf(decoder.decodeData(await rewrite(raw, change), tableNamed("orders")))
-    expect(failure).toMatchObject({ code: "undecodable-record", disposition: "halt" })
+    expect(failure).toMatchObject({ code: "undecodable-record", disposition: "dead-letter" })
   })
 
   test("a TRUNCATE halts as what it is", async () => {
@@ -261,6 +269,20 @@ describe("a record that cannot be read halts and names its place", () => {
     const failure = await failureOf(decoder.decodeData({ ...truncate, key: null }, tableNamed("orders")))
     expect(failure).toMatchObject({ code: "truncate", disposition: "halt" })
   })
+})
+
+test("a tombstone is no change: the delete before it was one", async () => {
+  expect(await decoder.decodeData({ ...first("orders"), value: null }, tableNamed("orders"))).toBeNull()
+})
+
+test("the key of a record whose value cannot be read", async () => {
+  const items = first("order_items")
+  const key = await decoder.decodeKey({ ...items, value: null }, tableNamed("order_items"))
+  expect(key).toHaveLength(2)
+  expect(key).toEqual((await decoder.decodeData(items, tableNamed("order_items")))?.change.key)
+  for (const bytes of [null, Buffer.alloc(0), Buffer.from("order-1"), items.value]) {
+    expect(await decoder.decodeKey({ ...items, key: bytes }, tableNamed("order_items"))).toBeNull()
+  }
 })
 
 test("a snapshot read is no change: it cannot be placed in history", async () => {

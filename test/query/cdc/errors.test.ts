@@ -1,35 +1,63 @@
-// What is done about a thrown value: dependencies and conflicts are waited for, refused statements halt.
+// What is done about a thrown value: dependencies and conflicts are waited for, bad rows parked, refused statements
+// halt.
 import { expect, test } from "vitest"
-import { classifyError, EngineError } from "../../../query/cdc/errors.ts"
+import { classifyError, dispositions, EngineError } from "../../../query/cdc/errors.ts"
 
 const sqlError = (code: string): Error => Object.assign(new Error(`refused with ${code}`), { code })
 
 test.each([
-  { thrown: sqlError("40001"), code: "apply-conflict", disposition: "retry", why: "serialization failure" },
-  { thrown: sqlError("40P01"), code: "apply-conflict", disposition: "retry", why: "deadlock" },
-  { thrown: sqlError("57P01"), code: "dependency-down", disposition: "retry", why: "backend terminated" },
-  { thrown: sqlError("53300"), code: "dependency-down", disposition: "retry", why: "too many connections" },
-  { thrown: sqlError("08006"), code: "dependency-down", disposition: "retry", why: "connection failure" },
-  {
-    thrown: sqlError("25006"),
-    code: "dependency-down",
-    disposition: "retry",
-    why: "read-only after a failover",
-  },
-  { thrown: sqlError("23505"), code: "unexpected", disposition: "halt", why: "unique violation" },
-  { thrown: sqlError("42P01"), code: "unexpected", disposition: "halt", why: "undefined table" },
-  { thrown: sqlError("22P02"), code: "unexpected", disposition: "halt", why: "invalid text" },
-  { thrown: sqlError("ECONNREFUSED"), code: "dependency-down", disposition: "retry", why: "no server" },
-  { thrown: new Error("anything"), code: "unexpected", disposition: "retry", why: "an unknown fault" },
-  { thrown: "a text", code: "unexpected", disposition: "retry", why: "what is no error" },
-])("$why: $disposition as $code", ({ thrown, code, disposition }) => {
+  { thrown: sqlError("08006"), code: "dependency-down", why: "connection failure" },
+  { thrown: sqlError("22P02"), code: "bad-row", why: "invalid text" },
+  { thrown: sqlError("22003"), code: "bad-row", why: "a number out of range" },
+  { thrown: sqlError("23505"), code: "bad-row", why: "unique violation" },
+  { thrown: sqlError("25006"), code: "dependency-down", why: "read-only after a failover" },
+  { thrown: sqlError("25P03"), code: "dependency-down", why: "ended for idling in a transaction" },
+  { thrown: sqlError("25001"), code: "refused-statement", why: "a statement in the wrong place" },
+  { thrown: sqlError("28P01"), code: "misconfigured", why: "wrong password" },
+  { thrown: sqlError("3D000"), code: "misconfigured", why: "no such database" },
+  { thrown: sqlError("40001"), code: "apply-conflict", why: "serialization failure" },
+  { thrown: sqlError("40P01"), code: "apply-conflict", why: "deadlock" },
+  { thrown: sqlError("42501"), code: "misconfigured", why: "insufficient privilege" },
+  { thrown: sqlError("42P01"), code: "refused-statement", why: "undefined table" },
+  { thrown: sqlError("0A000"), code: "refused-statement", why: "an unlisted class" },
+  { thrown: sqlError("44000"), code: "bad-row", why: "check option" },
+  { thrown: sqlError("53100"), code: "dependency-down", why: "disk full" },
+  { thrown: sqlError("53300"), code: "dependency-down", why: "too many connections" },
+  { thrown: sqlError("54000"), code: "bad-row", why: "an index row too large" },
+  { thrown: sqlError("55P03"), code: "dependency-down", why: "lock not available" },
+  { thrown: sqlError("57014"), code: "dependency-down", why: "statement timeout" },
+  { thrown: sqlError("57P01"), code: "dependency-down", why: "backend terminated" },
+  { thrown: sqlError("58030"), code: "dependency-down", why: "I/O error" },
+  { thrown: sqlError("P0001"), code: "bad-row", why: "raised by a trigger" },
+  { thrown: sqlError("XX000"), code: "dependency-down", why: "internal error" },
+  { thrown: sqlError("XX001"), code: "refused-statement", why: "data corrupted" },
+  { thrown: sqlError("ECONNREFUSED"), code: "dependency-down", why: "no server" },
+  { thrown: new Error("Connection terminated"), code: "dependency-down", why: "a lost connection" },
+  { thrown: new Error("anything"), code: "unexpected", why: "an unknown fault" },
+  { thrown: "a text", code: "unexpected", why: "what is no error" },
+] as const)("$why: $code", ({ thrown, code }) => {
   const error = classifyError(thrown)
-  expect(error).toMatchObject({ code, disposition })
+  expect(error).toMatchObject({ code, disposition: dispositions[code] })
   expect(error.cause).toBe(thrown)
-  if (disposition === "halt") expect(error.nextStep).not.toBeNull()
+  if (error.disposition === "halt") expect(error.nextStep).not.toBeNull()
 })
 
 test("an error of the engine stays what it is", () => {
-  const error = new EngineError("halt", "truncate", "gone", { nextStep: "rebuild", detail: { table: "t" } })
+  const error = new EngineError("truncate", "gone", { nextStep: "rebuild", detail: { table: "t" } })
   expect(classifyError(error)).toBe(error)
+})
+
+test("only what waiting cures is retried, and a conflict is not taken for a bad row", () => {
+  const coded = (wanted: string) =>
+    Object.entries(dispositions)
+      .filter(([, disposition]) => disposition === wanted)
+      .map(([code]) => code)
+      .sort()
+  expect(coded("retry")).toEqual(["apply-conflict", "dependency-down", "unexpected"])
+  expect(coded("dead-letter")).toEqual([
+    "bad-row",
+    "missing-stored-value",
+    "undecodable-record",
+    "unknown-schema",
+  ])
 })

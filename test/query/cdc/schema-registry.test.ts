@@ -54,10 +54,10 @@ test("a schema is fetched once and kept", async () => {
   expect(asked.slice(before)).toEqual([`/apis/ccompat/v7/schemas/ids/${schemaId}`])
 })
 
-test("a record whose schema the registry does not know halts and names it", async () => {
+test("a record whose schema the registry does not know is bad and names it", async () => {
   status = 404
   const failure = await failureOf(createDecoder(createSchemaFetcher(registryUrl)).decodeData(raw, table))
-  expect(failure).toMatchObject({ code: "undecodable-record", disposition: "halt", detail: { schemaId } })
+  expect(failure).toMatchObject({ code: "unknown-schema", disposition: "dead-letter", detail: { schemaId } })
 })
 
 test("a registry that fails is asked again, and then the record decodes", async () => {
