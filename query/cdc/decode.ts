@@ -73,7 +73,9 @@ export function createDecoder(fetchSchema: FetchSchema) {
     async decodeKey(raw: RawRecord, table: SourceTable): Promise<readonly Value[] | null> {
       try {
         const frame = readFrame(raw, raw.key)
-        const key: unknown = parseAvro(JSON.parse(await fetchSchema(frame.schemaId))).fromBuffer(frame.payload)
+        const key: unknown = parseAvro(JSON.parse(await fetchSchema(frame.schemaId))).fromBuffer(
+          frame.payload,
+        )
         return readKey(key, table)
       } catch (error) {
         if (classifyError(error).code === "dependency-down") throw error
@@ -132,7 +134,7 @@ function isEnvelopeOf(schema: unknown, table: string): boolean {
 
 function nameOfSchema(schema: unknown): string {
   if (typeof schema !== "object" || schema === null || !("name" in schema)) return JSON.stringify(schema)
-  return "namespace" in schema ? `${schema.namespace}.${schema.name}` : String(schema.name)
+  return "namespace" in schema ? [schema.namespace, schema.name].join(".") : String(schema.name)
 }
 
 function readKey(key: unknown, table: SourceTable): readonly Value[] | null {

@@ -276,12 +276,21 @@ test("a tombstone is no change: the delete before it was one", async () => {
 })
 
 test("the key of a record whose value cannot be read", async () => {
-  const items = first("order_items")
-  const key = await decoder.decodeKey({ ...items, value: null }, tableNamed("order_items"))
-  expect(key).toHaveLength(2)
-  expect(key).toEqual((await decoder.decodeData(items, tableNamed("order_items")))?.change.key)
-  for (const bytes of [null, Buffer.alloc(0), Buffer.from("order-1"), items.value]) {
-    expect(await decoder.decodeKey({ ...items, key: bytes }, tableNamed("order_items"))).toBeNull()
+  const schema = {
+    type: "record",
+    name: "Key",
+    fields: [
+      { name: "order_id", type: "string" },
+      { name: "line", type: "int" },
+    ],
+  }
+  const keys = createDecoder(async () => JSON.stringify(schema))
+  const payload = parseAvro(schema).toBuffer({ order_id: "order-1", line: 7 })
+  const items = { ...first("order_items"), value: Buffer.alloc(0) }
+  const key = Buffer.concat([Buffer.of(0, 0, 0, 0, 9), payload])
+  expect(await keys.decodeKey({ ...items, key }, tableNamed("order_items"))).toEqual(["order-1", 7])
+  for (const bytes of [null, Buffer.alloc(0), Buffer.from("order-1"), key.subarray(0, 8)]) {
+    expect(await keys.decodeKey({ ...items, key: bytes }, tableNamed("order_items"))).toBeNull()
   }
 })
 
