@@ -12,6 +12,7 @@ import { createDatabase, createPool } from "./connect.ts"
 import { loadDemoData } from "./demo-data.ts"
 import * as queryRoles from "./query/migrations/0001-roles.ts"
 import * as queryCdcTables from "./query/migrations/0002-cdc-tables.ts"
+import * as queryDeadLetters from "./query/migrations/0003-dead-letters.ts"
 
 const commandMigrations = {
   "0001-roles": commandRoles,
@@ -23,6 +24,7 @@ const commandMigrations = {
 const queryMigrations = {
   "0001-roles": queryRoles,
   "0002-cdc-tables": queryCdcTables,
+  "0003-dead-letters": queryDeadLetters,
 }
 
 export type CommandPasswords = { command_app: string; capture: string; base_loader: string }

@@ -6,8 +6,12 @@ import type { ColumnType, Generated } from "kysely"
 type Timestamp = ColumnType<Date, Date | undefined, Date>
 
 export type GenerationState = "loading" | "live" | "retired"
+export type RequestKind = "rebuild" | "redrive" | "discard"
 export type RequestState = "pending" | "running" | "done" | "failed"
 export type ProjectorState = "starting" | "loading" | "following" | "waiting" | "retrying" | "halted"
+
+/** `superseded`: the row had moved on; nothing of it was missing any more. */
+export type DeadLetterState = "parked" | "applied" | "superseded" | "discarded"
 
 export type QueryDatabase = {
   "cdc.sources": {
@@ -65,7 +69,8 @@ export type QueryDatabase = {
   "cdc.requests": {
     id: Generated<bigint>
     source: string
-    kind: "rebuild"
+    kind: RequestKind
+    arguments: ColumnType<unknown, string | undefined, never>
     state: Generated<RequestState>
     progress: ColumnType<unknown, string | undefined, string>
     error: string | null
@@ -83,5 +88,40 @@ export type QueryDatabase = {
     detail: ColumnType<unknown, string | undefined, string>
     since: Timestamp
     updated_at: Timestamp
+  }
+  "cdc.dead_letters": {
+    id: Generated<bigint>
+    source: string
+    generation: number
+    topic: string
+    partition: number
+    kafka_offset: bigint
+    record_key: Buffer | null
+    record_value: Buffer | null
+    record_headers: ColumnType<unknown, string, never>
+    table_name: string
+    row_key: string[] | null
+    xid: bigint | null
+    lsn: bigint | null
+    commit_lsn: bigint | null
+    is_placed: boolean
+    value_places: ColumnType<unknown, string | undefined, string>
+    code: string
+    message: string
+    state: Generated<DeadLetterState>
+    attempts: Generated<number>
+    last_error: string | null
+    last_request: bigint | null
+    parked_at: Timestamp
+    resolved_at: Date | null
+    published_at: Date | null
+  }
+  "cdc.operator_actions": {
+    id: Generated<bigint>
+    source: string
+    at: Timestamp
+    actor: string
+    action: string
+    detail: ColumnType<unknown, string | undefined, never>
   }
 }

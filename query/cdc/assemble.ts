@@ -11,12 +11,20 @@
 //   no transaction before it is missing.
 // A partition need not be read to its end for that: a row of a later transaction shows that all rows of the head
 // in it have been read. A copy of one may still follow, sent again after a crash, and it may have been counted.
+// A record that cannot be read accounts for a missing row where it belongs, once nothing else can still come.
 // Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or an
 // undisturbed head whose count still differs when everything, copies included, has been read.
-import { type CommitLogEntry, type DataRecord, partitionKey, type Transaction } from "./change.ts"
+import {
+  type CommitLogEntry,
+  type DataRecord,
+  type Origin,
+  partitionKey,
+  type Transaction,
+} from "./change.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
 import { brokenChain, countMismatch } from "./missing-history.ts"
 import { createPendingRows, type Group } from "./pending.ts"
+import { createUnreadableRecords, type UnreadableRecord } from "./unreadable.ts"
 
 export type End = Extract<CommitLogEntry, { status: "END" }>
 
@@ -27,12 +35,15 @@ export type Head = {
   received: number
   /** A crash of the connector lies inside it: its count says nothing. */
   disturbed: boolean
-  /** No count can tell whether it is whole: ask for the proof at once. */
+  /** Its count tells whether it is whole: no crash lies inside it, and it has rows to read. */
+  isCounted: boolean
+  /** What is here cannot tell whether it is whole: ask for the proof at once. */
   needsProof: boolean
 }
 
 export type Next =
-  | { state: "released"; transaction: Transaction; head: Head }
+  /** `unreadable`: records that stand for the rows that it lacks. */
+  | { state: "released"; transaction: Transaction; head: Head; unreadable: readonly UnreadableRecord[] }
   /** Nothing is pending: the read side is at the end of the log. */
   | { state: "idle" }
   /** Rows are here, their END is not. */
@@ -62,17 +73,29 @@ export function createAssembler(start: AssemblerStart) {
   const beginCounts = new Map<string, number>()
   /** The latest predecessor that a record of each partition has named. */
   const reachedBy = new Map<string, Lsn>()
+  const unreadable = createUnreadableRecords()
 
   return {
     /** Takes a record of a data topic. A copy of a row already applied or already pending changes nothing. */
     addRecord(record: DataRecord): void {
       const previous = record.previousCommitLsn
+      const partition = partitionKey(record.origin.topic, record.origin.partition)
+      if (previous !== null && !unreadable.isEmpty()) unreadable.noteNext(partition, previous)
       // Without a predecessor it is in the first transaction of a slot. The base was taken when that slot had
       // sent an END already, and the rows of a slot made after the base come after the base.
       if (previous === null ? record.lsn <= start.baseLsn : previous < lastEnd) return
       pending.add(record)
-      if (previous !== null) noteReached(partitionKey(record.origin.topic, record.origin.partition), previous)
+      if (previous !== null) noteReached(partition, previous)
     },
+
+    /** Takes the place of a record of a data topic that cannot be read. */
+    addUnreadable(record: UnreadableRecord): void {
+      const { topic, partition } = record.origin
+      unreadable.add(record, reachedBy.get(partitionKey(topic, partition)) ?? null)
+    },
+
+    /** Unreadable records that no transaction can miss any more, since this was last asked. */
+    takeSettled: (): Origin[] => unreadable.takeSettled(),
 
     /** Takes a record of the commit log, in the order of its offsets. */
     addEntry(entry: CommitLogEntry): void {
@@ -108,14 +131,16 @@ export function createAssembler(start: AssemblerStart) {
       }
       assertChain(end, group)
       const head = describeHead(end, group)
-      const complete = head.needsProof
-        ? reaches(rowsProvenUpTo, end.commitLsn)
-        : head.received === head.expected
+      const standIns = reaches(rowsProvenUpTo, end.commitLsn) ? standInsFor(head, end, group) : []
+      const received = head.received + standIns.length
+      const complete = head.isCounted ? received === head.expected : reaches(rowsProvenUpTo, end.commitLsn)
       if (reaches(allReadUpTo, end.commitLsn)) {
-        if (isLoss(head) && !isCountedAgain(head)) throw countMismatch(head, lastEnd)
+        const isExplained = isCountedAgain(head) || (head.disturbed && mayHoldUnreadable(end, group))
+        if (isLoss({ ...head, received }) && !isExplained) throw countMismatch(head, lastEnd)
       } else if (!complete) return { state: "waiting-for-rows", head }
+      unreadable.take(standIns)
       release(end)
-      return { state: "released", transaction: toTransaction(end, group), head }
+      return { state: "released", transaction: toTransaction(end, group), head, unreadable: standIns }
     },
 
     /** Where each partition must be read from after a restart; `next` gives the offset to read next. */
@@ -190,14 +215,47 @@ export function createAssembler(start: AssemblerStart) {
   function describeHead(end: End, group: Group | undefined): Head {
     const expected = countRows(end)
     const disturbed = beginCounts.get(end.xid) !== 1 || (group?.runIds.size ?? 0) > 1
+    const isCounted = !disturbed && expected > 0
     return {
       xid: end.xid,
       commitLsn: end.commitLsn,
       expected,
       received: group?.records.size ?? 0,
       disturbed,
-      needsProof: disturbed || expected === 0,
+      isCounted,
+      needsProof: !isCounted || mayHoldUnreadable(end, group),
     }
+  }
+
+  /** Rows are missing, and a record that may be one of them cannot be read: only a proof tells that none is on its way. */
+  function mayHoldUnreadable(end: End, group: Group | undefined): boolean {
+    if (unreadable.isEmpty()) return false
+    return [...missingByTable(end, group)].some(
+      ([table, missing]) => missing > 0 && unreadable.mayBelongTo(lastEnd, table).length > 0,
+    )
+  }
+
+  /** Unreadable records for exactly the rows that are missing of each table, or none at all. */
+  function standInsFor(head: Head, end: End, group: Group | undefined): UnreadableRecord[] {
+    if (unreadable.isEmpty() || head.disturbed || head.received >= head.expected) return []
+    const standIns: UnreadableRecord[] = []
+    for (const [table, missing] of missingByTable(end, group)) {
+      const candidates = unreadable.mayBelongTo(lastEnd, table)
+      if (missing < 0 || candidates.length < missing) return []
+      standIns.push(...candidates.slice(0, missing))
+    }
+    return standIns
+  }
+
+  function missingByTable(end: End, group: Group | undefined): Map<string, number> {
+    const missing = new Map<string, number>()
+    for (const [name, count] of end.counts) {
+      if (start.tables.has(name)) missing.set(name.slice(name.indexOf(".") + 1), count)
+    }
+    for (const { change } of group?.records.values() ?? []) {
+      missing.set(change.table, (missing.get(change.table) ?? 0) - 1)
+    }
+    return missing
   }
 
   /**
@@ -220,6 +278,7 @@ export function createAssembler(start: AssemblerStart) {
     lastEnd = end.commitLsn
     beginCounts.delete(end.xid)
     pending.dropBefore(lastEnd)
+    unreadable.settle(lastEnd)
   }
 }
 

@@ -266,7 +266,7 @@ export function createFollower(deps: FollowerDeps): Follower {
         if (proven === "everything") assembler.prove(commitLsn)
         else assembler.proveRows(commitLsn)
         // All its rows are read and its count still differs: only the rest of the topics can tell loss from a miscount.
-        if (proven === "rows" && !head.needsProof) intake.resumeWhere(() => true)
+        if (proven === "rows" && head.isCounted) intake.resumeWhere(() => true)
         pump()
       })
       .catch(fail)

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest"
 import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
 import type { CommitLogEntry, DataRecord } from "../../../query/cdc/change.ts"
 import { EngineError } from "../../../query/cdc/errors.ts"
+import type { UnreadableRecord } from "../../../query/cdc/unreadable.ts"
 import { begin, end, lsn, type RowChange, rowChange } from "./records.ts"
 
 const assembler = (baseLsn = 0): Assembler =>
@@ -14,19 +15,21 @@ const assembler = (baseLsn = 0): Assembler =>
   })
 
 /** `proven`: everything up to there has been read; `rowsProven`: every row has, but perhaps not every copy. */
-type Step = DataRecord | CommitLogEntry | { proven: number } | { rowsProven: number }
+type Step = DataRecord | CommitLogEntry | { proven: number } | { rowsProven: number } | UnreadableRecord
 
 /** Gives the steps and, after each, takes what is released: `xid@commitLsn[lsns]`, then what is awaited. */
 function play(steps: readonly Step[], under = assembler()): string[] {
   const told: string[] = []
   for (const step of steps) {
-    if ("origin" in step) under.addRecord(step)
+    if ("change" in step) under.addRecord(step)
+    else if ("origin" in step) under.addUnreadable(step)
     else if ("proven" in step) under.prove(lsn(step.proven))
     else if ("rowsProven" in step) under.proveRows(lsn(step.rowsProven))
     else under.addEntry(step)
     for (let next = under.next(); next.state === "released"; next = under.next()) {
       const { xid, commitLsn, records } = next.transaction
-      told.push(`${xid}@${commitLsn}[${records.map((record) => record.lsn).join(",")}]`)
+      const standIns = next.unreadable.map(({ origin }) => `?${origin.offset}`)
+      told.push(`${xid}@${commitLsn}[${[...records.map((record) => record.lsn), ...standIns].join(",")}]`)
     }
   }
   const next = under.next()
@@ -40,6 +43,12 @@ function play(steps: readonly Step[], under = assembler()): string[] {
 /** Row `lsn` of transaction 1 (100 -> 200), of 2 (200 -> 300), of 3 (300 -> 400). */
 const row = (xid: number, at: number, more: Partial<RowChange> = {}): DataRecord =>
   rowChange({ xid, lsn: at, previous: xid * 100, key: at, offset: at, ...more })
+
+/** A record of the partition of `row` that cannot be read. */
+const unreadable = (offset: number, table = "t"): UnreadableRecord => ({
+  origin: { topic: `p.public.${table}`, partition: 0, offset: BigInt(offset) },
+  table,
+})
 
 const cases: { name: string; steps: Step[]; told: string[] }[] = [
   { name: "nothing at all is idle", steps: [], told: ["idle"] },
@@ -67,6 +76,45 @@ const cases: { name: string; steps: Step[]; told: string[] }[] = [
     name: "transactions leave in commit order, whatever arrives first",
     steps: [row(2, 105), begin(1), end(1, 200, 1), begin(2), end(2, 300, 1), row(1, 190)],
     told: ["1@200[190]", "2@300[105]", "idle"],
+  },
+  {
+    name: "an unreadable record does not account for a row that may still come",
+    steps: [begin(1), row(1, 110), unreadable(120), row(2, 210), end(1, 200, 2)],
+    told: ["1 has 1 of 2"],
+  },
+  {
+    name: "it accounts for the missing row once all rows have been read",
+    steps: [begin(1), row(1, 110), unreadable(120), row(2, 210), end(1, 200, 2), { rowsProven: 200 }],
+    told: ["1@200[110,?120]", "waiting-for-end"],
+  },
+  {
+    name: "it may be the transaction's only row",
+    steps: [begin(1), unreadable(120), end(1, 200, 1), { proven: 200 }],
+    told: ["1@200[?120]", "idle"],
+  },
+  {
+    name: "it accounts for no row of a transaction that is whole",
+    steps: [begin(1), unreadable(105), row(1, 110), row(1, 120), end(1, 200, 2)],
+    told: ["1@200[110,120]", "idle"],
+  },
+  {
+    name: "it accounts for a row of the transaction it lies in, not of the one before",
+    steps: [
+      begin(1),
+      row(1, 110),
+      end(1, 200, 1),
+      begin(2),
+      row(2, 210),
+      unreadable(220),
+      end(2, 300, 2),
+      { rowsProven: 300 },
+    ],
+    told: ["1@200[110]", "2@300[210,?220]", "idle"],
+  },
+  {
+    name: "a disturbed transaction that lacks all its rows has one that cannot be read",
+    steps: [begin(1), begin(1), unreadable(120), end(1, 200, 1), { proven: 200 }],
+    told: ["1@200[]", "idle"],
   },
   {
     name: "changes leave in the order of their LSNs, not of their partitions",
@@ -279,6 +327,39 @@ const halts: { name: string; steps: Step[]; code: string; says: RegExp }[] = [
     steps: [begin(1), row(1, 110), end(1, 200, 2), { proven: 200 }],
     code: "count-mismatch",
     says: /Transaction 1 \(0\/C8\) has 2 row changes, but only 1 are in the topics/,
+  },
+  {
+    name: "two rows are missing and only one record cannot be read",
+    steps: [begin(1), row(1, 110), unreadable(120), end(1, 200, 3), { proven: 200 }],
+    code: "count-mismatch",
+    says: /has 3 row changes, but only 1 are/,
+  },
+  {
+    name: "a row of one table is missing, the unreadable record is another table's",
+    steps: [begin(1), row(1, 110), unreadable(120, "u"), end(1, 200, 2), { proven: 200 }],
+    code: "count-mismatch",
+    says: /has 2 row changes/,
+  },
+  {
+    name: "the unreadable record lies behind a later transaction",
+    steps: [begin(1), row(1, 110), row(2, 210), unreadable(220), end(1, 200, 2), { proven: 200 }],
+    code: "count-mismatch",
+    says: /has 2 row changes/,
+  },
+  {
+    name: "the unreadable record lies before an earlier transaction",
+    steps: [
+      begin(1),
+      unreadable(105),
+      row(1, 110),
+      end(1, 200, 1),
+      begin(2),
+      row(2, 210),
+      end(2, 300, 2),
+      { proven: 300 },
+    ],
+    code: "count-mismatch",
+    says: /Transaction 2 .* has 2 row changes/,
   },
   {
     name: "an END sent again, which counts nothing, agrees with what is there",

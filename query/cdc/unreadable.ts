@@ -1,0 +1,69 @@
+// Part of step 3 (assemble): data records that could not be read. Each may be a row that a transaction's END has
+// counted, or no row of ours at all. A partition holds rows in the order of history, so the readable records before
+// and after it say between which transactions it belongs; only there may it account for a missing row of its table.
+import { type Origin, partitionKey } from "./change.ts"
+import type { Lsn } from "./lsn.ts"
+
+export type UnreadableRecord = { origin: Origin; table: string }
+
+type Placed = UnreadableRecord & {
+  /** Predecessor of the transaction read before it; null when that was applied before this session. */
+  after: Lsn | null
+  /** Predecessor of the transaction read after it; null while nothing was. */
+  before: Lsn | null
+}
+
+export function createUnreadableRecords() {
+  /** In the order they were read. */
+  let open: Placed[] = []
+  let settled: Origin[] = []
+
+  return {
+    /** One that is known already (read again after a restart) is not taken twice. */
+    add(record: UnreadableRecord, after: Lsn | null): void {
+      if (open.some((known) => isSame(known.origin, record.origin))) return
+      open.push({ ...record, after, before: null })
+    },
+
+    /** Says that a readable record of the transaction after `previous` was read in this partition. */
+    noteNext(partition: string, previous: Lsn): void {
+      for (const record of open) {
+        if (record.before !== null) continue
+        if (partitionKey(record.origin.topic, record.origin.partition) === partition) record.before = previous
+      }
+    },
+
+    isEmpty: (): boolean => open.length === 0,
+
+    /** Those that may be rows of the transaction that follows `previous`, by table. */
+    mayBelongTo(previous: Lsn, table: string): UnreadableRecord[] {
+      return open.filter(
+        (record) =>
+          record.table === table &&
+          (record.after === null || record.after <= previous) &&
+          (record.before === null || record.before >= previous),
+      )
+    },
+
+    /** These are rows of the transaction that is released now. */
+    take(records: readonly UnreadableRecord[]): void {
+      open = open.filter((record) => !records.some(({ origin }) => isSame(origin, record.origin)))
+    },
+
+    /** Everything up to `lastEnd` is released: forgets those that belong before, whatever they were. */
+    settle(lastEnd: Lsn): void {
+      for (const { origin, before } of open) if (before !== null && before < lastEnd) settled.push(origin)
+      open = open.filter(({ before }) => before === null || before >= lastEnd)
+    },
+
+    /** Those forgotten since this was last asked: no transaction can miss them any more. */
+    takeSettled(): Origin[] {
+      const taken = settled
+      settled = []
+      return taken
+    },
+  }
+}
+
+const isSame = (a: Origin, b: Origin): boolean =>
+  a.offset === b.offset && a.partition === b.partition && a.topic === b.topic
