@@ -26,6 +26,7 @@ const environment = z.object({
     .default("ecommerce"),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }),
   MAX_PENDING_MIB: z.coerce.number().int().min(1).max(65_536).default(64),
+  DEAD_LETTER_LIMIT: z.coerce.number().int().min(0).max(1_000_000).default(1_000),
   LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 })
 
@@ -48,6 +49,8 @@ export type Config = {
   redisUrl: string
   /** Bound on row changes held in memory before their transaction is whole. */
   maxPendingBytes: number
+  /** Most changes that may be parked as dead letters before the projector halts. */
+  deadLetterLimit: number
   logLevel: z.infer<typeof environment>["LOG_LEVEL"]
 }
 
@@ -73,6 +76,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     topicPrefix: data.TOPIC_PREFIX,
     redisUrl: data.REDIS_URL,
     maxPendingBytes: data.MAX_PENDING_MIB * 1024 * 1024,
+    deadLetterLimit: data.DEAD_LETTER_LIMIT,
     logLevel: data.LOG_LEVEL,
   }
 }

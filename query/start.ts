@@ -52,6 +52,7 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     fetchCommittedLsn: createCommittedLsnFetcher(config.connectUrl, config.connectorName),
     cacheFence,
     maxPendingBytes: config.maxPendingBytes,
+    deadLetterLimit: config.deadLetterLimit,
     log,
   })
   const readerPool = createPool({

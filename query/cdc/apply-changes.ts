@@ -1,9 +1,10 @@
 // Step 4a-d of the flow, inside the Postgres transaction of an apply: takes folded row changes into the mirrored
 // tables and the derived models. It may run several times in one transaction: parts of a history that are applied
 // in its order leave the same rows and sums as the whole (chunks.ts says where a history may be cut).
-import { CompiledQuery, type Transaction } from "kysely"
+import type { Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { Batch } from "./batch.ts"
+import { addCacheKeys } from "./cache-keys.ts"
 import {
   addToGroups,
   type Contributions,
@@ -11,7 +12,7 @@ import {
   readContributions,
   touchedAggregates,
 } from "./derive.ts"
-import { quoted, upsertRows } from "./mirror.ts"
+import { upsertRows } from "./mirror.ts"
 import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
 
 export type ChangesTarget = { projections: Projections; schema: string; epoch: number }
@@ -40,9 +41,12 @@ export async function applyChanges(
     rows += changed.size
     written += await upsertRows(trx, target.schema, table, target.epoch, [...changed.values()])
   }
-  const cacheKeys = keysOfRows(target.projections, batch)
+  const cacheKeys = new Set<string>()
   await derive(trx, target, touched, cacheKeys)
-  await findCacheKeys(trx, target, batch, cacheKeys)
+  for (const [table, changed] of batch) {
+    const keys = [...changed.values()].map(({ key }) => key)
+    await addCacheKeys(trx, target, table, keys, cacheKeys)
+  }
   return { rows, written, cacheKeys }
 }
 
@@ -78,37 +82,6 @@ async function derive(
     await addToGroups(trx, target.schema, model, changes)
     for (const change of changes) {
       for (const key of target.projections.cache.ofGroup(model.name, change.group)) cacheKeys.add(key)
-    }
-  }
-}
-
-function keysOfRows(projections: Projections, batch: Batch): Set<string> {
-  const keys = new Set<string>()
-  for (const [table, rows] of batch) {
-    for (const row of rows.values()) {
-      for (const key of projections.cache.ofRow(table, row.key.map(String))) keys.add(key)
-    }
-  }
-  return keys
-}
-
-async function findCacheKeys(
-  trx: Transaction<QueryDatabase>,
-  target: ChangesTarget,
-  batch: Batch,
-  cacheKeys: Set<string>,
-): Promise<void> {
-  for (const [table, find] of Object.entries(target.projections.cache.found)) {
-    const rows = batch.get(table)
-    if (!rows) continue
-    const changed = [...rows.values()].map((row) => String(row.key[0]))
-    const found = await trx.executeQuery(
-      CompiledQuery.raw(`select key from (${find(quoted(target.schema), "$1::text[]")}) as found (key)`, [
-        changed,
-      ]),
-    )
-    for (const row of found.rows) {
-      if (typeof row === "object" && row !== null && "key" in row) cacheKeys.add(String(row.key))
     }
   }
 }

@@ -6,7 +6,9 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { applyChanges, tablesByName } from "./apply-changes.ts"
 import { foldTransactions } from "./batch.ts"
 import type { CacheFence } from "./cache-fence.ts"
+import { addCacheKeys } from "./cache-keys.ts"
 import type { Transaction } from "./change.ts"
+import { noteLaterChanges, type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import { advanceProgress, type GenerationRef } from "./progress.ts"
@@ -28,6 +30,8 @@ export type ApplyStep = {
   resumeOffsets: ReadonlyMap<string, bigint>
   /** The source's clock in the last heartbeat of the batch. */
   heartbeatAt: string | null
+  /** What is parked with this step, and was before it; absent where nothing is. */
+  parking?: Parking
 }
 
 export type Applied = { rows: number; stale: number; cacheEpoch: bigint }
@@ -42,21 +46,40 @@ export async function applyTransactions(target: ApplyTarget, step: ApplyStep): P
     // First, because it locks the row that a zombie would need too.
     await advanceProgress(trx, target.ref, { ...step, leaseEpoch: target.leaseEpoch })
     const { rows, written, cacheKeys } = await applyChanges(trx, target, batch)
-    const cacheEpoch = await fenceCache(trx, target, step, [...cacheKeys])
+    const stale = step.parking ? await parkWith(trx, target, step, step.parking, cacheKeys) : cacheKeys
+    const position = step.transactions.at(-1)?.commitLsn ?? step.expected
+    const cacheEpoch = await fenceCache(trx, target, position, stale)
     return { rows, stale: rows - written, cacheEpoch }
   })
 }
 
-/** Last before the commit: from here on no cached answer older than this step is served. Wakes waiting readers. */
-async function fenceCache(
+/** @returns the cached answers that are stale now: all of them when it is not known which row a parked change was of. */
+async function parkWith(
   trx: Transaction_<QueryDatabase>,
   target: ApplyTarget,
   step: ApplyStep,
-  keys: readonly string[],
+  parking: Parking,
+  cacheKeys: Set<string>,
+): Promise<Set<string> | "all"> {
+  const tables = tablesByName(target.projections)
+  await park(trx, target.ref, parking)
+  await noteLaterChanges(trx, target.ref, tables, step.transactions, parkedRowsAfter(parking))
+  for (const { table, key } of parking.changes) {
+    if (!key) return "all"
+    await addCacheKeys(trx, target, table, [key], cacheKeys)
+  }
+  return cacheKeys
+}
+
+/** Last before the commit: from here on no cached answer older than this step is served. Wakes waiting readers. */
+export async function fenceCache(
+  trx: Transaction_<QueryDatabase>,
+  target: Pick<ApplyTarget, "ref" | "cacheFence">,
+  position: Lsn,
+  keys: ReadonlySet<string> | "all",
 ): Promise<bigint> {
   const { source } = target.ref
-  const position = step.transactions.at(-1)?.commitLsn ?? step.expected
-  const outcome = await target.cacheFence.fence(position, keys)
+  const outcome = await target.cacheFence.fence(position, keys === "all" ? keys : [...keys])
   const stored =
     outcome === "raise-epoch"
       ? await sql<{ cache_epoch: bigint }>`

@@ -9,6 +9,7 @@ import type pg from "pg"
 import copyStreams from "pg-copy-streams"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { CacheFence } from "./cache-fence.ts"
+import { settleByBaseLoad } from "./dead-letters.ts"
 import { exportSnapshot } from "./exported-snapshot.ts"
 import {
   beginGeneration,
@@ -97,6 +98,7 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
       const raised = await storeSource(trx, source, epoch, identity)
       await assertLease(trx, source, options.leaseEpoch)
       await switchGeneration(trx, generation)
+      await settleByBaseLoad(trx, generation)
       // Last before the commit: no answer cached from the generation before is served after it.
       await options.cacheFence.fence(position, "all")
       return raised

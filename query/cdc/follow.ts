@@ -2,15 +2,17 @@
 // transactions are applied in batches, until it is told to stop or something goes wrong. It keeps nothing that a
 // restart would need: every start, and every rejoin of a consumer, begins with what Postgres says.
 import type { Logger } from "pino"
-import { type ApplyTarget, applyTransactions } from "./apply.ts"
+import type { ApplyStep, ApplyTarget } from "./apply.ts"
 import { type Assembler, createAssembler } from "./assemble.ts"
 import type { DataRecord, Transaction } from "./change.ts"
+import { type Parking, type Placement, readParked } from "./dead-letters.ts"
 import type { SourceTable } from "./decode.ts"
 import { EngineError } from "./errors.ts"
 import { findHeartbeat, heartbeatTable, readHeartbeat } from "./heartbeat.ts"
 import { createIntake, type IntakeStart } from "./intake.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
+import { applyOrPark, createParkingPlace, type ParkingPlace } from "./parking.ts"
 import { createPatience } from "./patience.ts"
 import { readProgress } from "./progress.ts"
 import type { FetchCommittedLsn } from "./proof.ts"
@@ -29,6 +31,8 @@ export type FollowerDeps = {
   /** Unique per attempt: a fresh group does not wait for a dead member's session to expire. */
   groupId: string
   maxPendingBytes: number
+  /** Most changes that may be parked. */
+  deadLetterLimit: number
   log: Logger
 }
 
@@ -41,6 +45,8 @@ export type FollowerState = {
   changes: number
   disturbed: number
   staleRows: number
+  /** Changes that this follower has parked. */
+  parked: number
 }
 
 export type Follower = {
@@ -49,6 +55,8 @@ export type Follower = {
   failed: Promise<never>
   /** Null until it has begun. */
   state: () => FollowerState | null
+  /** Does something else with the read models, between two applies. Rejects as the work does. */
+  between: (work: () => Promise<void>) => Promise<void>
   /** Resolves when the apply in flight is over and the consumers are closed. */
   stop: () => Promise<void>
 }
@@ -66,13 +74,16 @@ type Session = {
   stored: Map<string, bigint>
   /** When they are to be stored again, by the monotonic clock. */
   offsetsDueAt: number
+  parking: ParkingPlace
 }
+
+type Released = { transactions: Transaction[]; placements: Placement[] }
 
 export function createFollower(deps: FollowerDeps): Follower {
   const { target, log } = deps
   const { projections } = target
   const tables: SourceTable[] = [...projections.tables, heartbeatTable(projections.heartbeatTable)]
-  const totals = { transactions: 0, changes: 0, staleRows: 0 }
+  const totals = { transactions: 0, changes: 0, staleRows: 0, parked: 0 }
   const timers: NodeJS.Timeout[] = []
   let session: Session | null = null
   let applying: Promise<void> | null = null
@@ -90,6 +101,10 @@ export function createFollower(deps: FollowerDeps): Follower {
     tables,
     begin,
     takeRecord,
+    takeUnreadable: (change) => {
+      session?.assembler.addUnreadable({ origin: change.raw, table: change.table })
+      session?.parking.add(change)
+    },
     takeEntry: (entry) => {
       patience.heard()
       session?.assembler.addEntry(entry)
@@ -117,6 +132,18 @@ export function createFollower(deps: FollowerDeps): Follower {
         disturbed: patience.disturbed(),
         ...totals,
       },
+    async between(work) {
+      while (applying) await applying.catch(() => {})
+      if (!session) return
+      const current = session
+      applying = work()
+        .then(async () => current.parking.reset((await readParked(target.db, target.ref)).rows))
+        .finally(() => {
+          applying = null
+          pump()
+        })
+      await applying
+    },
     async stop() {
       for (const timer of timers) clearInterval(timer)
       session = null
@@ -139,14 +166,18 @@ export function createFollower(deps: FollowerDeps): Follower {
     if (!progress) {
       throw new EngineError("misconfigured", `Generation ${target.ref.generation} has no progress.`)
     }
+    const parked = await readParked(target.db, target.ref)
     patience.reset()
     heartbeatAt = progress.heartbeatAt
+    const assembler = createAssembler({
+      lastEnd: progress.lastEnd,
+      baseLsn: progress.baseLsn,
+      tables: new Set(tables.map((table) => `public.${table.name}`)),
+    })
+    for (const record of parked.unplaced) assembler.addUnreadable(record)
     session = {
-      assembler: createAssembler({
-        lastEnd: progress.lastEnd,
-        baseLsn: progress.baseLsn,
-        tables: new Set(tables.map((table) => `public.${table.name}`)),
-      }),
+      assembler,
+      parking: createParkingPlace({ rows: parked.rows, limit: deps.deadLetterLimit }),
       position: progress.position,
       stored: new Map(progress.resumeOffsets),
       offsetsDueAt: 0,
@@ -193,7 +224,7 @@ export function createFollower(deps: FollowerDeps): Follower {
     if (!current || applying) return
     try {
       const released = releaseBatch(current)
-      if (released.length === 0) return
+      if (released.transactions.length === 0) return
       applying = apply(current, released)
         .catch(fail)
         .finally(() => {
@@ -205,26 +236,34 @@ export function createFollower(deps: FollowerDeps): Follower {
     }
   }
 
-  function releaseBatch(current: Session): Transaction[] {
-    const released: Transaction[] = []
-    for (let rows = 0; rows < batchRows; rows += released.at(-1)?.records.length ?? 0) {
-      const next = current.assembler.next()
+  function releaseBatch({ assembler }: Session): Released {
+    const transactions: Transaction[] = []
+    const placements: Placement[] = []
+    for (let rows = 0; rows < batchRows; rows += transactions.at(-1)?.records.length ?? 0) {
+      const next = assembler.next()
       patience.note(next)
       if (next.state !== "released") break
-      released.push(next.transaction)
+      const { commitLsn } = next.transaction
+      transactions.push(next.transaction)
+      placements.push(...next.unreadable.map(({ origin }) => ({ origin, commitLsn })))
     }
-    return released
+    placements.push(...assembler.takeSettled().map((origin) => ({ origin, commitLsn: null })))
+    return { transactions, placements }
   }
 
-  async function apply(current: Session, released: readonly Transaction[]): Promise<void> {
+  async function apply(current: Session, { transactions: released, placements }: Released): Promise<void> {
     const heartbeat = findHeartbeat(released, projections.heartbeatTable)
     const moved = movedOffsets(current)
-    const applied = await applyTransactions(target, {
+    const parking = current.parking.take(placements)
+    const step: ApplyStep = {
       expected: current.position,
       transactions: released,
       resumeOffsets: moved,
       heartbeatAt: heartbeat?.beatAt ?? null,
-    })
+      ...(parking ? { parking } : {}),
+    }
+    const { applied, parked } = await applyOrPark(target, step, deps.deadLetterLimit, deps.kafka.readRecords)
+    if (parked) noteParked(current, parked)
     for (const [partition, offset] of moved) current.stored.set(partition, offset)
     current.position = released.at(-1)?.commitLsn ?? current.position
     if (heartbeat) heartbeatAt = new Date(heartbeat.beatAt)
@@ -242,6 +281,18 @@ export function createFollower(deps: FollowerDeps): Follower {
     // However full memory is, the rows of the new head must be read.
     intake.resumeWhere((partition) => isRoomy || !assembler.isReadBeyondHead(partition))
     log.debug({ transactions: released.length, rows: applied.rows, position: formatLsn(position) }, "applied")
+  }
+
+  function noteParked(current: Session, parked: Parking): void {
+    current.parking.stored(parked)
+    totals.parked += parked.changes.length
+    for (const { raw, error } of parked.changes) {
+      const { topic, partition, offset } = raw
+      log.error(
+        { code: error.code, topic, partition, offset: String(offset), ...error.detail },
+        "a change could not be applied and is parked as a dead letter; see npx lockstep dlq list",
+      )
+    }
   }
 
   /** Now and then is enough: an older offset is a lower one, and what is read again is passed over. */

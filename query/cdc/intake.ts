@@ -4,6 +4,7 @@
 // offset of each partition is kept here.
 import type { CommitLogEntry, DataRecord } from "./change.ts"
 import { partitionKey } from "./change.ts"
+import type { ParkedChange } from "./dead-letters.ts"
 import { createDecoder, type RawRecord, type SourceTable } from "./decode.ts"
 import { EngineError, rebuildNextStep } from "./errors.ts"
 import { type KafkaAccess, type OffsetRange, splitPartitionKey, type TopicReader } from "./kafka.ts"
@@ -28,6 +29,8 @@ export type IntakeDeps = {
   /** Asked after every join: forget all that was taken, and say where to begin. */
   begin: () => Promise<IntakeStart>
   takeRecord: (record: DataRecord) => void
+  /** Takes a record that cannot be read. */
+  takeUnreadable: (change: ParkedChange) => void
   takeEntry: (entry: CommitLogEntry) => void
   /** A batch has been taken. */
   taken: () => void
@@ -180,8 +183,14 @@ export function createIntake(deps: IntakeDeps): Intake {
   async function takeData(_current: Session, raw: RawRecord): Promise<(() => void) | null> {
     const table = tablesByTopic.get(raw.topic)
     if (!table) return null
-    const record = await decoder.decodeData(raw, table)
-    return record && (() => deps.takeRecord(record))
+    try {
+      const record = await decoder.decodeData(raw, table)
+      return record && (() => deps.takeRecord(record))
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.disposition !== "dead-letter") throw error
+      const key = await decoder.decodeKey(raw, table)
+      return () => deps.takeUnreadable({ raw, table: table.name, key, place: null, error })
+    }
   }
 
   async function takeEntry(current: Session, raw: RawRecord): Promise<(() => void) | null> {

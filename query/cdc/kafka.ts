@@ -2,9 +2,10 @@
 // The client keeps one fetch per consumer and tells little: it may deliver an older batch after a seek, never says
 // that a partition was taken away, and restarts for ever. So readers hand everything to the follower, which keeps
 // the expected offset of each partition, and a crash of the client ends the reader.
+import { randomUUID } from "node:crypto"
 import kafkajs from "kafkajs"
 import type { Logger } from "pino"
-import { partitionKey } from "./change.ts"
+import { type Origin, partitionKey } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { EngineError } from "./errors.ts"
 
@@ -33,6 +34,8 @@ export type OffsetRange = { low: bigint; high: bigint }
 export type KafkaAccess = ReturnType<typeof createKafkaAccess>
 
 const longPollMs = 100
+/** Reading some records again may take this long. */
+const readAgainMs = 30_000
 
 /** Topic and partition of a `topic/partition` key. */
 export function splitPartitionKey(key: string): [topic: string, partition: number] {
@@ -118,27 +121,63 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     const range = (await offsetRanges([topic])).get(partitionKey(topic, 0))
     if (!range || range.high === range.low) return []
     const from = range.high - BigInt(count) > range.low ? range.high - BigInt(count) : range.low
-    const tail: RawRecord[] = []
+    const offsets = Array.from({ length: Number(range.high - from) }, (_, index) => from + BigInt(index))
+    return await readRecords(offsets.map((offset) => ({ topic, partition: 0, offset })))
+  }
+
+  /** Reads single records again, in the order asked for. They must be in the topics still. */
+  async function readRecords(origins: readonly Origin[]): Promise<RawRecord[]> {
+    const found = new Map<string, RawRecord>()
+    for (const topic of new Set(origins.map((origin) => origin.topic))) {
+      const wanted = new Map<number, bigint[]>()
+      for (const { partition, offset } of origins.filter((origin) => origin.topic === topic)) {
+        wanted.set(partition, [...(wanted.get(partition) ?? []), offset])
+      }
+      for (const [partition, offsets] of wanted) {
+        for (const raw of await readPartition(topic, partition, offsets)) found.set(placeOf(raw), raw)
+      }
+    }
+    return origins.map((origin) => {
+      const raw = found.get(placeOf(origin))
+      if (raw) return raw
+      throw new EngineError("dependency-down", `Record ${placeOf(origin)} could not be read again.`)
+    })
+  }
+
+  async function readPartition(
+    topic: string,
+    partition: number,
+    offsets: readonly bigint[],
+  ): Promise<RawRecord[]> {
+    const wanted = new Set(offsets)
+    const first = offsets.reduce((a, b) => (a < b ? a : b))
+    const last = offsets.reduce((a, b) => (a > b ? a : b))
+    const found: RawRecord[] = []
     const { promise, resolve, reject } = withResolvers()
     const reader = openReader({
-      groupId: `${options.clientId}-tail-${topic}`,
+      groupId: `${options.clientId}-${topic}-${partition}-${randomUUID()}`,
       topics: [topic],
-      onJoin: () => reader.seek(topic, 0, from),
+      onJoin: () => reader.seek(topic, partition, first),
       onCrash: reject,
       async onRecords(records) {
         for (const record of records) {
-          if (record.offset === from + BigInt(tail.length) && record.offset < range.high) tail.push(record)
+          if (record.partition !== partition) return reader.pause(topic, record.partition)
+          if (wanted.delete(record.offset)) found.push(record)
+          if (record.offset >= last) resolve()
         }
-        if (from + BigInt(tail.length) >= range.high) resolve()
       },
     })
+    const late = setTimeout(() => reject(new Error("no answer in time")), readAgainMs)
     try {
       await reader.start()
       await promise
+    } catch (cause) {
+      throw new EngineError("dependency-down", `${topic}[${partition}] could not be read again.`, { cause })
     } finally {
+      clearTimeout(late)
       await reader.stop()
     }
-    return tail
+    return found.sort((a, b) => (a.offset < b.offset ? -1 : 1))
   }
 
   /**
@@ -186,12 +225,15 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     publishOffsets,
     offsetRanges,
     readTail,
+    readRecords,
     async close(): Promise<void> {
       await lagMember?.then((consumer) => consumer.disconnect()).catch(() => {})
       await admin.disconnect()
     },
   }
 }
+
+const placeOf = ({ topic, partition, offset }: Origin): string => `${topic}[${partition}]@${offset}`
 
 function toRawRecord(topic: string, partition: number, message: kafkajs.KafkaMessage): RawRecord {
   const headers: Record<string, Buffer | undefined> = {}

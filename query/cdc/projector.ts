@@ -41,6 +41,8 @@ export type ProjectorDeps = {
   fetchCommittedLsn: FetchCommittedLsn
   cacheFence: CacheFence
   maxPendingBytes: number
+  /** Most changes that may be parked before the projector halts. */
+  deadLetterLimit: number
   log: Logger
 }
 
@@ -235,6 +237,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       lagGroupId: `lockstep-${source}`,
       groupId: `lockstep-${source}-${lease.leaseEpoch}-${holder}-${attempts}`,
       maxPendingBytes: deps.maxPendingBytes,
+      deadLetterLimit: deps.deadLetterLimit,
       log,
     })
     const done = new AbortController()
@@ -305,6 +308,7 @@ function describe(follower: Follower, live: Generation): ProjectorStatus {
       changes: state.changes,
       disturbed: state.disturbed,
       staleRows: state.staleRows,
+      parked: state.parked,
     },
   }
 }

@@ -1,0 +1,28 @@
+// Part of step 4 (apply): which cached answers depend on rows that change, as the projections tell.
+import { CompiledQuery, type Transaction } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { Value } from "./change.ts"
+import { quoted } from "./mirror.ts"
+import type { Projections } from "./projection.ts"
+
+/** Adds the cache keys of the answers that show rows of `table` with these keys. */
+export async function addCacheKeys(
+  trx: Transaction<QueryDatabase>,
+  target: { projections: Projections; schema: string },
+  table: string,
+  keys: readonly (readonly Value[])[],
+  cacheKeys: Set<string>,
+): Promise<void> {
+  const { ofRow, found } = target.projections.cache
+  for (const key of keys) for (const cacheKey of ofRow(table, key.map(String))) cacheKeys.add(cacheKey)
+  const find = found[table]
+  if (!find) return
+  const { rows } = await trx.executeQuery(
+    CompiledQuery.raw(`select key from (${find(quoted(target.schema), "$1::text[]")}) as found (key)`, [
+      keys.map((key) => String(key[0])),
+    ]),
+  )
+  for (const row of rows) {
+    if (typeof row === "object" && row !== null && "key" in row) cacheKeys.add(String(row.key))
+  }
+}

@@ -1,0 +1,103 @@
+// Part of step 4 (apply): finds the row changes of a batch that Postgres refuses. The batch is halved until what is
+// refused is one change, and everything else is applied in its order, so that one bad row among n costs about
+// 2 log2 n attempts. It runs in a transaction that is rolled back: it finds, and changes nothing.
+import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { applyChanges, type ChangesTarget, tablesByName } from "./apply-changes.ts"
+import { foldTransactions } from "./batch.ts"
+import type { DataRecord, Transaction } from "./change.ts"
+import { classifyError, type EngineError } from "./errors.ts"
+
+/** Row changes that are applied or parked together: one, or the two halves of a primary key change. */
+type Unit = { transaction: Transaction; records: readonly DataRecord[] }
+
+export type Refused = { record: DataRecord; transaction: Transaction; error: EngineError }
+
+class RolledBack extends Error {}
+
+/** @throws EngineError or a Postgres error when something other than a row is refused. */
+export async function findRefused(
+  db: Kysely<QueryDatabase>,
+  target: ChangesTarget,
+  transactions: readonly Transaction[],
+): Promise<Refused[]> {
+  const refused: Refused[] = []
+  try {
+    await db.transaction().execute(async (trx) => {
+      await applyAround(trx, target, transactions.flatMap(unitsOf), refused)
+      throw new RolledBack()
+    })
+  } catch (error) {
+    if (!(error instanceof RolledBack)) throw error
+  }
+  return refused
+}
+
+/** Applies the units in their order and leaves out those that are refused. */
+async function applyAround(
+  trx: Transaction_<QueryDatabase>,
+  target: ChangesTarget,
+  units: readonly Unit[],
+  refused: Refused[],
+): Promise<void> {
+  const error = await attempt(trx, target, units)
+  if (!error) return
+  const [only] = units
+  if (units.length === 1 && only) {
+    for (const record of only.records) refused.push({ record, transaction: only.transaction, error })
+    return
+  }
+  const middle = Math.ceil(units.length / 2)
+  await applyAround(trx, target, units.slice(0, middle), refused)
+  await applyAround(trx, target, units.slice(middle), refused)
+}
+
+/** @returns why a row of these is refused, or null when all are applied. */
+async function attempt(
+  trx: Transaction_<QueryDatabase>,
+  target: ChangesTarget,
+  units: readonly Unit[],
+): Promise<EngineError | null> {
+  await sql`savepoint attempt`.execute(trx)
+  try {
+    await applyChanges(trx, target, foldTransactions(regroup(units), tablesByName(target.projections)))
+    await sql`release savepoint attempt`.execute(trx)
+    return null
+  } catch (thrown) {
+    const error = classifyError(thrown)
+    if (error.disposition !== "dead-letter") throw thrown
+    await sql`rollback to savepoint attempt`.execute(trx)
+    return error
+  }
+}
+
+/** Whole transactions again, as far as the units hold them. */
+function regroup(units: readonly Unit[]): Transaction[] {
+  const transactions: Transaction[] = []
+  let records: DataRecord[] = []
+  let last: Transaction | null = null
+  for (const unit of units) {
+    if (unit.transaction !== last) {
+      last = unit.transaction
+      records = []
+      transactions.push({ ...last, records })
+    }
+    records.push(...unit.records)
+  }
+  return transactions
+}
+
+/** The two halves of a primary key change share an LSN; so do rows of a COPY, of which each is one. */
+function unitsOf(transaction: Transaction): Unit[] {
+  const units: Unit[] = []
+  const { records } = transaction
+  for (let from = 0; from < records.length; ) {
+    let to = from + 1
+    while (to < records.length && records[to]?.lsn === records[from]?.lsn) to++
+    const sameLsn = records.slice(from, to)
+    if (sameLsn.some(({ change }) => change.op === "delete")) units.push({ transaction, records: sameLsn })
+    else units.push(...sameLsn.map((record) => ({ transaction, records: [record] })))
+    from = to
+  }
+  return units
+}
