@@ -118,12 +118,12 @@ test("killed as the last thing before its commit it has stored nothing", async (
   expect(await everything()).toEqual(before)
 })
 
-test("a statement that is refused takes the whole step with it, and halts", async () => {
+test("a statement that is refused takes the whole step with it", async () => {
   const before = await everything()
   const wrong = upsert(orders, 201, { id: "o2", ...order, created_at: "not a time" })
   const refused = { ...step, transactions: [...step.transactions, transaction(300, [wrong])] }
   const failure = await applyTransactions(generation.target, refused).catch(classifyError)
-  expect(failure).toMatchObject({ disposition: "halt", code: "unexpected" })
+  expect(failure).toMatchObject({ disposition: "dead-letter", code: "bad-row" })
   expect(await everything()).toEqual(before)
 })
 

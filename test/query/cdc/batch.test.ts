@@ -95,7 +95,7 @@ test("an old key that is used again at once belongs to the new row", () => {
   })
 })
 
-test("an unsent value of a row that was deleted before halts: the change cannot be right", () => {
+test("an unsent value of a row that was deleted before cannot be right", () => {
   expect(() => folded([remove(1, "a"), put(2, "a", 1, unavailable)])).toThrow(/leaves a value alone/)
 })
 

@@ -290,11 +290,11 @@ describe("a value that was not sent", () => {
     }
   })
 
-  test("of a row that is not stored, or deleted, halts: the read model would be wrong", async () => {
+  test("of a row that is not stored, or deleted, cannot be applied: the read model would be wrong", async () => {
     const update = transaction(200, [upsert(things, 101, { id: "a", part: 1, ...unsent })])
     await expect(generation.apply([update])).rejects.toMatchObject({
       code: "missing-stored-value",
-      disposition: "halt",
+      disposition: "dead-letter",
       detail: { table: "things" },
     })
     await generation.apply([transaction(100, [remove(things, 1, "a", 1)])])
