@@ -19,7 +19,10 @@
 // - A commit with unknown outcome is never announced: the epoch may have been raised or not, and the next
 //   `fence` asks for another one.
 // - Another projector that takes over owns the table from its first `fence` on; scripts of the former owner are
-//   refused, and `heldForMs` ends its lease in time even if the new owner cannot reach Redis.
+//   refused from then on. If it cannot reach Redis it waits for as long as the former one may still take itself for
+//   the projector (`succeed`), for `heldForMs` ends that one's lease then.
+// - A process that becomes the projector again begins a new epoch: who projected meanwhile may have done so without
+//   Redis, and answers of before may lie there unfenced.
 // - A Redis restarted with an old dump may show an old lease and old answers: readers compare the run of Redis
 //   named in the lease with the one they are connected to.
 // - What is trusted: clocks run evenly. Redis' clock set back is noticed at the next renewal (a quarter second).
@@ -32,6 +35,11 @@ import { createRedisLink, type RedisSession } from "./redis-session.ts"
 
 export type CacheFence = {
   start(): void
+  /**
+   * To be called whenever this process has become the projector. A former one may take itself for it, and give
+   * leases, for `formerLeftMs` yet.
+   */
+  succeed(formerLeftMs: number): void
   /** Ends the lease and waits until it is over; afterwards another projector may write. */
   stop(): Promise<void>
   /**
@@ -53,12 +61,15 @@ const budgetMs = 150
 const mostKeys = 10_000
 /** A former projector's lease may be alive for this long after this one began. */
 const strangersLeaseMs = leaseMs + 100
+const succeedPollMs = 50
 
 type State =
   | { name: "down"; retryAt: number }
   | { name: "raised"; session: RedisSession }
   | { name: "serving"; session: RedisSession; first: Served; since: number }
   | { name: "lapsing"; until: number; retryAt: number }
+  /** As lapsing, but only leases of another projector may be alive, which taking the table over ends. */
+  | { name: "succeeding"; until: number; retryAt: number }
 
 /** `heldForMs` says how long this process is certainly still the projector; a lease never outlives that. */
 export function createCacheFence(deps: {
@@ -72,12 +83,12 @@ export function createCacheFence(deps: {
   const table = createFenceTable({ source, budgetMs })
   const link = createRedisLink({
     url: deps.redisUrl,
-    connectionName: `projector of ${source}`,
+    connectionName: `projector:${source}`,
     budgetMs,
     log,
     onLost: (session) => lose(session),
   })
-  let state: State = { name: "lapsing", until: performance.now() + strangersLeaseMs, retryAt: 0 }
+  let state: State = { name: "succeeding", until: performance.now() + strangersLeaseMs, retryAt: 0 }
   let served: Served | null = null
   let beginning: Promise<void> | null = null
   let timer: NodeJS.Timeout | null = null
@@ -119,17 +130,33 @@ export function createCacheFence(deps: {
 
   async function takeOver(): Promise<"fenced" | "raise-epoch"> {
     const session = link.session()
-    if (!session || stopped || (state.name === "down" && performance.now() < state.retryAt)) return "fenced"
+    const now = performance.now()
+    if (!session || stopped || ("retryAt" in state && now < state.retryAt)) return "fenced"
     try {
       await table.takeOver(session)
       if (link.session() !== session) return "fenced"
       state = { name: "raised", session }
       return "raise-epoch"
     } catch (error) {
-      goDown(delayOf(failures++))
+      const retryAt = performance.now() + delayOf(failures++)
+      if (state.name === "succeeding") state = { ...state, retryAt }
+      else state = { name: "down", retryAt }
       link.giveUp(session, error)
       return "fenced"
     }
+  }
+
+  /** Tries to end the leases of the projector before this one, until they are over by themselves. */
+  async function takeOverFromFormer(): Promise<boolean> {
+    // One of this process' own must be over in any case: what was sent may still be carried out.
+    await sleepUntil(table.leaseOverAt())
+    while (state.name === "succeeding") {
+      if ((await takeOver()) === "raise-epoch") return true
+      if (state.name !== "succeeding") break
+      if (performance.now() >= state.until) goDown(Math.max(0, state.retryAt - performance.now()))
+      else await sleepUntil(Math.min(state.until, performance.now() + succeedPollMs))
+    }
+    return false
   }
 
   async function begin(session: RedisSession, first: Served): Promise<void> {
@@ -186,8 +213,7 @@ export function createCacheFence(deps: {
 
   async function waitUntilLapsed(): Promise<void> {
     while (state.name === "lapsing") {
-      const leftMs = state.until - performance.now()
-      if (leftMs > 0) await sleep(leftMs)
+      await sleepUntil(state.until)
       if (state.name === "lapsing" && performance.now() >= state.until) {
         state = { name: "down", retryAt: state.retryAt }
       }
@@ -206,7 +232,12 @@ export function createCacheFence(deps: {
       await beginning
       if (state.name === "serving") await withdraw(state.session)
       link.stop()
-      if (table.leaseOverAt() > performance.now()) await waitUntilLapsed()
+      await sleepUntil(table.leaseOverAt())
+    },
+
+    succeed(formerLeftMs) {
+      const until = performance.now() + formerLeftMs + strangersLeaseMs
+      state = { name: "succeeding", until, retryAt: 0 }
     },
 
     async fence(position, keys) {
@@ -216,6 +247,7 @@ export function createCacheFence(deps: {
         if (keys === "all" || keys.length > mostKeys) await withdraw(session)
         else if (await fenceKeys(session, first, position, keys)) return "fenced"
       }
+      if (state.name === "succeeding" && (await takeOverFromFormer())) return "raise-epoch"
       await waitUntilLapsed()
       return await takeOver()
     },
@@ -238,6 +270,11 @@ export function createCacheFence(deps: {
       }
     },
   }
+}
+
+const sleepUntil = async (at: number): Promise<void> => {
+  const leftMs = at - performance.now()
+  if (leftMs > 0) await sleep(leftMs)
 }
 
 /** Milliseconds until the table is taken over again after so many failures in a row. */

@@ -52,7 +52,7 @@ export function createReadCache(options: { redisUrl: string; source: string; log
   const { source } = options
   const link = createRedisLink({
     url: options.redisUrl,
-    connectionName: `reader of ${source}`,
+    connectionName: `reader:${source}`,
     budgetMs,
     log: options.log,
   })

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { leaseName, parseLease, valueName } from "../../../query/cdc/cache-layout.ts"
+import { toLsn } from "../../../query/cdc/lsn.ts"
 import {
   type CachedModels,
   createCachedModels,
@@ -110,6 +111,45 @@ describe("the lease", () => {
     await eventually(async () => !(await leaseIsThere()), 1_500)
     heldMs = 60_000
     await eventually(leaseIsThere)
+  })
+
+  it("is not taken up again by a projector that was none meanwhile: another one may have written without Redis", async () => {
+    let heldMs = 60_000
+    const other = createTestProjector(models, redis.url, () => heldMs)
+    open.push(other.fence)
+    await warm("a", other)
+    heldMs = 0
+    await eventually(async () => !(await leaseIsThere()), 1_500)
+    models.position = toLsn(models.position + 8n)
+    models.values.set("a", models.position)
+
+    heldMs = 60_000
+    other.fence.succeed(0)
+    await pause(600)
+    expect(await leaseIsThere()).toBe(false)
+    await other.apply([])
+    await eventually(leaseIsThere)
+    expect(await reader.read("a")).not.toBe("hit")
+  })
+
+  it("is waited for by a successor without Redis, for as long as the one before may give leases", async () => {
+    await warm("a")
+    const successor = createTestProjector(models, "redis://127.0.0.1:1")
+    open.push(successor.fence)
+    successor.fence.succeed(1_500)
+    const startedAt = performance.now()
+    await successor.apply(["a"])
+    expect(performance.now() - startedAt).toBeGreaterThan(2_500)
+  })
+
+  it("is ended at once by a successor who reaches Redis", async () => {
+    await warm("a")
+    const successor = createTestProjector(models, redis.url)
+    open.push(successor.fence)
+    successor.fence.succeed(10_000)
+    expect(await successor.apply(["a"])).toBeLessThan(1_000)
+    expect(await reader.read("a")).not.toBe("hit")
+    await warm("a", successor)
   })
 
   it("is over when the projector has stopped", async () => {
