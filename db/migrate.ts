@@ -13,6 +13,7 @@ import { loadDemoData } from "./demo-data.ts"
 import * as queryRoles from "./query/migrations/0001-roles.ts"
 import * as queryCdcTables from "./query/migrations/0002-cdc-tables.ts"
 import * as queryDeadLetters from "./query/migrations/0003-dead-letters.ts"
+import * as querySources from "./query/migrations/0004-sources.ts"
 
 const commandMigrations = {
   "0001-roles": commandRoles,
@@ -25,6 +26,7 @@ const queryMigrations = {
   "0001-roles": queryRoles,
   "0002-cdc-tables": queryCdcTables,
   "0003-dead-letters": queryDeadLetters,
+  "0004-sources": querySources,
 }
 
 export type CommandPasswords = { command_app: string; capture: string; base_loader: string }

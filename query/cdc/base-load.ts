@@ -2,6 +2,7 @@
 // computed once, and the generation is handed over with the position C and the places in the topics to follow
 // from. Those are noted before C, so everything committed after C lies behind them; what is read twice, the
 // assembler passes over. An interrupted load leaves a generation in state `loading`, which the next one removes.
+// Every write stands under the lease: who lost it can neither fill, switch nor remove anything any more.
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import type { Kysely, Transaction } from "kysely"
@@ -19,7 +20,7 @@ import {
   indexGeneration,
   switchGeneration,
 } from "./generations.ts"
-import { assertLease } from "./lease.ts"
+import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease.ts"
 import { type Lsn, maxLsn } from "./lsn.ts"
 import { quoted } from "./mirror.ts"
 import { storeResumeOffsets } from "./progress.ts"
@@ -41,9 +42,8 @@ export type BaseLoadOptions = {
   /** Pool of the same database, for the COPY streams. */
   pool: pg.Pool
   sourceUrl: string
-  source: string
+  lease: LeaseRef
   projections: Projections
-  leaseEpoch: bigint
   cacheFence: CacheFence
   /** Resolves once the commit log holds an END; a load cannot begin before capture does. */
   noteOffsets: () => Promise<StartOffsets>
@@ -53,12 +53,13 @@ export type BaseLoadOptions = {
 
 /** @returns the generation, complete and serving. */
 export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
-  const { db, source, projections } = options
-  await dropIdleGenerations(db, source)
+  const { db, lease, projections } = options
+  const { source } = lease
+  await dropIdleGenerations(db, lease)
   options.onProgress({ step: "waiting for the commit log", rowsLoaded: 0, rowsExpected: 0 })
   const offsets = await options.noteOffsets()
   options.onProgress({ step: "taking a snapshot of the source", rowsLoaded: 0, rowsExpected: 0 })
-  const snapshot = await exportSnapshot(options.sourceUrl, `base_load_${options.leaseEpoch}_${process.pid}`)
+  const snapshot = await exportSnapshot(options.sourceUrl)
   let session: pg.Client | null = null
   try {
     session = await snapshot.openSession()
@@ -67,20 +68,20 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
     const known = await findSource(db, source)
     const epoch = known ? known.epoch + (sameHistory(known, identity) ? 0 : 1) : 1
     const heartbeatAt = await readHeartbeat(session, projections.heartbeatTable)
-    const generation = await beginGeneration(db, source, projections)
+    const generation = await beginGeneration(db, lease, projections)
     await copyTables(options, session, generation, epoch, snapshot.consistentPoint)
     options.onProgress({ step: "building indexes", rowsLoaded: 0, rowsExpected: 0 })
-    await indexGeneration(db, generation.schema, projections)
+    await underLease(db, lease, (trx) => indexGeneration(trx, generation.schema, projections))
     options.onProgress({ step: "computing derived models", rowsLoaded: 0, rowsExpected: 0 })
-    await deriveGeneration(db, generation.schema, projections)
+    await underLease(db, lease, (trx) => deriveGeneration(trx, generation.schema, projections))
     const position = maxLsn(snapshot.consistentPoint, offsets.lastEnd)
-    const cacheEpoch = await db.transaction().execute(async (trx) => {
+    const cacheEpoch = await underLease(db, lease, async (trx) => {
       await trx
         .insertInto("cdc.progress")
         .values({
           source,
           generation: generation.generation,
-          lease_epoch: options.leaseEpoch,
+          lease_epoch: lease.leaseEpoch,
           position,
           base_lsn: snapshot.consistentPoint,
           last_end: offsets.lastEnd,
@@ -96,7 +97,6 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
         .where("generation", "=", generation.generation)
         .execute()
       const raised = await storeSource(trx, source, epoch, identity)
-      await assertLease(trx, source, options.leaseEpoch)
       await switchGeneration(trx, generation)
       await settleByBaseLoad(trx, generation)
       // Last before the commit: no answer cached from the generation before is served after it.
@@ -104,7 +104,7 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
       return raised
     })
     options.cacheFence.announce({ cacheEpoch, generation: generation.generation, position, heartbeatAt })
-    await dropIdleGenerations(db, source)
+    await dropIdleGenerations(db, lease)
     return generation
   } finally {
     await session?.end()
@@ -150,6 +150,9 @@ async function copyTables(
     report()
     const target = await options.pool.connect()
     try {
+      await target.query("begin")
+      const held = lockLease(options.lease).compile(options.db)
+      if ((await target.query(held.sql, [...held.parameters])).rowCount !== 1) throw leaseIsAnothers()
       const from = session.query(copyStreams.to(copyOut(table, epoch, consistentPoint)))
       const to = target.query(
         copyStreams.from(`copy ${quoted(generation.schema)}.${quoted(table.name)} from stdin`),
@@ -159,18 +162,21 @@ async function copyTables(
         report()
       })
       await pipeline(from, count, to, { signal: options.signal })
+      await target.query("commit")
       target.release()
     } catch (error) {
       target.release(true)
       throw error
     }
   }
-  await options.db
-    .updateTable("cdc.generations")
-    .set({ rows_loaded: BigInt(rowsLoaded), rows_expected: BigInt(rowsExpected) })
-    .where("source", "=", options.source)
-    .where("generation", "=", generation.generation)
-    .execute()
+  await underLease(options.db, options.lease, async (trx) => {
+    await trx
+      .updateTable("cdc.generations")
+      .set({ rows_loaded: BigInt(rowsLoaded), rows_expected: BigInt(rowsExpected) })
+      .where("source", "=", generation.source)
+      .where("generation", "=", generation.generation)
+      .execute()
+  })
 }
 
 /** The guard of a loaded row is (epoch, C, 0): any change committed after C is newer, any before is older. */

@@ -1,6 +1,7 @@
 // A read of the source that is exactly a prefix of its history: creating a temporary replication slot exports a
 // snapshot which sees the transactions with a commit LSN up to its consistent point C and no other.
 // https://www.postgresql.org/docs/current/protocol-replication.html#PROTOCOL-REPLICATION-CREATE-REPLICATION-SLOT
+import { randomUUID } from "node:crypto"
 import pg from "pg"
 import { clientConfig } from "../../db/connect.ts"
 import { EngineError } from "./errors.ts"
@@ -16,7 +17,9 @@ export type ExportedSnapshot = {
 }
 
 /** Waits for write transactions that are open now. `url` must name a role with REPLICATION. */
-export async function exportSnapshot(url: string, slotName: string): Promise<ExportedSnapshot> {
+export async function exportSnapshot(url: string): Promise<ExportedSnapshot> {
+  // Slots are named in a cluster, which may hold several sources.
+  const slotName = `base_load_${randomUUID().replaceAll("-", "")}`
   const options = { url, applicationName: "base load" }
   const replication = await connect({ ...clientConfig(options), replication: "database" })
   const created = await replication

@@ -1,7 +1,10 @@
 // A generation is one complete set of read-model tables in a schema of its own (`read_1`, `read_2`, ..). Its tables
 // follow from the projections alone. It serves nobody before it is complete; the switch is one row update.
+// Numbers come from one sequence for all sources and are never given twice, so neither another source nor a process
+// that does not know yet that it lost the lease ever means somebody else's tables.
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { type LeaseRef, underLease } from "./lease.ts"
 import { guardColumns, quoted } from "./mirror.ts"
 import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
 
@@ -36,28 +39,20 @@ export async function findLiveGeneration(
 /** Notes a new generation and makes its schema and bare tables; keys and indexes come after the load. */
 export async function beginGeneration(
   db: Kysely<QueryDatabase>,
-  source: string,
+  lease: LeaseRef,
   projections: Projections,
 ): Promise<Generation> {
-  return await db.transaction().execute(async (trx) => {
-    const { generation } = await trx
-      .selectFrom("cdc.generations")
-      .select(sql<number>`coalesce(max(generation), 0) + 1`.as("generation"))
-      .where("source", "=", source)
-      .executeTakeFirstOrThrow()
-    const schema = `read_${generation}`
-    await trx
+  const { source } = lease
+  return await underLease(db, lease, async (trx) => {
+    const { generation, schema_name: schema } = await trx
       .insertInto("cdc.generations")
-      .values({
-        source,
-        generation,
-        schema_name: schema,
-        projection_version: projections.version,
-        state: "loading",
-        base_lsn: null,
-        completed_at: null,
-      })
-      .execute()
+      .columns(["source", "generation", "schema_name", "projection_version", "state"])
+      .expression(
+        sql`select ${source}, n, 'read_' || n, ${projections.version}, 'loading'
+            from (select nextval('cdc.generation_numbers')::integer as n) next`,
+      )
+      .returning(["generation", "schema_name"])
+      .executeTakeFirstOrThrow()
     await createGenerationTables(trx, schema, projections)
     return { source, generation, schema, projectionVersion: projections.version }
   })
@@ -140,7 +135,8 @@ export async function switchGeneration(trx: Transaction<QueryDatabase>, next: Ge
 }
 
 /** Removes every generation that does not serve: retired ones and loads that were interrupted. */
-export async function dropIdleGenerations(db: Kysely<QueryDatabase>, source: string): Promise<void> {
+export async function dropIdleGenerations(db: Kysely<QueryDatabase>, lease: LeaseRef): Promise<void> {
+  const { source } = lease
   const idle = await db
     .selectFrom("cdc.generations")
     .select(["generation", "schema_name"])
@@ -148,8 +144,8 @@ export async function dropIdleGenerations(db: Kysely<QueryDatabase>, source: str
     .where("state", "!=", "live")
     .execute()
   for (const { generation, schema_name } of idle) {
-    await dropTables(db, schema_name)
-    await db.transaction().execute(async (trx) => {
+    await dropTables(db, lease, schema_name)
+    await underLease(db, lease, async (trx) => {
       await execute(trx, `drop schema if exists ${quoted(schema_name)} cascade`)
       for (const table of ["cdc.generations", "cdc.progress", "cdc.resume_offsets"] as const) {
         await trx
@@ -166,10 +162,13 @@ export async function dropIdleGenerations(db: Kysely<QueryDatabase>, source: str
  * One table at a time: a statement that still reads the generation locks several, and a transaction that removes
  * several would deadlock with it.
  */
-async function dropTables(db: Kysely<QueryDatabase>, schema: string): Promise<void> {
+async function dropTables(db: Kysely<QueryDatabase>, lease: LeaseRef, schema: string): Promise<void> {
   const { rows } = await sql<{ tablename: string }>`
     select tablename from pg_tables where schemaname = ${schema}`.execute(db)
-  for (const { tablename } of rows) await execute(db, `drop table ${quoted(schema)}.${quoted(tablename)}`)
+  for (const { tablename } of rows) {
+    const statement = `drop table ${quoted(schema)}.${quoted(tablename)}`
+    await underLease(db, lease, (trx) => execute(trx, statement))
+  }
 }
 
 function mirroredTableDdl(schema: string, table: MirroredTable): string {

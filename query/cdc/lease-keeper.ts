@@ -43,9 +43,15 @@ export function createLeaseKeeper(deps: {
         await pause(renewMs, signal)
         if (signal.aborted) return
         const askedAt = performance.now()
-        const renewed = await renewLease(db, lease, { source, ttlMs }).catch(() => null)
+        const renewed = await Promise.race([renewLease(db, lease, ttlMs).catch(() => null), overdue(signal)])
         if (renewed) leasedUntil = askedAt + ttlMs
         if (renewed === false || performance.now() > leasedUntil) onLost()
+      }
+
+      /** A database that neither answers nor breaks the connection must not make this wait longer than the lease. */
+      async function overdue(until: AbortSignal): Promise<null> {
+        await pause(leasedUntil - performance.now(), until)
+        return null
       }
     },
 
@@ -53,7 +59,7 @@ export function createLeaseKeeper(deps: {
     async release(lease: Lease): Promise<void> {
       leasedUntil = 0
       // If the database is down the lease runs out by itself.
-      await releaseLease(db, lease, source).catch(() => {})
+      await releaseLease(db, lease).catch(() => {})
     },
 
     /** For how long the lease is certainly still ours, by this process' monotonic clock. */

@@ -3,7 +3,7 @@
 import { type Kysely, type RawBuilder, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { partitionKey, type Transaction } from "./change.ts"
-import { EngineError } from "./errors.ts"
+import { leaseIsAnothers } from "./lease.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 
 export type GenerationRef = { source: string; generation: number }
@@ -95,7 +95,7 @@ export async function advanceProgress(
     )
     select source from moved`.execute(trx)
   if (rows.length !== 1) {
-    throw new EngineError("apply-conflict", "Another projector has taken over; this one wrote nothing.")
+    throw leaseIsAnothers()
   }
 }
 

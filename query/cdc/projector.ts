@@ -1,7 +1,8 @@
 // The one writer of the read models for a source. Whoever holds the lease loads the first base if there is none,
 // executes what operators asked for, and otherwise follows the commit log. This is the one place that reads an
 // error's disposition: a retry holds the progress and goes on by itself, a halt stops with the reason and the next
-// step and waits for a person (a rebuild request, or a restart).
+// step and waits for a person (a rebuild request, or a restart). What a process before this one halted for stays the
+// status until something has been applied again, so that restarts by a supervisor hide nothing.
 import type { Kysely } from "kysely"
 import type pg from "pg"
 import type { Logger } from "pino"
@@ -13,7 +14,7 @@ import { classifyError, EngineError } from "./errors.ts"
 import { createFollower, type Follower } from "./follow.ts"
 import { findLiveGeneration, type Generation } from "./generations.ts"
 import type { KafkaAccess } from "./kafka.ts"
-import type { Lease } from "./lease.ts"
+import { type Lease, underLease } from "./lease.ts"
 import { createLeaseKeeper } from "./lease-keeper.ts"
 import { formatLsn } from "./lsn.ts"
 import { jittered, pause, repeat } from "./pacing.ts"
@@ -24,7 +25,12 @@ import { findOpenRequest, updateRequest } from "./requests.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { findSource } from "./source.ts"
 import { noteStartOffsets } from "./start-offsets.ts"
-import { type ProjectorStatus, writeProjectorStatus } from "./status.ts"
+import {
+  confirmProjectorStatus,
+  type ProjectorStatus,
+  readProjectorState,
+  writeProjectorStatus,
+} from "./status.ts"
 
 export type ProjectorDeps = {
   source: string
@@ -43,6 +49,8 @@ export type ProjectorDeps = {
   maxPendingBytes: number
   /** Most changes that may be parked before the projector halts. */
   deadLetterLimit: number
+  /** It has halted, its reason is on record; or it goes on. */
+  onHalted?: (isHalted: boolean) => void
   log: Logger
 }
 
@@ -67,6 +75,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
   let running: Promise<void> = Promise.resolve()
   let status: ProjectorStatus = { state: "starting", reason: null, nextStep: null, detail: {} }
   let attempts = 0
+  /** A process before this one, or this one, halted, and nothing has been applied since. */
+  let stillHalted = false
 
   return {
     start() {
@@ -86,6 +96,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
       try {
         const lease = await keeper.acquire(stopping.signal, standBy)
         if (!lease) return
+        deps.cacheFence.succeed(lease.formerLeftMs)
+        stillHalted = (await readProjectorState(db, source)) === "halted"
         await holdLease(lease, () => {
           failures = 0
         })
@@ -121,10 +133,14 @@ export function createProjector(deps: ProjectorDeps): Projector {
     const held = new AbortController()
     const signal = AbortSignal.any([held.signal, stopping.signal])
     const renewing = keeper.keep(lease, signal, () => held.abort())
-    const reporting = repeat(statusMs, signal, () => report(status))
+    const reporting = repeat(statusMs, signal, async () => void (await report(status)))
     const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, source))
     try {
       while (!signal.aborted) await workOnce(lease, signal, onFollowing)
+    } catch (error) {
+      // What a process that has lost the lease stumbles over is no finding: its tables may be gone, for one.
+      await underLease(db, lease, async () => {})
+      throw error
     } finally {
       held.abort()
       await Promise.allSettled([renewing, reporting, pruning])
@@ -157,16 +173,19 @@ export function createProjector(deps: ProjectorDeps): Projector {
 
   async function rebuild(lease: Lease, request: bigint, signal: AbortSignal): Promise<void> {
     log.info({ request: String(request) }, "rebuilding from a snapshot")
-    await updateRequest(db, request, { state: "running" })
+    await updateRequest(db, lease, request, { state: "running" })
     try {
       const generation = await load(lease, signal, (progress) => {
-        void updateRequest(db, request, { progress }).catch(() => {})
+        void updateRequest(db, lease, request, { progress }).catch(() => {})
       })
-      await updateRequest(db, request, { state: "done", progress: { generation: generation.generation } })
+      await updateRequest(db, lease, request, {
+        state: "done",
+        progress: { generation: generation.generation },
+      })
     } catch (error) {
       const classified = classifyError(error)
       if (classified.disposition === "halt") {
-        await updateRequest(db, request, { state: "failed", error: classified.message })
+        await updateRequest(db, lease, request, { state: "failed", error: classified.message })
       }
       throw error
     }
@@ -182,9 +201,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
       db,
       pool: deps.pool,
       sourceUrl: deps.sourceUrl,
-      source,
+      lease,
       projections: deps.projections,
-      leaseEpoch: lease.leaseEpoch,
       cacheFence: deps.cacheFence,
       signal,
       noteOffsets: () =>
@@ -247,7 +265,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       if (now.state === "following") onFollowing()
       const changed = now.state !== status.state
       status = now
-      if (changed) await report(now)
+      if (changed || stillHalted) await report(now)
     })
     try {
       await follower.start()
@@ -279,18 +297,33 @@ export function createProjector(deps: ProjectorDeps): Projector {
       nextStep: error.nextStep,
       detail: { code: error.code, ...error.detail },
     }
+    let isOnRecord = await report(halted)
+    deps.onHalted?.(true)
     while (!stopping.signal.aborted) {
-      await report(halted)
       await pause(requestPollMs, stopping.signal)
-      if ((await findOpenRequest(db, source).catch(() => null)) !== null) return
+      if ((await findOpenRequest(db, source).catch(() => null)) !== null) break
+      if (isOnRecord) await confirmProjectorStatus(db, source, holder).catch(() => {})
+      else isOnRecord = await report(halted)
     }
+    deps.onHalted?.(false)
   }
 
-  /** Never fails: a database that is down shows by itself, and the row grows old. */
-  async function report(now: ProjectorStatus): Promise<void> {
+  /** Never fails: a database that is down shows by itself, and the row grows old. @returns whether it was told. */
+  async function report(now: ProjectorStatus): Promise<boolean> {
     status = now
-    await writeProjectorStatus(db, source, holder, now).catch(() => {})
+    if (stillHalted && isBeginning(now)) return true
+    stillHalted = false
+    return await writeProjectorStatus(db, source, holder, now).then(
+      () => true,
+      () => false,
+    )
   }
+}
+
+/** Nothing has been applied yet: what a halt was for may lie ahead. */
+function isBeginning({ state, detail }: ProjectorStatus): boolean {
+  if (state === "starting") return true
+  return (state === "following" || state === "waiting") && detail.transactions === 0
 }
 
 function describe(follower: Follower, live: Generation): ProjectorStatus {

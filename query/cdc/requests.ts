@@ -2,6 +2,7 @@
 // it executes between batches, with its progress on the row.
 import { type Kysely, sql } from "kysely"
 import type { QueryDatabase, RequestState } from "../../db/query-schema.ts"
+import { type LeaseRef, underLease } from "./lease.ts"
 
 export type Request = {
   id: bigint
@@ -66,21 +67,28 @@ export async function findOpenRequest(db: Kysely<QueryDatabase>, source: string)
   return row?.id ?? null
 }
 
+/**
+ * Tells how the request stands.
+ * @throws EngineError (retry) when the lease is another's, who then executes the request himself.
+ */
 export async function updateRequest(
   db: Kysely<QueryDatabase>,
+  lease: LeaseRef,
   id: bigint,
   change: { state?: RequestState; progress?: unknown; error?: string },
 ): Promise<void> {
   const finished = change.state === "done" || change.state === "failed"
-  await db
-    .updateTable("cdc.requests")
-    .set({
-      ...(change.state ? { state: change.state } : {}),
-      ...(change.progress === undefined ? {} : { progress: JSON.stringify(change.progress) }),
-      ...(change.error === undefined ? {} : { error: change.error }),
-      ...(change.state === "running" ? { started_at: new Date() } : {}),
-      ...(finished ? { finished_at: new Date() } : {}),
-    })
-    .where("id", "=", id)
-    .execute()
+  await underLease(db, lease, async (trx) => {
+    await trx
+      .updateTable("cdc.requests")
+      .set({
+        ...(change.state ? { state: change.state } : {}),
+        ...(change.progress === undefined ? {} : { progress: JSON.stringify(change.progress) }),
+        ...(change.error === undefined ? {} : { error: change.error }),
+        ...(change.state === "running" ? { started_at: new Date() } : {}),
+        ...(finished ? { finished_at: new Date() } : {}),
+      })
+      .where("id", "=", id)
+      .execute()
+  })
 }

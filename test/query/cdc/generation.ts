@@ -41,6 +41,7 @@ export type TestGeneration = {
 
 export const withoutCache: CacheFence = {
   start: () => {},
+  succeed: () => {},
   stop: async () => {},
   fence: async () => "fenced",
   announce: () => {},
@@ -60,7 +61,7 @@ export async function createTestGeneration(name: string, projections: Projection
   )
   const lease = await acquireLease(db, { source, holder, ttlMs: 600_000 })
   if (!lease) throw new Error("the lease of a fresh database is taken")
-  const generation = await beginGeneration(db, source, projections)
+  const generation = await beginGeneration(db, lease, projections)
   await indexGeneration(db, generation.schema, projections)
   const ref = { source, generation: generation.generation }
   await db

@@ -21,6 +21,7 @@ const source = "orders"
 let database: TestDatabase
 let admin: pg.Pool
 let db: Kysely<QueryDatabase>
+const lease = { source, leaseEpoch: 1n }
 
 beforeAll(async () => {
   database = await createQueryDatabase("generations")
@@ -33,9 +34,10 @@ beforeAll(async () => {
   )
 })
 beforeEach(async () => {
+  await takeLease("test", 1n)
   await admin.query("update cdc.sources set live_generation = null")
   await admin.query("update cdc.generations set state = 'retired'")
-  await dropIdleGenerations(db, source)
+  await dropIdleGenerations(db, lease)
 })
 afterAll(async () => {
   await db.destroy()
@@ -43,7 +45,13 @@ afterAll(async () => {
   await database.drop()
 })
 
-const begin = (): Promise<Generation> => beginGeneration(db, source, orderProjections)
+const takeLease = (holder: string, leaseEpoch: bigint) =>
+  admin.query(
+    `insert into cdc.leases values ('orders', $1, $2, now() + interval '1 hour')
+     on conflict (source) do update set holder = excluded.holder, lease_epoch = excluded.lease_epoch`,
+    [holder, leaseEpoch],
+  )
+const begin = (): Promise<Generation> => beginGeneration(db, lease, orderProjections)
 const switchTo = (generation: Generation) =>
   db.transaction().execute((trx) => switchGeneration(trx, generation))
 
@@ -164,14 +172,36 @@ test("what does not serve is dropped, with its progress and offsets; what serves
     )
     await admin.query("insert into cdc.resume_offsets values ('orders', $1, 't', 0, 1)", [generation])
   }
-  await dropIdleGenerations(db, source)
+  await dropIdleGenerations(db, lease)
   expect(await schemas()).toEqual([live.schema])
   for (const table of ["cdc.generations", "cdc.progress", "cdc.resume_offsets"]) {
     const { rows } = await admin.query(`select generation from ${table} where source = 'orders'`)
     expect(rows, table).toEqual([{ generation: live.generation }])
   }
-  await dropIdleGenerations(db, source)
+  await dropIdleGenerations(db, lease)
   expect(await schemas()).toEqual([live.schema])
   await admin.query("delete from cdc.progress")
   await admin.query("delete from cdc.resume_offsets")
+})
+
+test("who has lost the lease neither begins nor removes anything", async () => {
+  const loading = await begin()
+  await takeLease("another", 2n)
+  const refused = { code: "apply-conflict", disposition: "retry" }
+  await expect(begin()).rejects.toMatchObject(refused)
+  await expect(dropIdleGenerations(db, lease)).rejects.toMatchObject(refused)
+  expect(await schemas()).toEqual([loading.schema])
+  expect((await admin.query(`select count(*)::int from ${loading.schema}.orders`)).rows).toEqual([
+    { count: 0 },
+  ])
+})
+
+test("a number is never given twice, not even to another source", async () => {
+  const first = await begin()
+  await dropIdleGenerations(db, lease)
+  await admin.query("insert into cdc.leases values ('stock', 'test', 1, now() + interval '1 hour')")
+  const other = await beginGeneration(db, { source: "stock", leaseEpoch: 1n }, orderProjections)
+  const second = await begin()
+  expect([other.generation, second.generation]).toEqual([first.generation + 1, first.generation + 2])
+  expect(await schemas()).toEqual([other.schema, second.schema].sort())
 })

@@ -8,10 +8,11 @@ import { createDatabase, createPool } from "../../../db/connect.ts"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import {
   acquireLease,
-  assertLease,
+  type Lease,
   projectorConnectionName,
   releaseLease,
   renewLease,
+  underLease,
 } from "../../../query/cdc/lease.ts"
 import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
 import { waitFor } from "../../support/wait.ts"
@@ -70,7 +71,7 @@ test("nobody else gets it before it expires, however often it is asked for", asy
   await a.acquire()
   for (let attempt = 0; attempt < 3; attempt++) expect(await b.acquire()).toBeNull()
   await expire()
-  expect(await b.acquire()).toEqual({ holder: "b", leaseEpoch: 2n })
+  expect(await b.acquire()).toEqual({ source: "orders", holder: "b", leaseEpoch: 2n, formerLeftMs: 0 })
   expect(await progressEpoch()).toBe(2)
 })
 
@@ -78,22 +79,22 @@ test("renewing keeps it; after a takeover renewing says so and changes nothing",
   const [a, b] = [projector("a"), projector("b")]
   const lease = (await a.acquire(60_000)) ?? expect.unreachable()
   await expire()
-  expect(await renewLease(a.db, lease, { source: "orders", ttlMs: 60_000 })).toBe(true)
+  expect(await renewLease(a.db, lease, 60_000)).toBe(true)
   expect(await b.acquire()).toBeNull()
   await expire()
   await b.acquire()
   const before = await admin.query("select * from cdc.leases")
-  expect(await renewLease(a.db, lease, { source: "orders", ttlMs: 60_000 })).toBe(false)
+  expect(await renewLease(a.db, lease, 60_000)).toBe(false)
   expect((await admin.query("select * from cdc.leases")).rows).toEqual(before.rows)
 })
 
 test("released, it is free at once; released by a former holder, it stays where it is", async () => {
   const [a, b] = [projector("a"), projector("b")]
   const first = (await a.acquire()) ?? expect.unreachable()
-  await releaseLease(a.db, first, "orders")
+  await releaseLease(a.db, first)
   const second = await b.acquire()
   expect(second).toMatchObject({ holder: "b" })
-  await releaseLease(a.db, first, "orders")
+  await releaseLease(a.db, first)
   expect(await a.acquire()).toBeNull()
 })
 
@@ -133,30 +134,82 @@ test("a takeover leaves other connections alone: those of readers, and of the ne
   expect(await reading).toBe("done")
 })
 
-test("the former holder's new connections assert in vain, the holder's hold the lease until they commit", async () => {
+test("a takeover is not held up by what the former holder has open under its lease", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  const former = (await a.acquire()) ?? expect.unreachable()
+  let isOpen = false
+  const stopped = underLease(a.db, former, async (trx) => {
+    await sql`update cdc.progress set position = 999`.execute(trx)
+    isOpen = true
+    await sql`select pg_sleep(60)`.execute(trx)
+  })
+  stopped.catch(() => {})
+  await waitFor(() => isOpen, "the former holder has begun to write")
+  await expire()
+  expect(await b.acquire()).toMatchObject({ holder: "b", leaseEpoch: 2n })
+  await expect(stopped).rejects.toThrow()
+  expect((await admin.query("select position::int from cdc.progress")).rows).toEqual([{ position: 100 }])
+})
+
+test("a takeover that cannot stamp the progress takes nothing, and the next attempt can", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  await a.acquire()
+  await expire()
+  const before = await admin.query("select * from cdc.leases")
+  const stranger = await admin.connect()
+  await stranger.query("begin; update cdc.progress set position = 100")
+  expect(await b.acquire()).toBeNull()
+  expect((await admin.query("select * from cdc.leases")).rows).toEqual(before.rows)
+  expect(await progressEpoch()).toBe(1)
+  await stranger.query("rollback")
+  stranger.release()
+  expect(await b.acquire()).toMatchObject({ leaseEpoch: 2n })
+  expect(await progressEpoch()).toBe(2)
+})
+
+test("who succeeds a holder without connections learns for how long that one may take itself for it", async () => {
+  const [a, b] = [projector("a"), projector("b")]
+  await a.acquire(30_000)
+  await a.db.destroy()
+  pools.splice(pools.indexOf(a.db), 1)
+  const taken: Lease[] = []
+  await waitFor(async () => {
+    const lease = await b.acquire()
+    if (lease) taken.push(lease)
+    return lease !== null
+  }, "the other holds the lease")
+  expect(taken).toMatchObject([{ holder: "b", leaseEpoch: 2n }])
+  expect(taken[0]?.formerLeftMs).toBeGreaterThan(25_000)
+  expect(taken[0]?.formerLeftMs).toBeLessThanOrEqual(30_000)
+})
+
+test("nothing is written under a lost lease, and nobody takes over while something is written under his", async () => {
   const [a, b] = [projector("a"), projector("b")]
   const former = (await a.acquire()) ?? expect.unreachable()
   await expire()
   const lease = (await b.acquire()) ?? expect.unreachable()
-  await expect(
-    a.db.transaction().execute((trx) => assertLease(trx, "orders", former.leaseEpoch)),
-  ).rejects.toMatchObject({ code: "apply-conflict", disposition: "retry" })
+  await expect(underLease(a.db, former, async () => expect.unreachable())).rejects.toMatchObject({
+    code: "apply-conflict",
+    disposition: "retry",
+  })
 
   const done: string[] = []
-  await b.db.transaction().execute(async (trx) => {
-    await assertLease(trx, "orders", lease.leaseEpoch)
-    const takeover = expire().then(() => done.push("expired"))
+  await underLease(b.db, lease, async (trx) => {
+    const takeover = admin
+      .query("begin; select from cdc.leases for update; commit")
+      .then(() => done.push("locked"))
+    expect(await renewLease(b.db, lease, 60_000), "renewing does not wait").toBe(true)
     await sql`select pg_sleep(0.2)`.execute(trx)
     done.push("committed")
     takeover.catch(() => {})
   })
   await waitFor(() => done.length === 2, "the lease is free again")
-  expect(done).toEqual(["committed", "expired"])
+  expect(done).toEqual(["committed", "locked"])
 })
 
 test("sources have leases of their own", async () => {
   const a = projector("a")
   await a.acquire()
   const other = await acquireLease(projector("b").db, { source: "stock", holder: "b", ttlMs: 60_000 })
-  expect(other).toEqual({ holder: "b", leaseEpoch: 1n })
+  expect(other).toEqual({ source: "stock", holder: "b", leaseEpoch: 1n, formerLeftMs: 0 })
 })

@@ -8,6 +8,7 @@ import { createQueryDatabase, type TestDatabase } from "../../support/databases.
 
 let database: TestDatabase
 let db: Kysely<QueryDatabase>
+const lease = { source: "orders", leaseEpoch: 1n }
 
 beforeAll(async () => {
   database = await createQueryDatabase("requests")
@@ -17,6 +18,12 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   await db.deleteFrom("cdc.requests").execute()
+  await db.deleteFrom("cdc.leases").execute()
+  const expires_at = new Date(Date.now() + 3_600_000)
+  await db
+    .insertInto("cdc.leases")
+    .values({ source: "orders", holder: "test", lease_epoch: 1n, expires_at })
+    .execute()
 })
 afterAll(async () => {
   await db.destroy()
@@ -30,12 +37,15 @@ test("a request is open until it is done, with its progress on the row", async (
   expect(joined).toBe(false)
   expect(await readRequest(db, id)).toEqual({ id, state: "pending", progress: {}, error: null })
   expect(await findOpenRequest(db, "orders")).toBe(id)
-  await updateRequest(db, id, { state: "running", progress: { step: "copying orders", rowsLoaded: 7 } })
+  await updateRequest(db, lease, id, {
+    state: "running",
+    progress: { step: "copying orders", rowsLoaded: 7 },
+  })
   expect(await readRequest(db, id)).toMatchObject({
     state: "running",
     progress: { step: "copying orders", rowsLoaded: 7 },
   })
-  await updateRequest(db, id, { state: "done" })
+  await updateRequest(db, lease, id, { state: "done" })
   expect(await findOpenRequest(db, "orders")).toBeNull()
   expect(await readRequest(db, id)).toMatchObject({ state: "done", progress: { rowsLoaded: 7 } })
 })
@@ -43,9 +53,9 @@ test("a request is open until it is done, with its progress on the row", async (
 test("asking again joins the one that is open, also while it runs", async () => {
   const { id } = await ask()
   expect(await ask()).toEqual({ id, joined: true })
-  await updateRequest(db, id, { state: "running" })
+  await updateRequest(db, lease, id, { state: "running" })
   expect(await ask()).toEqual({ id, joined: true })
-  await updateRequest(db, id, { state: "failed", error: "the source is down" })
+  await updateRequest(db, lease, id, { state: "failed", error: "the source is down" })
   expect(await readRequest(db, id)).toMatchObject({ state: "failed", error: "the source is down" })
   const next = await ask()
   expect(next.joined).toBe(false)
@@ -63,8 +73,21 @@ test("asked by many at once it is one request", async () => {
 
 test("one that a dead holder was running is found again", async () => {
   const { id } = await ask()
-  await updateRequest(db, id, { state: "running" })
+  await updateRequest(db, lease, id, { state: "running" })
   expect(await findOpenRequest(db, "orders")).toBe(id)
+})
+
+test("who has lost the lease says nothing of a request that another one executes", async () => {
+  const { id } = await ask()
+  await updateRequest(db, lease, id, { state: "running" })
+  await db.updateTable("cdc.leases").set({ holder: "another", lease_epoch: 2n }).execute()
+  for (const state of ["failed", "done"] as const) {
+    await expect(updateRequest(db, lease, id, { state })).rejects.toMatchObject({
+      code: "apply-conflict",
+      disposition: "retry",
+    })
+  }
+  expect(await readRequest(db, id)).toMatchObject({ state: "running" })
 })
 
 test("another source's requests are its own", async () => {
