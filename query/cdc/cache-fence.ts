@@ -8,37 +8,24 @@
 //
 // A lease belongs to one cache epoch, which is part of every key and is kept in Postgres. Once an epoch's lease
 // has lapsed that epoch never serves again: the next one is begun by a commit that raises it ("raise-epoch"),
-// and only `announce`, called after that commit, gives it a lease. Until then this is `down`, and Redis may be
-// slow, full, empty, restarted with old data or gone: that costs speed and nothing else.
-//   down -> raised: `fence` took the table over; the caller raises the epoch in its transaction
-//   raised -> serving: `announce` after the commit emptied the table and gave the first lease
-//   serving -> lapsing: a script failed or was late, or the connection broke; the last lease may still be alive
-//   lapsing -> down: it is over. serving -> down at once when Redis itself says that no lease of ours is left
+// and only `announce`, called after that commit, gives it a lease (cache-state.ts has the states). Until then Redis
+// may be slow, full, empty, restarted with old data or gone: that costs speed and nothing else.
 // - A transaction that aborts after `fence` has deleted answers and raised slots for nothing: the next readers
 //   go to the database, and their sets are refused until the position passes the slot. Nothing wrong is served.
 // - A commit with unknown outcome is never announced: the epoch may have been raised or not, and the next
 //   `fence` asks for another one.
-// - Another projector that takes over owns the table from its first `fence` on; scripts of the former owner are
-//   refused from then on. If it cannot reach Redis it waits for as long as the former one may still take itself for
-//   the projector (`succeed`), for `heldForMs` ends that one's lease then.
-// - A process that becomes the projector again begins a new epoch: who projected meanwhile may have done so without
-//   Redis, and answers of before may lie there unfenced.
 // - A Redis restarted with an old dump may show an old lease and old answers: readers compare the run of Redis
 //   named in the lease with the one they are connected to.
-// - What is trusted: clocks run evenly. Redis' clock set back is noticed at the next renewal (a quarter second).
-import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "pino"
 import { samePlace } from "./cache-layout.ts"
+import { type CacheState, delayOf, leaseMs, sleepUntil, succession } from "./cache-state.ts"
 import { createFenceTable, type Served } from "./fence-table.ts"
 import type { Lsn } from "./lsn.ts"
 import { createRedisLink, type RedisSession } from "./redis-session.ts"
 
 export type CacheFence = {
   start(): void
-  /**
-   * To be called whenever this process has become the projector. A former one may take itself for it, and give
-   * leases, for `formerLeftMs` yet.
-   */
+  /** To be called whenever this process has become the projector; the one before may yet think it is for so long. */
   succeed(formerLeftMs: number): void
   /** Ends the lease and waits until it is over; afterwards another projector may write. */
   stop(): Promise<void>
@@ -52,24 +39,13 @@ export type CacheFence = {
   announce(served: Served): void
 }
 
-const leaseMs = 1_000
 const renewIntervalMs = 250
 /** A commit moves the lease's position at most this often. */
 const earlyRenewalMs = 50
 const budgetMs = 150
 /** Beyond this a new epoch costs less than deleting. */
 const mostKeys = 10_000
-/** A former projector's lease may be alive for this long after this one began. */
-const strangersLeaseMs = leaseMs + 100
 const succeedPollMs = 50
-
-type State =
-  | { name: "down"; retryAt: number }
-  | { name: "raised"; session: RedisSession }
-  | { name: "serving"; session: RedisSession; first: Served; since: number }
-  | { name: "lapsing"; until: number; retryAt: number }
-  /** As lapsing, but only leases of another projector may be alive, which taking the table over ends. */
-  | { name: "succeeding"; until: number; retryAt: number }
 
 /** `heldForMs` says how long this process is certainly still the projector; a lease never outlives that. */
 export function createCacheFence(deps: {
@@ -88,7 +64,7 @@ export function createCacheFence(deps: {
     log,
     onLost: (session) => lose(session),
   })
-  let state: State = { name: "succeeding", until: performance.now() + strangersLeaseMs, retryAt: 0 }
+  let state: CacheState = succession(0)
   let served: Served | null = null
   let beginning: Promise<void> | null = null
   let timer: NodeJS.Timeout | null = null
@@ -236,8 +212,7 @@ export function createCacheFence(deps: {
     },
 
     succeed(formerLeftMs) {
-      const until = performance.now() + formerLeftMs + strangersLeaseMs
-      state = { name: "succeeding", until, retryAt: 0 }
+      state = succession(formerLeftMs)
     },
 
     async fence(position, keys) {
@@ -271,11 +246,3 @@ export function createCacheFence(deps: {
     },
   }
 }
-
-const sleepUntil = async (at: number): Promise<void> => {
-  const leftMs = at - performance.now()
-  if (leftMs > 0) await sleep(leftMs)
-}
-
-/** Milliseconds until the table is taken over again after so many failures in a row. */
-const delayOf = (failures: number): number => Math.min(30_000, 1_000 * 2 ** failures)
