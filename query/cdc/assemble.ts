@@ -14,6 +14,7 @@
 // A record that cannot be read accounts for a missing row where it belongs, once nothing else can still come.
 // Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or an
 // undisturbed head whose count still differs when everything, copies included, has been read.
+import { blockedTransaction } from "./blocked.ts"
 import {
   type CommitLogEntry,
   type DataRecord,
@@ -118,7 +119,8 @@ export function createAssembler(start: AssemblerStart) {
 
     /**
      * Releases the next transaction in commit order, or tells what is awaited.
-     * @throws EngineError (halt) when history is proven to be missing.
+     * @throws EngineError (halt) when history is proven to be missing, or when the next transaction cannot be applied;
+     * asked again, it throws again.
      */
     next(): Next {
       passOverBase()
@@ -138,6 +140,7 @@ export function createAssembler(start: AssemblerStart) {
         const isExplained = isCountedAgain(head) || (head.disturbed && mayHoldUnreadable(end, group))
         if (isLoss({ ...head, received }) && !isExplained) throw countMismatch(head, lastEnd)
       } else if (!complete) return { state: "waiting-for-rows", head }
+      if (group?.blockedBy) throw blockedTransaction(group.blockedBy, end)
       unreadable.take(standIns)
       release(end)
       return { state: "released", transaction: toTransaction(end, group), head, unreadable: standIns }

@@ -1,4 +1,5 @@
 // The vocabulary between the steps: what a decoded record of a data topic or of the commit log says.
+import type { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 
 /** A column that the update left alone and Postgres did not send; its value is the one stored before. */
@@ -18,6 +19,8 @@ export const partitionKey = (topic: string, partition: number): string => `${top
 export type Change =
   | { op: "upsert"; table: string; key: readonly Value[]; row: Row }
   | { op: "delete"; table: string; key: readonly Value[] }
+  /** It cannot be applied and must not be passed over: all before its transaction is applied, and nothing after. */
+  | { op: "blocked"; table: string; key: readonly []; error: EngineError }
 
 /** A record of a data topic: one row change of one transaction. */
 export type DataRecord = {

@@ -158,7 +158,7 @@ export async function noteLaterChanges(
     for (const { change, lsn } of records) {
       const table = tables.get(change.table)
       if (!table || !parkedRows.has(rowName(change.table, change.key))) continue
-      const carried = carriedColumns(table, change.op === "delete" ? null : change.row)
+      const carried = carriedColumns(table, change.op === "upsert" ? change.row : null)
       if (carried.length === 0) continue
       const places = Object.fromEntries(carried.map((name) => [name, `${commitLsn}/${lsn}`]))
       await sql`

@@ -1,12 +1,27 @@
 // Step 2 of the flow: from the bytes of a Kafka record to a row change or a commit-log entry. Schemas are fetched
 // once per id and resolved once per (topic, id); after that a record costs some microseconds.
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
-import type avsc from "avsc"
-import { type CommitLogEntry, type DataRecord, type Row, unavailable, type Value } from "./change.ts"
+import {
+  type Change,
+  type CommitLogEntry,
+  type DataRecord,
+  type Row,
+  unavailable,
+  type Value,
+} from "./change.ts"
+import {
+  createEnvelopeReading,
+  type Envelope,
+  type EnvelopeReading,
+  isEnvelopeOf,
+  nameOfSchema,
+} from "./envelope.ts"
 import { classifyError, EngineError } from "./errors.ts"
-import { leanEnvelope, parseAvro } from "./lean-schema.ts"
+import { parseAvro } from "./lean-schema.ts"
 import { type Lsn, parseLsn, toLsn } from "./lsn.ts"
+import { type Marker, readMarker, readTransactionId } from "./marker.ts"
 import type { Column } from "./projection.ts"
+import { emptyKey } from "./schema-fit.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 
 /**
@@ -28,45 +43,36 @@ export type RawRecord = {
 /** A source table as the decoder sees it: the key columns first. */
 export type SourceTable = { name: string; key: readonly Column[]; columns: readonly Column[] }
 
-type Envelope = {
-  before: Record<string, Value> | null
-  after: Record<string, Value> | null
-  source: { lsn: bigint | null; sequence: string | null }
-  transaction: { id: string } | null
-  op: string
-}
-type Marker = {
-  status: string
-  id: string
-  data_collections: { data_collection: string; event_count: bigint }[] | null
-}
 type Decode<Shape> = (bytes: Buffer) => Shape
 
 export type Decoder = ReturnType<typeof createDecoder>
 
 export function createDecoder(fetchSchema: FetchSchema) {
-  const envelopes = new Map<string, Decode<Envelope>>()
+  const readings = new Map<string, EnvelopeReading>()
   const markers = new Map<number, Decode<Marker>>()
 
   return {
     /**
      * @returns the row change, or null for what is none: a tombstone, and a snapshot read (base loads are ours,
-     * Debezium's reads cannot be placed in history exactly).
-     * @throws EngineError (dead-letter) for a record that cannot be read; (halt) for a schema that does not fit the
-     * projections and for a TRUNCATE; (retry) while the registry is down.
+     * Debezium's reads cannot be placed in history exactly). A record whose schema does not fit the projections, and a
+     * TRUNCATE, is a blocked change at its place in history.
+     * @throws EngineError (dead-letter) for a record that cannot be read; (halt) for a schema that is no envelope;
+     * (retry) while the registry is down.
      */
     async decodeData(raw: RawRecord, table: SourceTable): Promise<DataRecord | null> {
       if (raw.value === null) return null
       const frame = readFrame(raw, raw.value)
-      const cacheKey = `${raw.topic}#${frame.schemaId}`
-      let decode = envelopes.get(cacheKey)
-      if (!decode) {
-        decode = await prepareEnvelope(raw, frame.schemaId, table)
-        envelopes.set(cacheKey, decode)
+      const keySchemaId = raw.key && readFrame(raw, raw.key).schemaId
+      const cacheKey = `${raw.topic}#${frame.schemaId}#${keySchemaId}`
+      let reading = readings.get(cacheKey)
+      if (!reading) {
+        reading = await prepareReading(raw, frame.schemaId, keySchemaId, table)
+        readings.set(cacheKey, reading)
       }
+      const { decode } = reading
       const envelope = guarded(raw, () => decode(frame.payload))
       if (envelope.op === "r") return null
-      return toDataRecord(raw, envelope, table)
+      return toDataRecord(raw, envelope, table, reading)
     },
 
     /** The row's key in the table's order; null when the record's key cannot be read. @throws EngineError (retry). */
@@ -95,7 +101,7 @@ export function createDecoder(fetchSchema: FetchSchema) {
         }
         const { payload } = frame
         const read = decode
-        return guarded(raw, () => toEntry(raw, read(payload)))
+        return guarded(raw, () => readMarker(raw.offset, read(payload)))
       } catch (error) {
         if (error instanceof EngineError && error.disposition === "dead-letter") throw unreadableLog(error)
         throw error
@@ -103,19 +109,18 @@ export function createDecoder(fetchSchema: FetchSchema) {
     },
   }
 
-  async function prepareEnvelope(
+  async function prepareReading(
     raw: RawRecord,
     schemaId: number,
+    keySchemaId: number | null,
     table: SourceTable,
-  ): Promise<Decode<Envelope>> {
-    const writerSchema = JSON.parse(await fetchSchema(schemaId))
-    if (!isEnvelopeOf(writerSchema, table.name)) {
-      throw undecodable(raw, `schema ${schemaId} (${nameOfSchema(writerSchema)}) is not one of its table`)
+  ): Promise<EnvelopeReading> {
+    const writer = JSON.parse(await fetchSchema(schemaId))
+    if (!isEnvelopeOf(writer, table.name)) {
+      throw undecodable(raw, `schema ${schemaId} (${nameOfSchema(writer)}) is not one of its table`)
     }
-    const writer = parseAvro(writerSchema)
-    const reader = parseAvro(leanEnvelope(writerSchema, table.name, [...table.key, ...table.columns]))
-    const resolver: avsc.Resolver = reader.createResolver(writer)
-    return (bytes) => reader.fromBuffer(bytes, resolver, true)
+    const key = keySchemaId === null ? null : JSON.parse(await fetchSchema(keySchemaId))
+    return createEnvelopeReading(table, { schemaId, writer, key })
   }
 }
 
@@ -125,16 +130,6 @@ function readFrame(raw: RawRecord, bytes: Buffer | null): { schemaId: number; pa
     throw undecodable(raw, "it is not in the registry's wire format")
   }
   return { schemaId: bytes.readInt32BE(1), payload: bytes.subarray(5) }
-}
-
-/** Debezium names a table's envelope `<prefix>.<schema>.<table>.Envelope`, with what Avro forbids as `_`. */
-function isEnvelopeOf(schema: unknown, table: string): boolean {
-  return nameOfSchema(schema).endsWith(`.${table.replaceAll(/[^A-Za-z0-9_]/g, "_")}.Envelope`)
-}
-
-function nameOfSchema(schema: unknown): string {
-  if (typeof schema !== "object" || schema === null || !("name" in schema)) return JSON.stringify(schema)
-  return "namespace" in schema ? [schema.namespace, schema.name].join(".") : String(schema.name)
 }
 
 function readKey(key: unknown, table: SourceTable): readonly Value[] | null {
@@ -149,29 +144,42 @@ function readKey(key: unknown, table: SourceTable): readonly Value[] | null {
   return parts
 }
 
-function toDataRecord(raw: RawRecord, envelope: Envelope, table: SourceTable): DataRecord {
+function toDataRecord(
+  raw: RawRecord,
+  envelope: Envelope,
+  table: SourceTable,
+  reading: EnvelopeReading,
+): DataRecord {
   const { source, transaction } = envelope
-  if (envelope.op === "t") throw truncated(raw, table.name)
-  if (!transaction || source.lsn === null || source.sequence === null || !raw.key) {
+  if (!transaction || source.lsn === null || source.sequence === null) {
     throw undecodable(raw, "it belongs to no transaction (is provide.transaction.metadata on?)")
   }
   return {
     origin: { topic: raw.topic, partition: raw.partition, offset: raw.offset },
     runId: raw.headers["__debezium.context.runId"]?.toString() ?? "",
-    identity: `${table.name}|${envelope.op}|${source.lsn}|${raw.key.toString("latin1")}`,
+    identity: `${table.name}|${envelope.op}|${source.lsn}|${raw.key?.toString("latin1") ?? ""}`,
     xid: guarded(raw, () => readTransactionId(transaction.id).xid),
     lsn: toLsn(source.lsn),
     previousCommitLsn: guarded(raw, () => readPreviousCommitLsn(source.sequence ?? "")),
     bytes: raw.value?.length ?? 0,
-    change: toChange(raw, envelope, table),
+    change: toChange(raw, envelope, table, reading),
   }
 }
 
-function toChange(raw: RawRecord, envelope: Envelope, table: SourceTable): DataRecord["change"] {
+function toChange(
+  raw: RawRecord,
+  envelope: Envelope,
+  table: SourceTable,
+  { misfit, schemaId }: EnvelopeReading,
+): Change {
+  if (envelope.op === "t") return blocked(table, truncated(raw, table.name))
+  if (misfit) return blocked(table, misfit)
   if (envelope.op === "d") {
     const before = envelope.before
     if (!before) throw undecodable(raw, "it is a delete without the row's key")
-    return { op: "delete", table: table.name, key: table.key.map((column) => before[column.name] ?? null) }
+    const key = table.key.map((column) => before[column.name] ?? null)
+    if (key.every(isZero)) return blocked(table, emptyKey(table.name, schemaId))
+    return { op: "delete", table: table.name, key }
   }
   const after = envelope.after
   if (!after || (envelope.op !== "c" && envelope.op !== "u")) {
@@ -188,30 +196,21 @@ function toChange(raw: RawRecord, envelope: Envelope, table: SourceTable): DataR
   return { op: "upsert", table: table.name, key, row }
 }
 
+const blocked = ({ name }: SourceTable, error: EngineError): Change => ({
+  op: "blocked",
+  table: name,
+  key: [],
+  error,
+})
+
+const isZero = (value: Value): boolean => value === null || value === "" || value === 0 || value === 0n
+
 /** `source.sequence` is a JSON text: `["previousCommitLsn","lsn"]`, the first of them null on a new slot. */
 function readPreviousCommitLsn(sequence: string): Lsn | null {
   const match = /^\["(\d+)",/.exec(sequence)
   if (match?.[1]) return parseLsn(match[1])
   if (sequence.startsWith("[null,")) return null
   throw new SyntaxError(`source.sequence is ${sequence}`)
-}
-
-/** `xid:lsn`; the LSN is the record's own, and that of an END is the commit LSN. */
-function readTransactionId(id: string): { xid: string; lsn: string } {
-  const [xid, lsn] = id.split(":")
-  if (!xid || !lsn) throw new SyntaxError(`transaction id is ${id}`)
-  return { xid, lsn }
-}
-
-function toEntry(raw: RawRecord, marker: Marker): CommitLogEntry {
-  const { xid, lsn } = readTransactionId(marker.id)
-  if (marker.status === "BEGIN") return { status: "BEGIN", offset: raw.offset, xid }
-  if (marker.status !== "END") throw new SyntaxError(`status is ${marker.status}`)
-  const counts = new Map<string, number>()
-  for (const { data_collection, event_count } of marker.data_collections ?? []) {
-    counts.set(data_collection, Number(event_count))
-  }
-  return { status: "END", offset: raw.offset, xid, commitLsn: parseLsn(lsn), counts }
 }
 
 function guarded<Result>(raw: RawRecord, read: () => Result): Result {

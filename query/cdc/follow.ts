@@ -239,13 +239,18 @@ export function createFollower(deps: FollowerDeps): Follower {
   function releaseBatch({ assembler }: Session): Released {
     const transactions: Transaction[] = []
     const placements: Placement[] = []
-    for (let rows = 0; rows < batchRows; rows += transactions.at(-1)?.records.length ?? 0) {
-      const next = assembler.next()
-      patience.note(next)
-      if (next.state !== "released") break
-      const { commitLsn } = next.transaction
-      transactions.push(next.transaction)
-      placements.push(...next.unreadable.map(({ origin }) => ({ origin, commitLsn })))
+    try {
+      for (let rows = 0; rows < batchRows; rows += transactions.at(-1)?.records.length ?? 0) {
+        const next = assembler.next()
+        patience.note(next)
+        if (next.state !== "released") break
+        const { commitLsn } = next.transaction
+        transactions.push(next.transaction)
+        placements.push(...next.unreadable.map(({ origin }) => ({ origin, commitLsn })))
+      }
+    } catch (error) {
+      // What comes before the fault is whole: it is applied first, and the next look meets the fault again.
+      if (transactions.length === 0) throw error
     }
     placements.push(...assembler.takeSettled().map((origin) => ({ origin, commitLsn: null })))
     return { transactions, placements }

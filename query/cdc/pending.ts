@@ -1,6 +1,7 @@
 // Part of step 3 (assemble): row changes whose transaction is not released yet, grouped by the commit LSN of the
 // transaction before their own. Groups are kept in the order of history, so that nothing here grows with how far
 // the topics have been read ahead of the commit log.
+import type { Blocked } from "./blocked.ts"
 import { type DataRecord, partitionKey } from "./change.ts"
 import type { Lsn } from "./lsn.ts"
 
@@ -13,6 +14,8 @@ export type Group = {
   /** Lowest offset of any copy, by `topic/partition`: where a restart must read from. */
   lowestOffsets: Map<string, bigint>
   bytes: number
+  /** What stops before this transaction; null when nothing does. */
+  blockedBy: Blocked | null
 }
 
 export function createPendingRows() {
@@ -39,6 +42,9 @@ export function createPendingRows() {
       }
       if (group.records.has(record.identity)) return
       group.records.set(record.identity, record)
+      if (record.change.op === "blocked") {
+        group.blockedBy ??= { error: record.change.error, origin: record.origin }
+      }
       group.bytes += record.bytes
       bytes += record.bytes
     },
@@ -77,6 +83,7 @@ export function createPendingRows() {
       runIds: new Set(),
       lowestOffsets: new Map(),
       bytes: 0,
+      blockedBy: null,
     }
     groups.set(previousCommitLsn, group)
     if (previousCommitLsn !== null) predecessors.splice(placeOf(previousCommitLsn), 0, previousCommitLsn)

@@ -267,6 +267,42 @@ test("the released transaction names the offset of its END, where a restart read
   expect(under.next()).toMatchObject({ transaction: { xid: "1", commitLsn: 200n, endOffset: 8n } })
 })
 
+describe("a change that cannot be applied", () => {
+  const error = new EngineError("incompatible-schema", "it does not fit")
+  const blocked = (record: DataRecord): DataRecord => ({
+    ...record,
+    change: { op: "blocked", table: "t", key: [], error },
+  })
+
+  test("stops before its transaction, and only when all before it has left", () => {
+    const under = assembler()
+    const steps = [begin(1), end(1, 200, 1), begin(2), blocked(row(2, 210)), end(2, 300, 1)]
+    expect(play(steps, under)).toEqual(["1 has 0 of 1"])
+    under.addRecord(row(1, 110))
+    expect(under.next()).toMatchObject({ state: "released", transaction: { xid: "1" } })
+    const place = { topic: "p.public.t", partition: 0, offset: "210", xid: "2", commitLsn: "0/12C" }
+    for (const _ of [1, 2]) {
+      expect(() => under.next()).toThrow(
+        expect.objectContaining({ code: error.code, message: error.message, detail: place }),
+      )
+    }
+    expect(under.lastEnd()).toBe(200n)
+  })
+
+  test("is awaited like any other until its transaction is whole", () => {
+    const steps = [begin(1), blocked(row(1, 110)), end(1, 200, 2)]
+    const under = assembler()
+    expect(play(steps, under)).toEqual(["1 has 1 of 2"])
+    under.addRecord(row(1, 120))
+    expect(() => under.next()).toThrow(error.message)
+  })
+
+  test("is passed over when the base holds its transaction", () => {
+    const steps = [begin(1), blocked(row(1, 110)), end(1, 200, 1), begin(2), row(2, 210), end(2, 300, 1)]
+    expect(play(steps, assembler(250))).toEqual(["2@300[210]", "idle"])
+  })
+})
+
 describe("the base", () => {
   test("holds transactions up to C: their ENDs are passed over, with rows or without", () => {
     const steps = [end(1, 200, 3), row(2, 210), end(2, 300, 1), begin(3), row(3, 310), end(3, 400, 1)]

@@ -6,16 +6,6 @@ import { createDecoder, type RawRecord, type SourceTable } from "../../../query/
 import { EngineError } from "../../../query/cdc/errors.ts"
 import { heartbeatTable } from "../../../query/cdc/heartbeat.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
-import {
-  bigint,
-  boolean,
-  type Column,
-  integer,
-  jsonb,
-  longText,
-  text,
-  timestamptz,
-} from "../../../query/cdc/projection.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 
@@ -164,41 +154,6 @@ test("the commit log: a BEGIN, and an END with its counts by table", async () =>
   expect(begins).toBe(entries.length / 2)
 })
 
-describe("a table that changed", () => {
-  const { key, columns } = tableNamed("orders")
-  const withColumns = (more: readonly Column[]): SourceTable => ({ name: "orders", key, columns: more })
-
-  test("may have columns that nobody reads", async () => {
-    const record = await decoder.decodeData(first("orders"), withColumns([longText("note")]))
-    expect(record?.change).toEqual({
-      op: "upsert",
-      table: "orders",
-      key: ["o1"],
-      row: ["o1", expect.stringMatching(/^[0-9a-f]+$/)],
-    })
-  })
-
-  const misfits: { name: string; column: Column }[] = [
-    { name: "a column is missing", column: text("colour") },
-    { name: "text is read as a number", column: bigint("status") },
-    { name: "a bigint is read as an integer", column: integer("total_minor") },
-    { name: "a bigint is read as text", column: text("total_minor") },
-    { name: "JSON is read as text", column: longText("shipping_address") },
-    { name: "text is read as JSON", column: jsonb("note") },
-    { name: "a timestamp is read as text", column: text("created_at") },
-    { name: "text is read as a timestamp", column: timestamptz("status") },
-    { name: "an integer is read as a boolean", column: boolean("version") },
-  ]
-
-  test.each(misfits)("halts when $name", async ({ column }) => {
-    const fresh = createDecoder(fetchSchema)
-    const failure = await failureOf(fresh.decodeData(first("orders"), withColumns([...columns, column])))
-    expect(failure).toMatchObject({ code: "incompatible-schema", disposition: "halt" })
-    expect(failure.message).toContain(`table orders`)
-    expect(failure.message).toContain(`column ${column.name}`)
-  })
-})
-
 describe("a record that cannot be read is bad and names its place", () => {
   const raw = first("orders")
   const place = `ecommerce.public.orders[${raw.partition}]@${raw.offset}`
@@ -262,12 +217,6 @@ describe("a record that cannot be read is bad and names its place", () => {
   ])("$name", async ({ change }) => {
     const failure = await failureOf(decoder.decodeData(await rewrite(raw, change), tableNamed("orders")))
     expect(failure).toMatchObject({ code: "undecodable-record", disposition: "dead-letter" })
-  })
-
-  test("a TRUNCATE halts as what it is", async () => {
-    const truncate = await rewrite(raw, { op: "t", before: null, after: null })
-    const failure = await failureOf(decoder.decodeData({ ...truncate, key: null }, tableNamed("orders")))
-    expect(failure).toMatchObject({ code: "truncate", disposition: "halt" })
   })
 })
 
