@@ -1,6 +1,6 @@
 // Every command runs through here: one SQL transaction around the command's work and, if the request is keyed,
 // around its stored answer; then the consistency token, which needs the commit behind it.
-import { ExponentialBackoff, handleWhen, retry } from "cockatiel"
+import { ExponentialBackoff, handleWhen, retry, TimeoutStrategy, timeout, wrap } from "cockatiel"
 import type { Kysely, Transaction } from "kysely"
 import type { Logger } from "pino"
 import type { CommandDatabase } from "../db/command-schema.ts"
@@ -45,6 +45,9 @@ class RollBack extends Error {
 
 type Committed = Done & { replayed: boolean }
 
+/** The command is done then; its answer must not wait for long to say where. */
+const tokenLimitMs = 3_000
+
 /** Throws what `isUnavailable` recognises if the database cannot serve, `OutcomeUnknown`, or a fault of ours. */
 export function createExecute(options: {
   db: Kysely<CommandDatabase>
@@ -57,10 +60,13 @@ export function createExecute(options: {
     maxAttempts: 5,
     backoff: new ExponentialBackoff({ initialDelay: 10, maxDelay: 500 }), // jittered by default
   })
-  const tokenAgain = retry(handleWhen(isUnavailable), {
-    maxAttempts: 3,
-    backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 200 }),
-  })
+  const tokenAgain = wrap(
+    timeout(tokenLimitMs, TimeoutStrategy.Aggressive),
+    retry(handleWhen(isUnavailable), {
+      maxAttempts: 3,
+      backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 200 }),
+    }),
+  )
 
   return async (request, work) => {
     let committed: Committed

@@ -6,4 +6,10 @@ const service = await start(loadConfig()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)
 })
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void service.stop())
+/** A database that takes a goodbye and never answers it must not keep the process. */
+const stopLimitMs = 25_000
+function stop(): void {
+  setTimeout(() => process.exit(1), stopLimitMs).unref()
+  void service.stop()
+}
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, stop)

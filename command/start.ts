@@ -20,7 +20,10 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     url: config.databaseUrl,
     applicationName: "lockstep-command",
     maxConnections: config.maxConnections,
-    statementTimeoutMs: 10_000,
+    // A command takes milliseconds. What takes seconds waits for a lock or for a server that is not there.
+    statementTimeoutMs: 5_000,
+    answerLimitMs: 7_000,
+    idleTransactionLimitMs: 10_000,
     onIdleError: (error) => logger.warn({ err: error }, "a database connection was lost"),
   })
   const db = createDatabase<CommandDatabase>(pool)

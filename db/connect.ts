@@ -2,6 +2,7 @@
 // listener on the pool (without one a dropped idle connection kills the process), and time limits.
 import { Kysely, PostgresDialect } from "kysely"
 import pg from "pg"
+import { limitAnswers, type Sockets } from "./half-open.ts"
 
 const exactTypes: pg.CustomTypesConfig = {
   getTypeParser(oid: number, format?: "text" | "binary") {
@@ -17,6 +18,15 @@ export type ConnectionOptions = {
   maxConnections?: number
   /** A statement running longer is cancelled by the server; 0 means no limit. */
   statementTimeoutMs?: number
+  /**
+   * A statement that has no answer after so long breaks its connection. Longer than `statementTimeoutMs`: a server
+   * that is there says so itself. Absent where statements may take any time.
+   */
+  answerLimitMs?: number
+  /** A transaction that rests for longer is ended by the server: its locks must not outlive a process that is gone. */
+  idleTransactionLimitMs?: number
+  /** Where the pool's sockets come from, for whoever must be able to break them. */
+  sockets?: Sockets
   /** Keep idle connections for ever: as long as the process lives, others see it connected. */
   keepIdle?: boolean
   /** Called for errors of idle connections; the pool replaces them by itself. */
@@ -32,7 +42,10 @@ export function createPool(options: ConnectionOptions): pg.Pool {
   })
   pool.on("error", (error) => options.onIdleError?.(error))
   // The pool listens only while a connection is idle; one that breaks in use must not end the process either.
-  pool.on("connect", (client) => client.on("error", () => undefined))
+  pool.on("connect", (client) => {
+    client.on("error", () => undefined)
+    if (options.answerLimitMs && client instanceof pg.Client) limitAnswers(client, options.answerLimitMs)
+  })
   return pool
 }
 
@@ -43,8 +56,12 @@ export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
     application_name: options.applicationName,
     types: exactTypes,
     statement_timeout: options.statementTimeoutMs ?? 0,
+    idle_in_transaction_session_timeout: options.idleTransactionLimitMs ?? 0,
     connectionTimeoutMillis: 5_000,
+    // An idle connection whose other end is gone is noticed within half a minute, and no firewall forgets it.
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    ...(options.sockets ? { stream: options.sockets.open } : {}),
   }
 }
 

@@ -18,18 +18,28 @@ const timeoutMs = 2_000
 export function createDependencyChecks(deps: DependencyUrls): () => Promise<Record<string, Check>> {
   let askedAt = Number.NEGATIVE_INFINITY
   let checks: Promise<Record<string, Check>> = Promise.resolve({})
+  let askingKafka: Promise<unknown> | null = null
+
   return () => {
     if (performance.now() - askedAt > keptMs) {
       askedAt = performance.now()
-      checks = askAll(deps)
+      checks = askAll(deps, askKafka)
     }
     return checks
   }
+
+  /** A question takes as long as the client tries; another one is asked when it has ended. */
+  async function askKafka(): Promise<void> {
+    askingKafka ??= deps.kafka.offsetRanges([deps.commitLogTopic]).finally(() => {
+      askingKafka = null
+    })
+    await askingKafka
+  }
 }
 
-async function askAll(deps: DependencyUrls): Promise<Record<string, Check>> {
+async function askAll(deps: DependencyUrls, askKafka: () => Promise<void>): Promise<Record<string, Check>> {
   const [kafka, schemaRegistry, connect] = await Promise.all([
-    ask("Kafka", async () => void (await deps.kafka.offsetRanges([deps.commitLogTopic]))),
+    ask("Kafka", askKafka),
     ask("The schema registry", () => get(new URL("/apis/ccompat/v7/schemas/types", deps.registryUrl))),
     askConnector(deps),
   ])

@@ -6,7 +6,10 @@ const service = await start(loadConfig()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)
 })
+/** A server that takes a goodbye and never answers it must not keep the process. What it has is left as a kill leaves it. */
+const stopLimitMs = 25_000
 const stop = async (): Promise<void> => {
+  setTimeout(() => process.exit(1), stopLimitMs).unref()
   await service.stop()
   // The Kafka client may leave a connection open when it is stopped while it joins; that must not keep the process.
   process.exit(0)

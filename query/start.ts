@@ -4,6 +4,7 @@
 import { randomUUID } from "node:crypto"
 import { pino } from "pino"
 import { clientConfig, createDatabase, createPool } from "../db/connect.ts"
+import { createSockets } from "../db/half-open.ts"
 import type { QueryDatabase } from "../db/query-schema.ts"
 import { createCacheFence } from "./cdc/cache-fence.ts"
 import { createKafkaAccess } from "./cdc/kafka.ts"
@@ -20,18 +21,23 @@ import { type HttpServer, listen } from "./http/server.ts"
 import { orderProjections } from "./orders/projections.ts"
 
 const stopTimeoutMs = 10_000
+const goodbyeMs = 1_000
 
 /** Resolves when the port is open. `stop` ends requests in flight, then the projector, and lets its lease go. */
 export async function start(config: Config): Promise<{ url: string; stop: () => Promise<void> }> {
   const log = pino({ level: config.logLevel, base: { service: "query" } })
   const holder = randomUUID()
-  const projectorPool = createPool({
+  const onIdleError = (error: Error) => log.warn({ reason: error.message }, "a database connection was lost")
+  const projectorConnection = {
     url: config.projectorDatabaseUrl,
     applicationName: projectorConnectionName(holder),
-    maxConnections: 5,
     keepIdle: true,
-    onIdleError: (error) => log.warn({ err: error }, "a database connection was lost"),
-  })
+    onIdleError,
+  }
+  const sockets = createSockets()
+  const leasePool = createPool({ ...projectorConnection, maxConnections: 3, answerLimitMs: 10_000, sockets })
+  const workSockets = createSockets()
+  const workPool = createPool({ ...projectorConnection, maxConnections: 3, sockets: workSockets })
   const kafka = createKafkaAccess({ brokers: config.kafkaBrokers, clientId: `lockstep-query-${holder}`, log })
   const cacheFence = createCacheFence({
     redisUrl: config.redisUrl,
@@ -42,8 +48,9 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
   const projector = createProjector({
     source: config.sourceName,
     holder,
-    db: createDatabase<QueryDatabase>(projectorPool),
-    pool: projectorPool,
+    db: createDatabase<QueryDatabase>(leasePool),
+    pool: workPool,
+    breakConnections: () => workSockets.breakAll("the lease was lost"),
     sourceUrl: config.sourceDatabaseUrl,
     topicPrefix: config.topicPrefix,
     projections: orderProjections,
@@ -60,11 +67,17 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     applicationName: "lockstep-reader",
     maxConnections: config.readerMaxConnections,
     statementTimeoutMs: 10_000,
-    onIdleError: (error) => log.warn({ err: error }, "a database connection was lost"),
+    answerLimitMs: 12_000,
+    sockets,
+    onIdleError,
   })
   const positions = createPositionSignal({
     source: config.sourceName,
-    listen: clientConfig({ url: config.readerDatabaseUrl, applicationName: "lockstep-position" }),
+    listen: clientConfig({
+      url: config.readerDatabaseUrl,
+      applicationName: "lockstep-position",
+      sockets,
+    }),
     pool: readerPool,
     log,
   })
@@ -89,7 +102,12 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     await projector.stop()
     await cacheFence.stop()
     cache.stop()
-    await Promise.all([kafka.close(), projectorPool.end(), readerPool.end()])
+    // A goodbye that is not answered is not waited for.
+    setTimeout(() => {
+      sockets.breakAll("the service stops")
+      workSockets.breakAll("the service stops")
+    }, goodbyeMs).unref()
+    await Promise.all([kafka.close(), leasePool.end(), workPool.end(), readerPool.end()])
   }
   let server: HttpServer
   try {

@@ -113,5 +113,6 @@ function refusedBy(sqlState: string, message: string, cause: unknown): EngineErr
 
 function sqlStateOf(error: unknown): string | null {
   if (typeof error !== "object" || error === null || !("code" in error)) return null
-  return typeof error.code === "string" && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : null
+  // No class begins with E; names of system errors do, and EPIPE is five letters long.
+  return typeof error.code === "string" && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(error.code) ? error.code : null
 }

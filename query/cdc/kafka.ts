@@ -3,6 +3,7 @@
 // that a partition was taken away, and restarts for ever. So readers hand everything to the follower, which keeps
 // the expected offset of each partition, and a crash of the client ends the reader.
 import { randomUUID } from "node:crypto"
+import { setTimeout as sleep } from "node:timers/promises"
 import kafkajs from "kafkajs"
 import type { Logger } from "pino"
 import { type Origin, partitionKey } from "./change.ts"
@@ -36,6 +37,7 @@ export type KafkaAccess = ReturnType<typeof createKafkaAccess>
 const longPollMs = 100
 /** Reading some records again may take this long. */
 const readAgainMs = 30_000
+const goodbyeMs = 3_000
 
 /** Topic and partition of a `topic/partition` key. */
 export function splitPartitionKey(key: string): [topic: string, partition: number] {
@@ -49,6 +51,9 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     clientId: options.clientId,
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => options.log.debug({ kafka: entry.log }, entry.log.message),
+    connectionTimeout: 3_000,
+    // A broker that takes requests and answers none is left for a new connection after this.
+    requestTimeout: 10_000,
     retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 5 },
   })
   const admin = kafka.admin()
@@ -112,7 +117,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
       seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
       pause: (topic, partition) => consumer.pause([{ topic, partitions: [partition] }]),
       resume: (topic, partition) => consumer.resume([{ topic, partitions: [partition] }]),
-      stop: () => consumer.disconnect(),
+      stop: () => goodbye(consumer.disconnect()),
     }
   }
 
@@ -227,13 +232,18 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     readTail,
     readRecords,
     async close(): Promise<void> {
-      await lagMember?.then((consumer) => consumer.disconnect()).catch(() => {})
-      await admin.disconnect()
+      const leaving = lagMember?.then((consumer) => consumer.disconnect())
+      await Promise.all([goodbye(leaving), goodbye(admin.disconnect())])
     },
   }
 }
 
 const placeOf = ({ topic, partition, offset }: Origin): string => `${topic}[${partition}]@${offset}`
+
+/** A broker that does not answer is left without its answer; the client goes on leaving by itself. */
+async function goodbye(leaving: Promise<void> | undefined): Promise<void> {
+  await Promise.race([leaving?.catch(() => {}), sleep(goodbyeMs, undefined, { ref: false })])
+}
 
 function toRawRecord(topic: string, partition: number, message: kafkajs.KafkaMessage): RawRecord {
   const headers: Record<string, Buffer | undefined> = {}

@@ -6,6 +6,7 @@
 import type { Kysely } from "kysely"
 import type pg from "pg"
 import type { Logger } from "pino"
+import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { loadBase } from "./base-load.ts"
 import type { CacheFence } from "./cache-fence.ts"
@@ -36,9 +37,12 @@ export type ProjectorDeps = {
   source: string
   /** Unique per process. */
   holder: string
-  /** Connections named after the holder, so that a successor can end them. */
+  /** For lease, status and requests, where every statement is short. */
   db: Kysely<QueryDatabase>
+  /** For applying and loading, where one may take any time. Named after the holder, so that a successor can end them. */
   pool: pg.Pool
+  /** Breaks the pool's connections, answered or not: nothing may run on them without the lease. */
+  breakConnections: () => void
   sourceUrl: string
   topicPrefix: string
   projections: Projections
@@ -70,6 +74,7 @@ const retryDelaysMs = { first: 200, longest: 10_000 }
 
 export function createProjector(deps: ProjectorDeps): Projector {
   const { db, source, holder, log } = deps
+  const work = createDatabase<QueryDatabase>(deps.pool)
   const stopping = new AbortController()
   const keeper = createLeaseKeeper({ db, source, holder, log })
   let running: Promise<void> = Promise.resolve()
@@ -77,6 +82,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
   let attempts = 0
   /** A process before this one, or this one, halted, and nothing has been applied since. */
   let stillHalted = false
+  /** Why it began again; kept until something has been applied, for beginning is no sign that the cause is gone. */
+  let retrying: ProjectorStatus | null = null
 
   return {
     start() {
@@ -113,7 +120,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
           { err: error, code: error.code, ...error.detail, delayMs: Math.round(delayMs) },
           "the projector starts over",
         )
-        await report({ state: "retrying", reason: error.message, nextStep: null, detail: error.detail })
+        retrying = { state: "retrying", reason: error.message, nextStep: null, detail: error.detail }
+        await report(retrying)
         await pause(delayMs, stopping.signal)
       }
     }
@@ -131,8 +139,12 @@ export function createProjector(deps: ProjectorDeps): Projector {
   /** Works until the lease is lost, an error ends it or the process stops; then lets the lease go. */
   async function holdLease(lease: Lease, onFollowing: () => void): Promise<void> {
     const held = new AbortController()
+    const ended = new AbortController()
     const signal = AbortSignal.any([held.signal, stopping.signal])
-    const renewing = keeper.keep(lease, signal, () => held.abort())
+    const renewing = keeper.keep(lease, ended.signal, () => {
+      held.abort()
+      deps.breakConnections()
+    })
     const reporting = repeat(statusMs, signal, async () => void (await report(status)))
     const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, source))
     try {
@@ -143,6 +155,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       throw error
     } finally {
       held.abort()
+      ended.abort()
       await Promise.allSettled([renewing, reporting, pruning])
       // Nothing cached may outlive the lease under which it was fenced.
       if (stopping.signal.aborted) await deps.cacheFence.stop()
@@ -198,7 +211,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
   ): Promise<Generation> {
     let reported = 0
     const generation = await loadBase({
-      db,
+      db: work,
       pool: deps.pool,
       sourceUrl: deps.sourceUrl,
       lease,
@@ -239,7 +252,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     attempts++
     const follower = createFollower({
       target: {
-        db,
+        db: work,
         projections: deps.projections,
         ref: live,
         schema: live.schema,
@@ -261,8 +274,12 @@ export function createProjector(deps: ProjectorDeps): Projector {
     const done = new AbortController()
     const until = AbortSignal.any([signal, done.signal])
     const watching = repeat(100, until, async () => {
-      const now = describe(follower, live)
-      if (now.state === "following") onFollowing()
+      const following = describe(follower, live)
+      if (hasApplied(following)) {
+        retrying = null
+        onFollowing()
+      }
+      const now = following.state === "waiting" ? following : (retrying ?? following)
       const changed = now.state !== status.state
       status = now
       if (changed || stillHalted) await report(now)
@@ -325,6 +342,8 @@ function isBeginning({ state, detail }: ProjectorStatus): boolean {
   if (state === "starting") return true
   return (state === "following" || state === "waiting") && detail.transactions === 0
 }
+
+const hasApplied = ({ detail }: ProjectorStatus): boolean => Number(detail.transactions) > 0
 
 function describe(follower: Follower, live: Generation): ProjectorStatus {
   const state = follower.state()

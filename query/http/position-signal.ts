@@ -1,8 +1,10 @@
 // Wakes reads that wait for a position. The projector notifies inside every apply transaction, so the sign comes
 // with the commit; while anybody waits, the position is also polled, so a lost sign costs a tenth of a second.
 // A sign says only "look again": what a read may answer is judged in its own statement.
+import { setTimeout as sleep } from "node:timers/promises"
 import pg from "pg"
 import type { Logger } from "pino"
+import { limitAnswers } from "../../db/half-open.ts"
 
 export type PositionSignal = {
   start(): void
@@ -20,6 +22,11 @@ export type PositionSignal = {
 const channel = "lockstep_position"
 const pollMs = 100
 const reconnectMs = { first: 100, last: 5_000 }
+/** A connection that only listens would not notice that nothing can come any more. */
+const probeMs = 5_000
+const answerLimitMs = 5_000
+/** A server that does not answer a goodbye is not waited for. */
+const goodbyeMs = 500
 
 export function createPositionSignal(options: {
   source: string
@@ -35,6 +42,8 @@ export function createPositionSignal(options: {
   let client: pg.Client | null = null
   let timer: NodeJS.Timeout | null = null
   let poller: NodeJS.Timeout | null = null
+  let prober: NodeJS.Timeout | null = null
+  let listening: pg.Client | null = null
   let failures = 0
   let stopped = false
 
@@ -46,6 +55,7 @@ export function createPositionSignal(options: {
   async function listen(): Promise<void> {
     const next = new pg.Client(options.listen)
     client = next
+    limitAnswers(next, answerLimitMs)
     next.on("notification", ({ payload }) => {
       if (payload === source) sign()
     })
@@ -57,6 +67,7 @@ export function createPositionSignal(options: {
       await next.connect()
       await next.query(`listen ${channel}`)
       failures = 0
+      listening = next
       // Signs given while nobody listened are lost.
       sign()
     } catch (error) {
@@ -69,6 +80,7 @@ export function createPositionSignal(options: {
   function reconnect(lost: pg.Client): void {
     if (client !== lost || stopped) return
     client = null
+    listening = null
     const delay = Math.min(reconnectMs.last, reconnectMs.first * 2 ** failures++)
     timer = setTimeout(() => void listen(), delay).unref()
   }
@@ -105,13 +117,18 @@ export function createPositionSignal(options: {
   }
 
   return {
-    start: () => void listen(),
+    start() {
+      prober = setInterval(() => void listening?.query("select 1").catch(() => {}), probeMs).unref()
+      void listen()
+    },
 
     async stop() {
       stopped = true
       if (timer) clearTimeout(timer)
+      if (prober) clearInterval(prober)
       sign()
-      await client?.end().catch(() => {})
+      const goodbye = client?.end().catch(() => {})
+      await Promise.race([goodbye, sleep(goodbyeMs, undefined, { ref: false })])
     },
 
     count: () => signs,

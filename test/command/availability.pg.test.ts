@@ -5,6 +5,8 @@ import { join } from "node:path"
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { start } from "../../command/start.ts"
+import { createPool } from "../../db/connect.ts"
+import { createRelay } from "../support/relay.ts"
 import { type RunningService, runService } from "./running-service.ts"
 
 let service: RunningService
@@ -49,6 +51,55 @@ describe("a database that cannot be reached", () => {
       await cut.stop()
       proxy.server.close()
     }
+  })
+})
+
+describe("a database that takes everything and answers nothing", () => {
+  it("costs each command a bounded time and 503, and the service goes on as soon as it answers again", async () => {
+    const relay = await createRelay(service.config.databaseUrl)
+    const cut = await start({ ...service.config, databaseUrl: relay.through(service.config.databaseUrl) })
+    try {
+      expect((await post(cut.url)).status).toBe(201)
+      relay.blackHole()
+      const startedAt = performance.now()
+      // More than there are connections: some wait for an answer, some for a connection.
+      const answers = await Promise.all(
+        Array.from({ length: service.config.maxConnections + 5 }, async () => {
+          const answer = await post(cut.url)
+          return { status: answer.status, type: Object(await answer.json()).type }
+        }),
+      )
+      const seconds = (performance.now() - startedAt) / 1_000
+      expect(seconds).toBeLessThan(10)
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
+      for (const { type } of answers) expect(type).toBe("urn:lockstep:problem:database-unavailable")
+      expect((await fetch(`${cut.url}/readyz`)).status).toBe(503)
+      await relay.pass()
+      await expect.poll(async () => (await post(cut.url)).status, { timeout: 2_000 }).toBe(201)
+    } finally {
+      await relay.pass()
+      await cut.stop()
+      await relay.close()
+    }
+  })
+
+  it("leaves no lock behind when it is the service that has gone silent inside a transaction", async () => {
+    const relay = await createRelay(service.config.databaseUrl)
+    const lost = createPool({
+      url: relay.through(service.config.databaseUrl),
+      applicationName: "lost",
+      idleTransactionLimitMs: 500,
+    })
+    const path = await service.createDraft()
+    const id = path.slice("/orders/".length)
+    const client = await lost.connect()
+    await client.query("begin")
+    await client.query("select 1 from orders where id = $1 for update", [id])
+    relay.blackHole()
+    expect((await service.call("POST", `${path}/confirm`)).status).toBe(200)
+    client.release(true)
+    await relay.close()
+    await lost.end()
   })
 })
 

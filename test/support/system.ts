@@ -34,7 +34,11 @@ export type System = {
 /** Starts it, with the demo data loaded and the first generation serving. */
 export async function createSystem(
   base: string,
-  more: { queryEnvironment?: Record<string, string>; nodeArguments?: readonly string[] } = {},
+  more: {
+    /** What is to differ in the query service's environment, from what it would be. */
+    queryEnvironment?: (usual: Readonly<Record<string, string>>) => Record<string, string>
+    nodeArguments?: readonly string[]
+  } = {},
 ): Promise<System> {
   const endpoints = readEndpoints()
   const name = uniqueName(base)
@@ -58,7 +62,7 @@ export async function createSystem(
     LOG_LEVEL: "silent",
   }
   const service = await command.start(loadConfig(commandEnvironment))
-  const queryEnvironment = {
+  const usual = {
     PROJECTOR_DATABASE_URL: reading.urlAs("projector"),
     READER_DATABASE_URL: reading.urlAs("reader"),
     SOURCE_DATABASE_URL: writes.urlAs("base_loader"),
@@ -69,8 +73,8 @@ export async function createSystem(
     TOPIC_PREFIX: name,
     REDIS_URL: endpoints.redisUrl,
     SOURCE_NAME: name,
-    ...more.queryEnvironment,
   }
+  const queryEnvironment: Record<string, string> = { ...usual, ...more.queryEnvironment?.(usual) }
   const query = createServiceProcess("query", queryEnvironment, more.nodeArguments)
   const source = createPool({ url: writes.adminUrl, applicationName: "test" })
   const reads = createPool({ url: reading.adminUrl, applicationName: "test" })

@@ -32,6 +32,7 @@ test.each([
   { thrown: sqlError("XX000"), code: "dependency-down", why: "internal error" },
   { thrown: sqlError("XX001"), code: "refused-statement", why: "data corrupted" },
   { thrown: sqlError("ECONNREFUSED"), code: "dependency-down", why: "no server" },
+  { thrown: sqlError("EPIPE"), code: "dependency-down", why: "a broken pipe" },
   { thrown: new Error("Connection terminated"), code: "dependency-down", why: "a lost connection" },
   { thrown: new Error("anything"), code: "unexpected", why: "an unknown fault" },
   { thrown: "a text", code: "unexpected", why: "what is no error" },
