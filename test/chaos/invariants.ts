@@ -1,6 +1,7 @@
 // The invariants, as SQL over both databases. EQ: the mirrored tables hold exactly the source's rows. SUM: every
 // derived model equals the same sums computed from the write tables.
 import type pg from "pg"
+import type { Projections } from "../../query/cdc/projection.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
 
 /** Rows as text on both sides, with what only one of them has. Both lists are empty when the sides are equal. */
@@ -13,9 +14,10 @@ export async function findDifferences(
   source: pg.Pool,
   reads: pg.Pool,
   schema: string,
+  projections: Projections = orderProjections,
 ): Promise<Difference[]> {
   const differences: Difference[] = []
-  for (const table of orderProjections.tables) {
+  for (const table of projections.tables) {
     const columns = [...table.key, ...table.columns].map((column) => quoted(column.name)).join(", ")
     const rows = (from: string) =>
       `select to_jsonb(r)::text as row from (select ${columns} from ${from}) r order by 1`
@@ -29,7 +31,7 @@ export async function findDifferences(
       ),
     )
   }
-  for (const model of orderProjections.derived) {
+  for (const model of projections.derived) {
     const columns = [
       ...model.groupBy.map(({ name }) => quoted(name)),
       ...model.sums.map((name) => `${quoted(name)}::bigint`),
