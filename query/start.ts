@@ -9,6 +9,7 @@ import type { QueryDatabase } from "../db/query-schema.ts"
 import { createCacheFence } from "./cdc/cache-fence.ts"
 import { createKafkaAccess } from "./cdc/kafka.ts"
 import { projectorConnectionName } from "./cdc/lease.ts"
+import type { Projections } from "./cdc/projection.ts"
 import { createProjector } from "./cdc/projector.ts"
 import { createCommittedLsnFetcher } from "./cdc/proof.ts"
 import { createSchemaFetcher } from "./cdc/schema-registry.ts"
@@ -24,7 +25,10 @@ const stopTimeoutMs = 10_000
 const goodbyeMs = 1_000
 
 /** Resolves when the port is open. `stop` ends requests in flight, then the projector, and lets its lease go. */
-export async function start(config: Config): Promise<{ url: string; stop: () => Promise<void> }> {
+export async function start(
+  config: Config,
+  projections: Projections = orderProjections,
+): Promise<{ url: string; stop: () => Promise<void> }> {
   const log = pino({ level: config.logLevel, base: { service: "query" } })
   const holder = randomUUID()
   const onIdleError = (error: Error) => log.warn({ reason: error.message }, "a database connection was lost")
@@ -53,7 +57,7 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     breakConnections: () => workSockets.breakAll("the lease was lost"),
     sourceUrl: config.sourceDatabaseUrl,
     topicPrefix: config.topicPrefix,
-    projections: orderProjections,
+    projections,
     kafka,
     fetchSchema: createSchemaFetcher(config.schemaRegistryUrl),
     fetchCommittedLsn: createCommittedLsnFetcher(config.connectUrl, config.connectorName),

@@ -6,11 +6,12 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import type { Column, Projections } from "../../query/cdc/projection.ts"
 import { bigint, jsonb, longText } from "../../query/cdc/projection.ts"
+import { loadConfig } from "../../query/config.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
+import { start } from "../../query/start.ts"
 import { createMirrorViews, type Difference, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
-import { startOtherProjector } from "../support/other-projector.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics } from "../support/topics.ts"
@@ -485,6 +486,10 @@ test.each(untold)(
   },
 )
 
+/** A query service of another version, in this process. */
+const deploy = (projections: Projections) =>
+  start(loadConfig({ ...system.queryEnvironment, QUERY_PORT: "0", LOG_LEVEL: "silent" }), projections)
+
 /** The same projections with some columns of a table put in place of others of the same place. */
 function withColumns(version: string, table: string, replace: Record<string, Column>): Projections {
   return {
@@ -501,10 +506,7 @@ function withColumns(version: string, table: string, replace: Record<string, Col
 test("goes on where it stood when a version that does not fit is replaced by one that does", async () => {
   const { generation: before } = await generation()
   await system.query.kill()
-  const broken = startOtherProjector(
-    system,
-    withColumns(orderProjections.version, "orders", { note: jsonb("note") }),
-  )
+  const broken = await deploy(withColumns(orderProjections.version, "orders", { note: jsonb("note") }))
   try {
     await run(touchItem(), touchOrder(), touchItem())
     expect((await halted()).reason).toMatch(/column note is string, not jsonb/)
@@ -536,14 +538,14 @@ test("a deployed version follows a rename, with changes of the old form still on
       table.name === "order_items" ? withQuantity(table, bigint("quantity")) : table,
     ),
   }
-  const projector = startOtherProjector(system, deployed)
+  const service = await deploy(deployed)
   try {
     await waitFor(async () => (await generation()).version === "2", "the version's generation serves", 30_000)
     expect((await generation()).generation).toBeGreaterThan(before)
     await run(`update orders set remark = 'later' where id = '${id}'`, touchItem())
     expect(await differences(deployed)).toEqual([])
   } finally {
-    await projector.stop()
+    await service.stop()
     await run(
       "alter table orders rename column remark to note",
       "alter table order_items alter column quantity type integer",
