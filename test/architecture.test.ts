@@ -103,9 +103,17 @@ describe("packages stay where they belong", () => {
   test("what decides is pure: the aggregate, the assembler and the batch import no package", () => {
     const pure = [
       "command/orders/decide.ts",
-      ...["assemble", "batch", "change", "lsn", "missing-history", "pending"].map(
-        (name) => `query/cdc/${name}.ts`,
-      ),
+      ...[
+        "assemble",
+        "back-pressure",
+        "batch",
+        "change",
+        "chunks",
+        "lsn",
+        "missing-history",
+        "pending",
+        "pending-ends",
+      ].map((name) => `query/cdc/${name}.ts`),
     ]
     const deciding = sources.filter(({ path }) => pure.includes(path))
     expect(deciding).toHaveLength(pure.length)

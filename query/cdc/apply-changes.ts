@@ -31,8 +31,19 @@ export async function applyChanges(
   target: ChangesTarget,
   batch: Batch,
 ): Promise<Changed> {
-  const tables = tablesByName(target.projections)
   const touched = await contributionsOf(trx, target, batch)
+  const changed = await writeRows(trx, target, batch)
+  await derive(trx, target, touched, changed.cacheKeys)
+  return changed
+}
+
+/** The mirrored tables alone: the caller brings the derived models in line, in the same transaction. */
+export async function writeRows(
+  trx: Transaction<QueryDatabase>,
+  target: ChangesTarget,
+  batch: Batch,
+): Promise<Changed> {
+  const tables = tablesByName(target.projections)
   let rows = 0
   let written = 0
   for (const [name, changed] of batch) {
@@ -42,7 +53,6 @@ export async function applyChanges(
     written += await upsertRows(trx, target.schema, table, target.epoch, [...changed.values()])
   }
   const cacheKeys = new Set<string>()
-  await derive(trx, target, touched, cacheKeys)
   for (const [table, changed] of batch) {
     const keys = [...changed.values()].map(({ key }) => key)
     await addCacheKeys(trx, target, table, keys, cacheKeys)

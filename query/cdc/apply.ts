@@ -6,7 +6,6 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { applyChanges, tablesByName } from "./apply-changes.ts"
 import { foldTransactions } from "./batch.ts"
 import type { CacheFence } from "./cache-fence.ts"
-import { addCacheKeys } from "./cache-keys.ts"
 import type { Transaction } from "./change.ts"
 import { noteLaterChanges, type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
 import { EngineError } from "./errors.ts"
@@ -42,33 +41,22 @@ export const positionChannel = "lockstep_position"
 /** @throws EngineError or a Postgres error; whatever it is, nothing of the step is stored, or all of it. */
 export async function applyTransactions(target: ApplyTarget, step: ApplyStep): Promise<Applied> {
   const batch = foldTransactions(step.transactions, tablesByName(target.projections))
+  const changes = step.transactions.reduce((sum, { records }) => sum + records.length, 0)
   return await target.db.transaction().execute(async (trx) => {
     // First, because it locks the row that a zombie would need too.
-    await advanceProgress(trx, target.ref, { ...step, leaseEpoch: target.leaseEpoch })
+    await advanceProgress(trx, target.ref, { ...step, changes, leaseEpoch: target.leaseEpoch })
     const { rows, written, cacheKeys } = await applyChanges(trx, target, batch)
-    const stale = step.parking ? await parkWith(trx, target, step, step.parking, cacheKeys) : cacheKeys
+    if (step.parking) {
+      const tables = tablesByName(target.projections)
+      await park(trx, target.ref, step.parking)
+      await noteLaterChanges(trx, target.ref, tables, step.transactions, parkedRowsAfter(step.parking))
+    }
+    // Answers that lack a parked change say so, and cached ones do not: there may be many of them.
+    const stale = step.parking && step.parking.changes.length > 0 ? "all" : cacheKeys
     const position = step.transactions.at(-1)?.commitLsn ?? step.expected
     const cacheEpoch = await fenceCache(trx, target, position, stale)
     return { rows, stale: rows - written, cacheEpoch }
   })
-}
-
-/** @returns the cached answers that are stale now: all of them when it is not known which row a parked change was of. */
-async function parkWith(
-  trx: Transaction_<QueryDatabase>,
-  target: ApplyTarget,
-  step: ApplyStep,
-  parking: Parking,
-  cacheKeys: Set<string>,
-): Promise<Set<string> | "all"> {
-  const tables = tablesByName(target.projections)
-  await park(trx, target.ref, parking)
-  await noteLaterChanges(trx, target.ref, tables, step.transactions, parkedRowsAfter(parking))
-  for (const { table, key } of parking.changes) {
-    if (!key) return "all"
-    await addCacheKeys(trx, target, table, [key], cacheKeys)
-  }
-  return cacheKeys
 }
 
 /** Last before the commit: from here on no cached answer older than this step is served. Wakes waiting readers. */

@@ -18,39 +18,17 @@ import { blockedTransaction } from "./blocked.ts"
 import {
   type CommitLogEntry,
   type DataRecord,
+  type EndedTransaction,
   type Origin,
   partitionKey,
   type Transaction,
 } from "./change.ts"
-import { formatLsn, type Lsn } from "./lsn.ts"
-import { brokenChain, countMismatch } from "./missing-history.ts"
-import { createPendingRows, type Group } from "./pending.ts"
+import { type Head, isLoss, type Next, type StagedHead } from "./head.ts"
+import type { Lsn } from "./lsn.ts"
+import { assertChain, countMismatch } from "./missing-history.ts"
+import { countByTable, countReceived, createPendingRows, type Group, sortAsMade } from "./pending.ts"
+import { createPendingEnds, type End } from "./pending-ends.ts"
 import { createUnreadableRecords, type UnreadableRecord } from "./unreadable.ts"
-
-export type End = Extract<CommitLogEntry, { status: "END" }>
-
-export type Head = {
-  xid: string
-  commitLsn: Lsn
-  expected: number
-  received: number
-  /** A crash of the connector lies inside it: its count says nothing. */
-  disturbed: boolean
-  /** Its count tells whether it is whole: no crash lies inside it, and it has rows to read. */
-  isCounted: boolean
-  /** What is here cannot tell whether it is whole: ask for the proof at once. */
-  needsProof: boolean
-}
-
-export type Next =
-  /** `unreadable`: records that stand for the rows that it lacks. */
-  | { state: "released"; transaction: Transaction; head: Head; unreadable: readonly UnreadableRecord[] }
-  /** Nothing is pending: the read side is at the end of the log. */
-  | { state: "idle" }
-  /** Rows are here, their END is not. */
-  | { state: "waiting-for-end"; rows: number }
-  /** The END is here; rows are missing, or only a proof can tell whether any are. */
-  | { state: "waiting-for-rows"; head: Head }
 
 export type AssemblerStart = {
   /** Commit LSN of the last END applied. */
@@ -59,6 +37,8 @@ export type AssemblerStart = {
   baseLsn: Lsn
   /** Source tables that are read, as the commit log names them (schema and name). */
   tables: ReadonlySet<string>
+  /** A head whose records take more memory than this is staged. */
+  stageBeyondBytes?: number
 }
 
 export type Assembler = ReturnType<typeof createAssembler>
@@ -68,43 +48,34 @@ export function createAssembler(start: AssemblerStart) {
   let rowsProvenUpTo: Lsn | null = null
   let allReadUpTo: Lsn | null = null
   const pending = createPendingRows()
-  /** ENDs in the order of the log, from index `firstEnd` on; a re-sent one may be among them. */
-  let ends: End[] = []
-  let firstEnd = 0
-  const beginCounts = new Map<string, number>()
-  /** The latest predecessor that a record of each partition has named. */
-  const reachedBy = new Map<string, Lsn>()
+  const ends = createPendingEnds(start.tables)
+  const stageBeyondBytes = start.stageBeyondBytes ?? Number.POSITIVE_INFINITY
+  /** The group whose records are on their way to the staged table. */
+  let staging: Group | null = null
   const unreadable = createUnreadableRecords()
 
   return {
     /** Takes a record of a data topic. A copy of a row already applied or already pending changes nothing. */
     addRecord(record: DataRecord): void {
       const previous = record.previousCommitLsn
-      const partition = partitionKey(record.origin.topic, record.origin.partition)
-      if (previous !== null && !unreadable.isEmpty()) unreadable.noteNext(partition, previous)
+      if (previous !== null && !unreadable.isEmpty()) unreadable.noteNext(record.origin, previous)
       // Without a predecessor it is in the first transaction of a slot. The base was taken when that slot had
       // sent an END already, and the rows of a slot made after the base come after the base.
       if (previous === null ? record.lsn <= start.baseLsn : previous < lastEnd) return
       pending.add(record)
-      if (previous !== null) noteReached(partition, previous)
     },
 
     /** Takes the place of a record of a data topic that cannot be read. */
     addUnreadable(record: UnreadableRecord): void {
       const { topic, partition } = record.origin
-      unreadable.add(record, reachedBy.get(partitionKey(topic, partition)) ?? null)
+      unreadable.add(record, pending.reachedIn(partitionKey(topic, partition)))
     },
 
     /** Unreadable records that no transaction can miss any more, since this was last asked. */
     takeSettled: (): Origin[] => unreadable.takeSettled(),
 
     /** Takes a record of the commit log, in the order of its offsets. */
-    addEntry(entry: CommitLogEntry): void {
-      if (entry.status === "BEGIN") beginCounts.set(entry.xid, (beginCounts.get(entry.xid) ?? 0) + 1)
-      else if (entry.commitLsn > lastEnd) ends.push(entry)
-      // Re-sent: everything of this transaction is applied, whatever this END counts.
-      else beginCounts.delete(entry.xid)
-    },
+    addEntry: (entry: CommitLogEntry): void => ends.add(entry, lastEnd),
 
     /** Says that every row of transactions committed up to `commitLsn` has been read. */
     proveRows(commitLsn: Lsn): void {
@@ -123,27 +94,39 @@ export function createAssembler(start: AssemblerStart) {
      * asked again, it throws again.
      */
     next(): Next {
+      if (staging) return { state: "needs-staging" }
       passOverBase()
-      const end = nextEnd()
       const group = pending.follow(lastEnd)
-      if (!end) {
-        return pending.isEmpty()
-          ? { state: "idle" }
-          : { state: "waiting-for-end", rows: group?.records.size ?? 0 }
+      // Once some of it is staged all of it is; a head that is whole in memory is better released from there.
+      if (group?.isStaged && group.records.size > 0) return { state: "needs-staging" }
+      const next = judge(ends.after(lastEnd), group)
+      const isWaiting = next.state === "waiting-for-end" || next.state === "waiting-for-rows"
+      return isWaiting && group && group.bytes > stageBeyondBytes ? { state: "needs-staging" } : next
+    },
+
+    /** Hands over records of the head to be staged; nothing is released until `noteStaged` says that they are. */
+    takeForStaging(atMost: number): { records: DataRecord[]; isFirst: boolean } {
+      const group = pending.follow(lastEnd)
+      if (!group) return { records: [], isFirst: false }
+      staging = group
+      return { isFirst: !group.isStaged, records: pending.takeForStaging(group, atMost) }
+    },
+
+    /** Says that what was taken is stored, and how many row changes of it had not been, by table. */
+    noteStaged(rows: ReadonlyMap<string, number>): void {
+      for (const [table, count] of rows) {
+        staging?.stagedByTable.set(table, (staging.stagedByTable.get(table) ?? 0) + count)
       }
-      assertChain(end, group)
-      const head = describeHead(end, group)
-      const standIns = reaches(rowsProvenUpTo, end.commitLsn) ? standInsFor(head, end, group) : []
-      const received = head.received + standIns.length
-      const complete = head.isCounted ? received === head.expected : reaches(rowsProvenUpTo, end.commitLsn)
-      if (reaches(allReadUpTo, end.commitLsn)) {
-        const isExplained = isCountedAgain(head) || (head.disturbed && mayHoldUnreadable(end, group))
-        if (isLoss({ ...head, received }) && !isExplained) throw countMismatch(head, lastEnd)
-      } else if (!complete) return { state: "waiting-for-rows", head }
-      if (group?.blockedBy) throw blockedTransaction(group.blockedBy, end)
-      unreadable.take(standIns)
-      release(end)
-      return { state: "released", transaction: toTransaction(end, group), head, unreadable: standIns }
+      staging = null
+    },
+
+    /** The head, while it is being read and too large for memory. */
+    stagedHead(): StagedHead | null {
+      const group = pending.follow(lastEnd)
+      if (!group?.isStaged) return null
+      const end = ends.after(lastEnd)
+      const rows = countReceived(group) - group.records.size
+      return { xid: [...group.xids].join(", "), rows, expected: end ? ends.countRows(end) : null }
     },
 
     /** Where each partition must be read from after a restart; `next` gives the offset to read next. */
@@ -160,8 +143,8 @@ export function createAssembler(start: AssemblerStart) {
 
     /** Whether all rows of the head in a partition have been read, because a later transaction's was. */
     isReadBeyondHead(partition: string): boolean {
-      const reached = reachedBy.get(partition)
-      return reached !== undefined && reached > lastEnd
+      const reached = pending.reachedIn(partition)
+      return reached !== null && reached > lastEnd
     },
 
     /** Whether a record belongs to a transaction after the head: only then may its partition be paused. */
@@ -170,60 +153,53 @@ export function createAssembler(start: AssemblerStart) {
 
     /** Bytes of the records held in memory. */
     pendingBytes: pending.bytes,
+    /** Bytes of those that belong to the head. */
+    headBytes: (): number => pending.follow(lastEnd)?.bytes ?? 0,
     lastEnd: (): Lsn => lastEnd,
   }
 
-  function noteReached(partition: string, previous: Lsn): void {
-    const reached = reachedBy.get(partition)
-    if (reached === undefined || reached < previous) reachedBy.set(partition, previous)
+  /** Releases the head if it is complete. */
+  function judge(end: End | undefined, group: Group | undefined): Next {
+    if (!end) {
+      return pending.isEmpty() ? { state: "idle" } : { state: "waiting-for-end", rows: countReceived(group) }
+    }
+    assertChain(end, lastEnd, pending)
+    const head = describeHead(end, group)
+    const standIns = reaches(rowsProvenUpTo, end.commitLsn) ? standInsFor(head, end, group) : []
+    const received = head.received + standIns.length
+    const complete = head.isCounted ? received === head.expected : reaches(rowsProvenUpTo, end.commitLsn)
+    if (reaches(allReadUpTo, end.commitLsn)) {
+      const isExplained = isCountedAgain(head) || (head.disturbed && mayHoldUnreadable(end, group))
+      if (isLoss({ ...head, received }) && !isExplained) throw countMismatch(head, lastEnd)
+    } else if (!complete) return { state: "waiting-for-rows", head }
+    if (group?.blockedBy) throw blockedTransaction(group.blockedBy, end)
+    unreadable.take(standIns)
+    release(end)
+    return group?.isStaged
+      ? {
+          state: "released-staged",
+          transaction: toEnded(end),
+          rows: head.received,
+          head,
+          unreadable: standIns,
+        }
+      : { state: "released", transaction: toTransaction(end, group), head, unreadable: standIns }
   }
 
   function passOverBase(): void {
-    for (let end = nextEnd(); end && end.commitLsn <= start.baseLsn; end = nextEnd()) release(end)
-  }
-
-  /** The END of the head; a re-sent one of a transaction applied meanwhile is left out. */
-  function nextEnd(): End | undefined {
-    let end = ends[firstEnd]
-    while (end && end.commitLsn <= lastEnd) end = ends[++firstEnd]
-    if (firstEnd > 1_000 && firstEnd * 2 > ends.length) {
-      ends = ends.slice(firstEnd)
-      firstEnd = 0
-    }
-    return end
-  }
-
-  /** The head's records must name `lastEnd`, and no other transaction may come before the head. */
-  function assertChain(end: End, group: Group | undefined): void {
-    for (const xid of group?.xids ?? []) {
-      if (xid === end.xid) continue
-      throw brokenChain(
-        end,
-        lastEnd,
-        `transaction ${xid} follows ${formatLsn(lastEnd)}, but its END is missing`,
-      )
-    }
-    for (const other of pending.ofXid(end.xid)) {
-      if (other === group) continue
-      const previous = other.previousCommitLsn
-      const named = previous === null ? "none (a new replication slot)" : formatLsn(previous)
-      throw brokenChain(end, lastEnd, `its records name ${named} as their predecessor`)
-    }
-    const between = pending.firstPredecessorAfter(lastEnd)
-    if (between !== undefined && between < end.commitLsn) {
-      throw brokenChain(end, lastEnd, `a transaction committed at ${formatLsn(between)} before it has no END`)
-    }
+    for (let end = ends.after(lastEnd); end && end.commitLsn <= start.baseLsn; end = ends.after(lastEnd))
+      release(end)
   }
 
   function describeHead(end: End, group: Group | undefined): Head {
-    const expected = countRows(end)
-    const disturbed = beginCounts.get(end.xid) !== 1 || (group?.runIds.size ?? 0) > 1
+    const expected = ends.countRows(end)
+    const disturbed = ends.beginsOf(end.xid) !== 1 || (group?.runIds.size ?? 0) > 1
     const isCounted = !disturbed && expected > 0
     return {
       xid: end.xid,
       commitLsn: end.commitLsn,
       expected,
-      received: group?.records.size ?? 0,
+      received: countReceived(group),
       disturbed,
       isCounted,
       needsProof: !isCounted || mayHoldUnreadable(end, group),
@@ -232,32 +208,17 @@ export function createAssembler(start: AssemblerStart) {
 
   /** Rows are missing, and a record that may be one of them cannot be read: only a proof tells that none is on its way. */
   function mayHoldUnreadable(end: End, group: Group | undefined): boolean {
-    if (unreadable.isEmpty()) return false
-    return [...missingByTable(end, group)].some(
-      ([table, missing]) => missing > 0 && unreadable.mayBelongTo(lastEnd, table).length > 0,
-    )
+    return !unreadable.isEmpty() && unreadable.mayHold(lastEnd, missingByTable(end, group))
   }
 
-  /** Unreadable records for exactly the rows that are missing of each table, or none at all. */
   function standInsFor(head: Head, end: End, group: Group | undefined): UnreadableRecord[] {
     if (unreadable.isEmpty() || head.disturbed || head.received >= head.expected) return []
-    const standIns: UnreadableRecord[] = []
-    for (const [table, missing] of missingByTable(end, group)) {
-      const candidates = unreadable.mayBelongTo(lastEnd, table)
-      if (missing < 0 || candidates.length < missing) return []
-      standIns.push(...candidates.slice(0, missing))
-    }
-    return standIns
+    return unreadable.standInsFor(lastEnd, missingByTable(end, group))
   }
 
   function missingByTable(end: End, group: Group | undefined): Map<string, number> {
-    const missing = new Map<string, number>()
-    for (const [name, count] of end.counts) {
-      if (start.tables.has(name)) missing.set(name.slice(name.indexOf(".") + 1), count)
-    }
-    for (const { change } of group?.records.values() ?? []) {
-      missing.set(change.table, (missing.get(change.table) ?? 0) - 1)
-    }
+    const missing = ends.countByTable(end)
+    for (const [table, count] of countByTable(group)) missing.set(table, (missing.get(table) ?? 0) - count)
     return missing
   }
 
@@ -266,20 +227,13 @@ export function createAssembler(start: AssemblerStart) {
    * went on after it ends the transaction again, and counts right or shows that it was disturbed.
    */
   function isCountedAgain({ commitLsn, received, disturbed }: Head): boolean {
-    if (disturbed || received === 0) return false
-    return ends.slice(firstEnd).some((end) => end.commitLsn === commitLsn && countRows(end) === received)
-  }
-
-  function countRows(end: End): number {
-    let rows = 0
-    for (const [table, count] of end.counts) if (start.tables.has(table)) rows += count
-    return rows
+    return !disturbed && received > 0 && ends.isCountedBy(commitLsn, received)
   }
 
   /** Makes `end` the last one applied and forgets all that it settles. */
   function release(end: End): void {
     lastEnd = end.commitLsn
-    beginCounts.delete(end.xid)
+    ends.settle(end.xid)
     pending.dropBefore(lastEnd)
     unreadable.settle(lastEnd)
   }
@@ -287,21 +241,9 @@ export function createAssembler(start: AssemblerStart) {
 
 const reaches = (position: Lsn | null, commitLsn: Lsn): boolean => position !== null && position >= commitLsn
 
-/** Once all is read: a crash makes counts wrong, but rows that were counted cannot all be absent. */
-const isLoss = ({ received, expected, disturbed }: Head): boolean =>
-  received !== expected && (!disturbed || received === 0)
+const toEnded = ({ xid, commitLsn, offset }: End): EndedTransaction => ({ xid, commitLsn, endOffset: offset })
 
-function toTransaction(end: End, group: Group | undefined): Transaction {
-  const records = group ? [...group.records.values()].sort(byOrderOfChange) : []
-  return { xid: end.xid, commitLsn: end.commitLsn, endOffset: end.offset, records }
-}
-
-/**
- * By LSN. The two halves of a primary key change share one: the new key's row comes first, so that it can still
- * take a value that was not sent from the old key's row.
- */
-function byOrderOfChange(a: DataRecord, b: DataRecord): number {
-  if (a.lsn !== b.lsn) return a.lsn < b.lsn ? -1 : 1
-  if (a.change.op === b.change.op) return 0
-  return a.change.op === "upsert" ? -1 : 1
-}
+const toTransaction = (end: End, group: Group | undefined): Transaction => ({
+  ...toEnded(end),
+  records: group ? sortAsMade([...group.records.values()]) : [],
+})

@@ -2,7 +2,7 @@
 // needs one statement. Within a batch the last change of a row wins; a delete keeps the key and nothing else.
 // A value the connector did not send is taken from the row's earlier change in the batch, or is left as a
 // reference to the stored row it must be read from (of the old key, when the primary key changed).
-import { type DataRecord, type Origin, type Transaction, unavailable, type Value } from "./change.ts"
+import { type Origin, type RowChange, unavailable, type Value } from "./change.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import type { MirroredTable } from "./projection.ts"
@@ -25,11 +25,14 @@ export type PendingRow = {
   origin: Origin
 }
 
+/** A transaction or a part of one, its changes in the order they were made. */
+export type Changes = { xid: string; commitLsn: Lsn; records: readonly RowChange[] }
+
 /** Rows to write, by table, in the order of their last change. */
 export type Batch = Map<string, Map<string, PendingRow>>
 
 export function foldTransactions(
-  transactions: readonly Transaction[],
+  transactions: readonly Changes[],
   tables: ReadonlyMap<string, MirroredTable>,
 ): Batch {
   const batch: Batch = new Map()
@@ -50,8 +53,8 @@ export function foldTransactions(
 
 function foldRecord(
   rows: Map<string, PendingRow>,
-  record: DataRecord,
-  transaction: Transaction,
+  record: RowChange,
+  transaction: Changes,
   index: number,
 ): void {
   const { change } = record
@@ -69,8 +72,8 @@ function foldRecord(
 
 function resolveRow(
   rows: Map<string, PendingRow>,
-  record: DataRecord,
-  transaction: Transaction,
+  record: RowChange,
+  transaction: Changes,
   index: number,
 ): (Value | StoredValue)[] {
   if (record.change.op !== "upsert") return []
@@ -100,11 +103,7 @@ function resolveRow(
 }
 
 /** The old key of a primary key change: the delete of the same table with the same LSN. */
-function movedFrom(
-  records: readonly DataRecord[],
-  record: DataRecord,
-  index: number,
-): readonly Value[] | null {
+function movedFrom(records: readonly RowChange[], record: RowChange, index: number): readonly Value[] | null {
   for (let next = index + 1; next < records.length; next++) {
     const other = records[next]
     if (!other || other.lsn !== record.lsn) return null

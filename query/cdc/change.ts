@@ -13,6 +13,9 @@ export type Row = readonly (Value | Unavailable)[]
 /** Where a record was read. It proves nothing about order between partitions; it is for resuming and for people. */
 export type Origin = { topic: string; partition: number; offset: bigint }
 
+/** A record's place in the topics, for people and for telling records apart. */
+export const placeOf = ({ topic, partition, offset }: Origin): string => `${topic}[${partition}]@${offset}`
+
 /** The name of a partition where offsets are kept by partition. */
 export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`
 
@@ -33,21 +36,26 @@ export type DataRecord = {
   lsn: Lsn
   /** Commit LSN of the transaction before this one; null only in the first transaction of a new slot. */
   previousCommitLsn: Lsn | null
-  /** Size of the record, for the bound on pending memory. */
+  /** Size of the record in its topic. */
   bytes: number
   change: Change
 }
+
+/** What an apply takes of a record. */
+export type RowChange = Pick<DataRecord, "origin" | "lsn" | "change">
 
 /** A record of the commit log. Counts are rows per source table (schema and name). */
 export type CommitLogEntry =
   | { status: "BEGIN"; offset: bigint; xid: string }
   | { status: "END"; offset: bigint; xid: string; commitLsn: Lsn; counts: ReadonlyMap<string, number> }
 
-/** A whole transaction of the source, its changes in the order they were made. */
-export type Transaction = {
+/** A transaction as its END tells of it. */
+export type EndedTransaction = {
   xid: string
   commitLsn: Lsn
   /** Offset of its END in the commit log. */
   endOffset: bigint
-  records: readonly DataRecord[]
 }
+
+/** A whole transaction of the source, its changes in the order they were made. */
+export type Transaction = EndedTransaction & { records: readonly DataRecord[] }

@@ -3,8 +3,8 @@
 // is parked, later changes of its row note which columns they carried: what they did not carry is still missing.
 import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { keyText } from "./batch.ts"
-import { type Origin, type Transaction, unavailable, type Value } from "./change.ts"
+import { type Changes, keyText } from "./batch.ts"
+import { type Origin, unavailable, type Value } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
@@ -150,7 +150,7 @@ export async function noteLaterChanges(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
   tables: ReadonlyMap<string, MirroredTable>,
-  transactions: readonly Transaction[],
+  transactions: readonly Changes[],
   parkedRows: ParkedRows,
 ): Promise<void> {
   if (parkedRows.size === 0) return

@@ -1,23 +1,25 @@
-// Follows the commit log for one generation under one lease: what the intake hands over is assembled, whole
-// transactions are applied in batches, until it is told to stop or something goes wrong. It keeps nothing that a
+// Follows the commit log for one generation under one lease: what the intake hands over is assembled and applied
+// (apply-loop.ts), until it is told to stop or something goes wrong. It keeps nothing that a
 // restart would need: every start, and every rejoin of a consumer, begins with what Postgres says.
 import type { Logger } from "pino"
-import type { ApplyStep, ApplyTarget } from "./apply.ts"
+import type { ApplyTarget } from "./apply.ts"
+import { type ApplyLoop, createApplyLoop } from "./apply-loop.ts"
 import { type Assembler, createAssembler } from "./assemble.ts"
-import type { DataRecord, Transaction } from "./change.ts"
-import { type Parking, type Placement, readParked } from "./dead-letters.ts"
+import { type BackPressure, createBackPressure, headShare } from "./back-pressure.ts"
+import type { DataRecord } from "./change.ts"
+import { readParked } from "./dead-letters.ts"
 import type { SourceTable } from "./decode.ts"
 import { EngineError } from "./errors.ts"
-import { findHeartbeat, heartbeatTable, readHeartbeat } from "./heartbeat.ts"
+import { heartbeatTable, readHeartbeat } from "./heartbeat.ts"
 import { createIntake, type IntakeStart } from "./intake.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
-import { applyOrPark, createParkingPlace, type ParkingPlace } from "./parking.ts"
 import { createPatience } from "./patience.ts"
 import { readProgress } from "./progress.ts"
 import type { FetchCommittedLsn } from "./proof.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { type Source, sameHistory, sourceChanged } from "./source.ts"
+import { removeStagedTable } from "./staged-rows.ts"
 
 export type FollowerDeps = {
   target: ApplyTarget
@@ -55,29 +57,16 @@ export type Follower = {
   failed: Promise<never>
   /** Null until it has begun. */
   state: () => FollowerState | null
-  /** Does something else with the read models, between two applies. Rejects as the work does. */
-  between: (work: () => Promise<void>) => Promise<void>
+  /** Does something else with the read models, between two applies; false while there are none. Rejects as the work does. */
+  between: (work: () => Promise<void>) => Promise<boolean>
   /** Resolves when the apply in flight is over and the consumers are closed. */
   stop: () => Promise<void>
 }
 
-/** Rows per Postgres transaction at which a batch is closed; nothing ever waits for a batch to fill. */
-const batchRows = 2_000
 const tickMs = 50
 const publishOffsetsMs = 5_000
-const storeOffsetsMs = 250
 
-type Session = {
-  assembler: Assembler
-  position: Lsn
-  /** Resume offsets as Postgres has them. */
-  stored: Map<string, bigint>
-  /** When they are to be stored again, by the monotonic clock. */
-  offsetsDueAt: number
-  parking: ParkingPlace
-}
-
-type Released = { transactions: Transaction[]; placements: Placement[] }
+type Session = { assembler: Assembler; backPressure: BackPressure; loop: ApplyLoop }
 
 export function createFollower(deps: FollowerDeps): Follower {
   const { target, log } = deps
@@ -86,8 +75,8 @@ export function createFollower(deps: FollowerDeps): Follower {
   const totals = { transactions: 0, changes: 0, staleRows: 0, parked: 0 }
   const timers: NodeJS.Timeout[] = []
   let session: Session | null = null
-  let applying: Promise<void> | null = null
-  let heartbeatAt: Date | null = null
+  /** Of the last session, which may still be at work after it. */
+  let loop: ApplyLoop | null = null
 
   let reject = (_error: unknown): void => {}
   const failed = new Promise<never>((_, onReject) => {
@@ -103,13 +92,13 @@ export function createFollower(deps: FollowerDeps): Follower {
     takeRecord,
     takeUnreadable: (change) => {
       session?.assembler.addUnreadable({ origin: change.raw, table: change.table })
-      session?.parking.add(change)
+      session?.loop.park(change)
     },
     takeEntry: (entry) => {
       patience.heard()
       session?.assembler.addEntry(entry)
     },
-    taken: pump,
+    taken: () => session?.loop.pump(),
     fail,
   })
   const patience = createPatience({
@@ -126,28 +115,17 @@ export function createFollower(deps: FollowerDeps): Follower {
     failed,
     state: () =>
       session && {
-        position: session.position,
-        waitingFor: patience.describe(),
+        position: session.loop.position(),
+        waitingFor: describeWaiting(session.loop),
         pendingBytes: session.assembler.pendingBytes(),
         disturbed: patience.disturbed(),
         ...totals,
       },
-    async between(work) {
-      while (applying) await applying.catch(() => {})
-      if (!session) return
-      const current = session
-      applying = work()
-        .then(async () => current.parking.reset((await readParked(target.db, target.ref)).rows))
-        .finally(() => {
-          applying = null
-          pump()
-        })
-      await applying
-    },
+    between: async (work) => (await session?.loop.between(work)) ?? false,
     async stop() {
       for (const timer of timers) clearInterval(timer)
       session = null
-      await applying?.catch(() => {})
+      await loop?.stop("cut-short")
       await intake.stop()
     },
   }
@@ -155,33 +133,49 @@ export function createFollower(deps: FollowerDeps): Follower {
   /** Whatever went wrong, what is in memory may be ahead of Postgres: nothing more is taken or applied. */
   function fail(error: unknown): void {
     session = null
+    void loop?.stop("finish")
     reject(error)
   }
 
   /** Empties the assembler and starts anew from what Postgres says. */
   async function begin(): Promise<IntakeStart> {
     session = null
-    await applying?.catch(() => {})
+    await loop?.stop("finish")
     const progress = await readProgress(target.db, target.ref)
     if (!progress) {
       throw new EngineError("misconfigured", `Generation ${target.ref.generation} has no progress.`)
     }
     const parked = await readParked(target.db, target.ref)
+    await removeStagedTable(target)
     patience.reset()
-    heartbeatAt = progress.heartbeatAt
     const assembler = createAssembler({
       lastEnd: progress.lastEnd,
       baseLsn: progress.baseLsn,
       tables: new Set(tables.map((table) => `public.${table.name}`)),
+      stageBeyondBytes: deps.maxPendingBytes * headShare,
     })
     for (const record of parked.unplaced) assembler.addUnreadable(record)
-    session = {
+    const backPressure = createBackPressure(assembler, deps.maxPendingBytes)
+    loop = createApplyLoop({
+      target,
+      progress,
       assembler,
-      parking: createParkingPlace({ rows: parked.rows, limit: deps.deadLetterLimit }),
-      position: progress.position,
-      stored: new Map(progress.resumeOffsets),
-      offsetsDueAt: 0,
-    }
+      parkedRows: parked.rows,
+      deadLetterLimit: deps.deadLetterLimit,
+      readRecords: deps.kafka.readRecords,
+      nextOffsets: intake.next,
+      note: (next) => patience.note(next),
+      onRoom: () => intake.resumeWhere(backPressure.mayResume),
+      onApplied(transactions, { rows, stale }, parkedNow) {
+        totals.transactions += transactions
+        totals.changes += rows
+        totals.staleRows += stale
+        totals.parked += parkedNow
+      },
+      fail,
+      log,
+    })
+    session = { assembler, backPressure, loop }
     log.info(
       {
         generation: target.ref.generation,
@@ -193,24 +187,18 @@ export function createFollower(deps: FollowerDeps): Follower {
     return progress
   }
 
-  /**
-   * Memory is bounded by pausing partitions. Only one whose newest record belongs to a transaction after the head
-   * may pause: the head's rows in it have been read, so waiting for the head cannot wait for this partition.
-   */
   function takeRecord(record: DataRecord): void {
-    const assembler = session?.assembler
-    if (!assembler) return
-    assertSameSource(record)
-    assembler.addRecord(record)
-    if (assembler.pendingBytes() > deps.maxPendingBytes && assembler.isBeyondHead(record))
-      intake.pause(record)
+    if (!session) return
+    assertSameSource(record, session.loop.heartbeatAt())
+    session.assembler.addRecord(record)
+    if (session.backPressure.mustPause(record)) intake.pause(record)
   }
 
   /**
    * Looks at every heartbeat as it comes in: positions of another cluster may be lower than ours, and its changes
    * would pass for old ones. A re-sent heartbeat of the time before a promotion is older than the last one applied.
    */
-  function assertSameSource(record: DataRecord): void {
+  function assertSameSource(record: DataRecord, heartbeatAt: Date | null): void {
     const heartbeat = readHeartbeat(record, projections.heartbeatTable)
     if (!heartbeat || sameHistory(deps.source, heartbeat)) return
     if (heartbeatAt === null || new Date(heartbeat.beatAt) > heartbeatAt) {
@@ -218,102 +206,11 @@ export function createFollower(deps: FollowerDeps): Follower {
     }
   }
 
-  /** Takes as many transactions as are complete, applies them, and goes on until nothing is. */
-  function pump(): void {
-    const current = session
-    if (!current || applying) return
-    try {
-      const released = releaseBatch(current)
-      if (released.transactions.length === 0) return
-      applying = apply(current, released)
-        .catch(fail)
-        .finally(() => {
-          applying = null
-          pump()
-        })
-    } catch (error) {
-      fail(error)
-    }
-  }
-
-  function releaseBatch({ assembler }: Session): Released {
-    const transactions: Transaction[] = []
-    const placements: Placement[] = []
-    try {
-      for (let rows = 0; rows < batchRows; rows += transactions.at(-1)?.records.length ?? 0) {
-        const next = assembler.next()
-        patience.note(next)
-        if (next.state !== "released") break
-        const { commitLsn } = next.transaction
-        transactions.push(next.transaction)
-        placements.push(...next.unreadable.map(({ origin }) => ({ origin, commitLsn })))
-      }
-    } catch (error) {
-      // What comes before the fault is whole: it is applied first, and the next look meets the fault again.
-      if (transactions.length === 0) throw error
-    }
-    placements.push(...assembler.takeSettled().map((origin) => ({ origin, commitLsn: null })))
-    return { transactions, placements }
-  }
-
-  async function apply(current: Session, { transactions: released, placements }: Released): Promise<void> {
-    const heartbeat = findHeartbeat(released, projections.heartbeatTable)
-    const moved = movedOffsets(current)
-    const parking = current.parking.take(placements)
-    const step: ApplyStep = {
-      expected: current.position,
-      transactions: released,
-      resumeOffsets: moved,
-      heartbeatAt: heartbeat?.beatAt ?? null,
-      ...(parking ? { parking } : {}),
-    }
-    const { applied, parked } = await applyOrPark(target, step, deps.deadLetterLimit, deps.kafka.readRecords)
-    if (parked) noteParked(current, parked)
-    for (const [partition, offset] of moved) current.stored.set(partition, offset)
-    current.position = released.at(-1)?.commitLsn ?? current.position
-    if (heartbeat) heartbeatAt = new Date(heartbeat.beatAt)
-    totals.transactions += released.length
-    totals.changes += applied.rows
-    totals.staleRows += applied.stale
-    target.cacheFence.announce({
-      cacheEpoch: applied.cacheEpoch,
-      generation: target.ref.generation,
-      position: current.position,
-      heartbeatAt,
-    })
-    const { assembler, position } = current
-    const isRoomy = assembler.pendingBytes() < deps.maxPendingBytes / 2
-    // However full memory is, the rows of the new head must be read.
-    intake.resumeWhere((partition) => isRoomy || !assembler.isReadBeyondHead(partition))
-    log.debug({ transactions: released.length, rows: applied.rows, position: formatLsn(position) }, "applied")
-  }
-
-  function noteParked(current: Session, parked: Parking): void {
-    current.parking.stored(parked)
-    totals.parked += parked.changes.length
-    for (const { raw, error } of parked.changes) {
-      const { topic, partition, offset } = raw
-      log.error(
-        { code: error.code, topic, partition, offset: String(offset), ...error.detail },
-        "a change could not be applied and is parked as a dead letter; see npx lockstep dlq list",
-      )
-    }
-  }
-
-  /** Now and then is enough: an older offset is a lower one, and what is read again is passed over. */
-  function movedOffsets(current: Session): Map<string, bigint> {
-    const now = performance.now()
-    if (now < current.offsetsDueAt) return new Map()
-    current.offsetsDueAt = now + storeOffsetsMs
-    const resume = current.assembler.resumeOffsets(intake.next())
-    return new Map([...resume].filter(([key, offset]) => current.stored.get(key) !== offset))
-  }
-
   function tick(): void {
-    pump()
     const current = session
     if (!current) return
-    const { assembler } = current
+    const { assembler, loop } = current
+    loop.pump()
     patience
       .prove({ next: intake.next, isReadBeyondHead: (partition) => assembler.isReadBeyondHead(partition) })
       .then((answer) => {
@@ -323,16 +220,22 @@ export function createFollower(deps: FollowerDeps): Follower {
         else assembler.proveRows(commitLsn)
         // All its rows are read and its count still differs: only the rest of the topics can tell loss from a miscount.
         if (proven === "rows" && head.isCounted) intake.resumeWhere(() => true)
-        pump()
+        loop.pump()
       })
       .catch(fail)
+  }
+
+  /** In words; null when nothing is overdue. */
+  function describeWaiting(loop: ApplyLoop): string | null {
+    const waiting = [loop.describe(), patience.describe()].filter((what) => what !== null)
+    return waiting.length > 0 ? waiting.join("; ") : null
   }
 
   /** For lag tools only: what the projector goes by is in Postgres. */
   function publishOffsets(): void {
     if (!session) return
     deps.kafka
-      .publishOffsets(deps.lagGroupId, session.stored)
+      .publishOffsets(deps.lagGroupId, session.loop.storedOffsets())
       .catch((error: unknown) => log.debug({ err: error }, "offsets could not be shown to lag tools"))
   }
 }

@@ -1,30 +1,40 @@
 // Part of step 4 (apply): finds the row changes of a batch that Postgres refuses. The batch is halved until what is
 // refused is one change, and everything else is applied in its order, so that one bad row among n costs about
 // 2 log2 n attempts. It runs in a transaction that is rolled back: it finds, and changes nothing.
-import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import { type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { applyChanges, type ChangesTarget, tablesByName } from "./apply-changes.ts"
-import { foldTransactions } from "./batch.ts"
-import type { DataRecord, Transaction } from "./change.ts"
+import { type Changes, foldTransactions } from "./batch.ts"
+import type { RowChange } from "./change.ts"
 import { classifyError, type EngineError } from "./errors.ts"
 
 /** Row changes that are applied or parked together: one, or the two halves of a primary key change. */
-type Unit = { transaction: Transaction; records: readonly DataRecord[] }
+type Unit = { transaction: Changes; records: readonly RowChange[] }
 
-export type Refused = { record: DataRecord; transaction: Transaction; error: EngineError }
+export type Refused = { record: RowChange; transaction: Changes; error: EngineError }
 
 class RolledBack extends Error {}
 
-/** @throws EngineError or a Postgres error when something other than a row is refused. */
+/**
+ * `readParts` gives all that was refused, in parts that are applied one after the other. It stops looking when more
+ * than `limit` are found: then no row is bad but the stream.
+ * @throws EngineError or a Postgres error when something other than a row is refused.
+ */
 export async function findRefused(
   db: Kysely<QueryDatabase>,
   target: ChangesTarget,
-  transactions: readonly Transaction[],
+  readParts: (
+    trx: Transaction<QueryDatabase>,
+  ) => AsyncIterable<readonly Changes[]> | Iterable<readonly Changes[]>,
+  limit: number,
 ): Promise<Refused[]> {
   const refused: Refused[] = []
   try {
     await db.transaction().execute(async (trx) => {
-      await applyAround(trx, target, transactions.flatMap(unitsOf), refused)
+      for await (const part of readParts(trx)) {
+        if (refused.length > limit) break
+        await applyAround(trx, target, part.flatMap(unitsOf), refused)
+      }
       throw new RolledBack()
     })
   } catch (error) {
@@ -35,7 +45,7 @@ export async function findRefused(
 
 /** Applies the units in their order and leaves out those that are refused. */
 async function applyAround(
-  trx: Transaction_<QueryDatabase>,
+  trx: Transaction<QueryDatabase>,
   target: ChangesTarget,
   units: readonly Unit[],
   refused: Refused[],
@@ -54,7 +64,7 @@ async function applyAround(
 
 /** @returns why a row of these is refused, or null when all are applied. */
 async function attempt(
-  trx: Transaction_<QueryDatabase>,
+  trx: Transaction<QueryDatabase>,
   target: ChangesTarget,
   units: readonly Unit[],
 ): Promise<EngineError | null> {
@@ -72,10 +82,10 @@ async function attempt(
 }
 
 /** Whole transactions again, as far as the units hold them. */
-function regroup(units: readonly Unit[]): Transaction[] {
-  const transactions: Transaction[] = []
-  let records: DataRecord[] = []
-  let last: Transaction | null = null
+function regroup(units: readonly Unit[]): Changes[] {
+  const transactions: Changes[] = []
+  let records: RowChange[] = []
+  let last: Changes | null = null
   for (const unit of units) {
     if (unit.transaction !== last) {
       last = unit.transaction
@@ -88,7 +98,7 @@ function regroup(units: readonly Unit[]): Transaction[] {
 }
 
 /** The two halves of a primary key change share an LSN; so do rows of a COPY, of which each is one. */
-function unitsOf(transaction: Transaction): Unit[] {
+function unitsOf(transaction: Changes): Unit[] {
   const units: Unit[] = []
   const { records } = transaction
   for (let from = 0; from < records.length; ) {

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import kafkajs from "kafkajs"
 import type { Logger } from "pino"
-import { type Origin, partitionKey } from "./change.ts"
+import { type Origin, partitionKey, placeOf } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { EngineError } from "./errors.ts"
 
@@ -237,8 +237,6 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     },
   }
 }
-
-const placeOf = ({ topic, partition, offset }: Origin): string => `${topic}[${partition}]@${offset}`
 
 /** A broker that does not answer is left without its answer; the client goes on leaving by itself. */
 async function goodbye(leaving: Promise<void> | undefined): Promise<void> {

@@ -1,7 +1,8 @@
 // Between the steps of a follower: the changes that wait to be parked with its next apply, and the rows that have a
 // parked change. What is here and not stored when the follower ends is read again.
 import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } from "./apply.ts"
-import type { DataRecord, Origin } from "./change.ts"
+import { applyStaged, readStagedParts, type StagedStep } from "./apply-staged.ts"
+import { type Origin, placeOf } from "./change.ts"
 import {
   type ParkedChange,
   type ParkedRows,
@@ -13,8 +14,6 @@ import {
 import type { RawRecord } from "./decode.ts"
 import { classifyError } from "./errors.ts"
 import { findRefused, type Refused } from "./isolate.ts"
-
-export type ParkingPlace = ReturnType<typeof createParkingPlace>
 
 export function createParkingPlace(start: { rows: ParkedRows; limit: number }) {
   let { rows } = start
@@ -47,30 +46,67 @@ export function createParkingPlace(start: { rows: ParkedRows; limit: number }) {
   }
 }
 
+/** Reads records again as they came, by origin, in the sequence asked for. */
+export type ReadRecords = (origins: readonly Origin[]) => Promise<RawRecord[]>
+export type AppliedOrParked = { applied: Applied; parked: Parking | undefined }
+
 /**
  * Applies a step; rows that Postgres refuses are found and parked, and the rest is applied.
- * @param readRecords reads records again as they came, by origin, in the order asked for.
  * @returns what was applied, and what was parked with it.
  */
 export async function applyOrPark(
   target: ApplyTarget,
   step: ApplyStep,
   limit: number,
-  readRecords: (origins: readonly Origin[]) => Promise<RawRecord[]>,
-): Promise<{ applied: Applied; parked: Parking | undefined }> {
+  readRecords: ReadRecords,
+): Promise<AppliedOrParked> {
+  return await orPark({
+    step,
+    limit,
+    readRecords,
+    apply: (parking, refused) => applyTransactions(target, { ...without(step, refused), ...parking }),
+    find: () => findRefused(target.db, target, () => [step.transactions], limit),
+  })
+}
+
+/** The same for a transaction that is too large for memory. `onRows` is told how many row changes have been taken. */
+export async function applyStagedOrPark(
+  target: ApplyTarget,
+  step: StagedStep,
+  limit: number,
+  readRecords: ReadRecords,
+  onRows: (rows: number) => void,
+): Promise<AppliedOrParked> {
+  return await orPark({
+    step,
+    limit,
+    readRecords,
+    apply: (parking, refused) => applyStaged(target, { ...step, ...parking }, onRows, placesOf(refused)),
+    find: () =>
+      findRefused(target.db, target, (trx) => readStagedParts(trx, target, step.transaction), limit),
+  })
+}
+
+async function orPark(work: {
+  step: { parking?: Parking }
+  limit: number
+  readRecords: ReadRecords
+  apply: (parking: { parking?: Parking }, refused: readonly Refused[]) => Promise<Applied>
+  find: () => Promise<Refused[]>
+}): Promise<AppliedOrParked> {
+  const { step, limit } = work
   try {
-    return { applied: await applyTransactions(target, step), parked: step.parking }
+    return { applied: await work.apply({}, []), parked: step.parking }
   } catch (thrown) {
     if (classifyError(thrown).disposition !== "dead-letter") throw thrown
-    const refused = await findRefused(target.db, target, step.transactions)
-    const raws = await readRecords(refused.map(({ record }) => record.origin))
+    const refused = await work.find()
+    const raws = await work.readRecords(refused.map(({ record }) => record.origin))
     const before = step.parking ?? { changes: [], placements: [], rows: new Set<string>(), limit }
     const parking = {
       ...before,
       changes: [...before.changes, ...refused.flatMap((bad, index) => toParked(bad, raws[index]))],
     }
-    const applied = await applyTransactions(target, { ...without(step, refused), parking })
-    return { applied, parked: parking }
+    return { applied: await work.apply({ parking }, refused), parked: parking }
   }
 }
 
@@ -82,10 +118,14 @@ function toParked({ record, transaction, error }: Refused, raw: RawRecord | unde
 }
 
 function without(step: ApplyStep, refused: readonly Refused[]): ApplyStep {
-  const bad = new Set<DataRecord>(refused.map(({ record }) => record))
+  if (refused.length === 0) return step
+  const bad = placesOf(refused)
   const transactions = step.transactions.map((transaction) => ({
     ...transaction,
-    records: transaction.records.filter((record) => !bad.has(record)),
+    records: transaction.records.filter(({ origin }) => !bad.has(placeOf(origin))),
   }))
   return { ...step, transactions }
 }
+
+const placesOf = (refused: readonly Refused[]): Set<string> =>
+  new Set(refused.map(({ record }) => placeOf(record.origin)))

@@ -2,7 +2,7 @@
 // milliseconds; one that a crash of the connector lies inside, or that has waited longer, needs the proof
 // (proof.ts) that everything of it has been read. Nothing here ever gives up: it says what it waits for.
 import type { Logger } from "pino"
-import type { Head, Next } from "./assemble.ts"
+import type { Head, Next } from "./head.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
 import {
   createProof,
@@ -43,7 +43,8 @@ export function createPatience(deps: PatienceDeps) {
       const head = "head" in next ? next.head : null
       // Whether a crash lies inside it may show only with its last rows.
       if (head?.disturbed && head.commitLsn !== disturbedHead) noteDisturbed(head)
-      if (next.state === "released" || next.state === "idle") {
+      // While rows are being staged they are coming: what is missing can be told when all that are here are staged.
+      if (next.state !== "waiting-for-rows" && next.state !== "waiting-for-end") {
         waiting = null
         return
       }

@@ -13,10 +13,37 @@ export type Group = {
   runIds: Set<string>
   /** Lowest offset of any copy, by `topic/partition`: where a restart must read from. */
   lowestOffsets: Map<string, bigint>
+  /** About what its records take in memory. */
   bytes: number
   /** What stops before this transaction; null when nothing does. */
   blockedBy: Blocked | null
+  /** It is too large for memory: what was taken from here lies in the staged table. */
+  isStaged: boolean
+  /** Row changes there by table, each counted once. */
+  stagedByTable: Map<string, number>
 }
+
+/** About what a decoded record takes: besides its values there are objects, positions and its identity. */
+const memoryOf = (record: DataRecord): number => record.bytes + recordOverheadBytes
+const recordOverheadBytes = 700
+
+/** Row changes of the group that are here, in memory or staged. */
+export function countReceived(group: Group | undefined): number {
+  let rows = group?.records.size ?? 0
+  for (const staged of group?.stagedByTable.values() ?? []) rows += staged
+  return rows
+}
+
+/** The same by table. */
+export function countByTable(group: Group | undefined): Map<string, number> {
+  const byTable = new Map(group?.stagedByTable)
+  for (const { change } of group?.records.values() ?? []) {
+    byTable.set(change.table, (byTable.get(change.table) ?? 0) + 1)
+  }
+  return byTable
+}
+
+export type PendingRows = ReturnType<typeof createPendingRows>
 
 export function createPendingRows() {
   const groups = new Map<Lsn | null, Group>()
@@ -25,6 +52,7 @@ export function createPendingRows() {
   let predecessors: Lsn[] = []
   let first = 0
   let bytes = 0
+  const reachedBy = new Map<string, Lsn>()
 
   return {
     /** Adds a record to the group of its predecessor; a copy of one that is there only leaves its traces. */
@@ -40,13 +68,31 @@ export function createPendingRows() {
       if (lowest === undefined || record.origin.offset < lowest) {
         group.lowestOffsets.set(partition, record.origin.offset)
       }
+      if (record.previousCommitLsn !== null) noteReached(partition, record.previousCommitLsn)
       if (group.records.has(record.identity)) return
       group.records.set(record.identity, record)
       if (record.change.op === "blocked") {
         group.blockedBy ??= { error: record.change.error, origin: record.origin }
       }
-      group.bytes += record.bytes
-      bytes += record.bytes
+      group.bytes += memoryOf(record)
+      bytes += memoryOf(record)
+    },
+
+    /** The latest predecessor that a record of the partition has named; null if none has. */
+    reachedIn: (partition: string): Lsn | null => reachedBy.get(partition) ?? null,
+
+    /** Hands over records of a group to be staged, at most so many; they are in memory no longer. */
+    takeForStaging(group: Group, atMost: number): DataRecord[] {
+      const taken: DataRecord[] = []
+      for (const [identity, record] of group.records) {
+        if (taken.length >= atMost) break
+        taken.push(record)
+        group.records.delete(identity)
+        group.bytes -= memoryOf(record)
+        bytes -= memoryOf(record)
+      }
+      group.isStaged = true
+      return taken
     },
 
     follow: (previous: Lsn): Group | undefined => groups.get(previous),
@@ -75,6 +121,11 @@ export function createPendingRows() {
     bytes: (): number => bytes,
   }
 
+  function noteReached(partition: string, previous: Lsn): void {
+    const reached = reachedBy.get(partition)
+    if (reached === undefined || reached < previous) reachedBy.set(partition, previous)
+  }
+
   function open(previousCommitLsn: Lsn | null): Group {
     const group: Group = {
       previousCommitLsn,
@@ -84,6 +135,8 @@ export function createPendingRows() {
       lowestOffsets: new Map(),
       bytes: 0,
       blockedBy: null,
+      isStaged: false,
+      stagedByTable: new Map(),
     }
     groups.set(previousCommitLsn, group)
     if (previousCommitLsn !== null) predecessors.splice(placeOf(previousCommitLsn), 0, previousCommitLsn)
@@ -113,3 +166,14 @@ export function createPendingRows() {
     }
   }
 }
+
+/**
+ * By LSN. The two halves of a primary key change share one: the new key's row comes first, so that it can still
+ * take a value that was not sent from the old key's row.
+ */
+export const sortAsMade = (records: DataRecord[]): DataRecord[] =>
+  records.sort((a, b) => {
+    if (a.lsn !== b.lsn) return a.lsn < b.lsn ? -1 : 1
+    if (a.change.op === b.change.op) return 0
+    return a.change.op === "upsert" ? -1 : 1
+  })

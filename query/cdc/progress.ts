@@ -2,7 +2,7 @@
 // lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
 import { type Kysely, type RawBuilder, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { partitionKey, type Transaction } from "./change.ts"
+import { type EndedTransaction, partitionKey } from "./change.ts"
 import { leaseIsAnothers } from "./lease.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 
@@ -65,19 +65,20 @@ export async function advanceProgress(
   step: {
     leaseEpoch: bigint
     expected: Lsn
-    transactions: readonly Transaction[]
+    transactions: readonly EndedTransaction[]
+    /** Row changes in all of them. */
+    changes: number
     resumeOffsets: ReadonlyMap<string, bigint>
     heartbeatAt: string | null
   },
 ): Promise<void> {
   const last = step.transactions.at(-1)
   if (!last) return
-  const changes = step.transactions.reduce((sum, { records }) => sum + records.length, 0)
   const { rows } = await sql`
     with moved as (
       update cdc.progress
       set position = ${last.commitLsn}, last_end = ${last.commitLsn}, last_end_offset = ${last.endOffset},
-          transactions = transactions + ${step.transactions.length}, changes = changes + ${changes},
+          transactions = transactions + ${step.transactions.length}, changes = changes + ${step.changes},
           heartbeat_at = coalesce(${step.heartbeatAt}::timestamptz, heartbeat_at), applied_at = clock_timestamp()
       where source = ${ref.source} and generation = ${ref.generation}
         and lease_epoch = ${step.leaseEpoch} and position = ${step.expected}

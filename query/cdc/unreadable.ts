@@ -1,7 +1,7 @@
 // Part of step 3 (assemble): data records that could not be read. Each may be a row that a transaction's END has
 // counted, or no row of ours at all. A partition holds rows in the order of history, so the readable records before
 // and after it say between which transactions it belongs; only there may it account for a missing row of its table.
-import { type Origin, partitionKey } from "./change.ts"
+import type { Origin } from "./change.ts"
 import type { Lsn } from "./lsn.ts"
 
 export type UnreadableRecord = { origin: Origin; table: string }
@@ -26,23 +26,28 @@ export function createUnreadableRecords() {
     },
 
     /** Says that a readable record of the transaction after `previous` was read in this partition. */
-    noteNext(partition: string, previous: Lsn): void {
+    noteNext({ topic, partition }: Origin, previous: Lsn): void {
       for (const record of open) {
-        if (record.before !== null) continue
-        if (partitionKey(record.origin.topic, record.origin.partition) === partition) record.before = previous
+        if (record.before !== null || record.origin.partition !== partition) continue
+        if (record.origin.topic === topic) record.before = previous
       }
     },
 
     isEmpty: (): boolean => open.length === 0,
 
-    /** Those that may be rows of the transaction that follows `previous`, by table. */
-    mayBelongTo(previous: Lsn, table: string): UnreadableRecord[] {
-      return open.filter(
-        (record) =>
-          record.table === table &&
-          (record.after === null || record.after <= previous) &&
-          (record.before === null || record.before >= previous),
-      )
+    /** Whether one may be a row of the transaction that follows `previous` and lacks rows of these tables. */
+    mayHold: (previous: Lsn, missing: ReadonlyMap<string, number>): boolean =>
+      [...missing].some(([table, count]) => count > 0 && mayBelongTo(previous, table).length > 0),
+
+    /** Those that stand for exactly the rows that it lacks, of each table, or none at all. */
+    standInsFor(previous: Lsn, missing: ReadonlyMap<string, number>): UnreadableRecord[] {
+      const standIns: UnreadableRecord[] = []
+      for (const [table, count] of missing) {
+        const candidates = mayBelongTo(previous, table)
+        if (count < 0 || candidates.length < count) return []
+        standIns.push(...candidates.slice(0, count))
+      }
+      return standIns
     },
 
     /** These are rows of the transaction that is released now. */
@@ -62,6 +67,15 @@ export function createUnreadableRecords() {
       settled = []
       return taken
     },
+  }
+
+  function mayBelongTo(previous: Lsn, table: string): UnreadableRecord[] {
+    return open.filter(
+      (record) =>
+        record.table === table &&
+        (record.after === null || record.after <= previous) &&
+        (record.before === null || record.before >= previous),
+    )
   }
 }
 

@@ -1,7 +1,8 @@
 // A projector without Kafka and Postgres: it reads partitions in any interleaving, applies what the assembler
 // releases, and restarts from what it stored with the last apply, as query/cdc/follow.ts does.
-import { type Assembler, createAssembler, type Head } from "../../../query/cdc/assemble.ts"
+import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
 import type { Transaction } from "../../../query/cdc/change.ts"
+import type { Head } from "../../../query/cdc/head.ts"
 import type { Lsn } from "../../../query/cdc/lsn.ts"
 import type { Choices } from "../../support/properties.ts"
 import type { SimulatedConnector } from "./simulated-connector.ts"

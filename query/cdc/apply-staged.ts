@@ -1,0 +1,113 @@
+// Step 4 of the flow for a transaction that is too large for memory: it is read from the staged table in parts and
+// applied in one Postgres transaction like any other, alone. Derived models are brought in line by taking away what
+// the touched aggregates contributed before the first row is written and adding what they contribute after the last:
+// once per aggregate, however many parts its rows are in.
+import type { Transaction } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { type Applied, type ApplyTarget, fenceCache } from "./apply.ts"
+import { tablesByName, writeRows } from "./apply-changes.ts"
+import { type Changes, foldTransactions } from "./batch.ts"
+import { type EndedTransaction, placeOf } from "./change.ts"
+import { noteLaterChanges, type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
+import { addToGroups, type Contributions, difference, readContributions } from "./derive.ts"
+import type { Lsn } from "./lsn.ts"
+import { advanceProgress } from "./progress.ts"
+import { dropStagedTable, readStagedAggregates, readStagedChanges } from "./staged-rows.ts"
+
+export type StagedStep = {
+  expected: Lsn
+  transaction: EndedTransaction
+  /** Row changes in the staged table. */
+  rows: number
+  resumeOffsets: ReadonlyMap<string, bigint>
+  /** As in any step. */
+  parking?: Parking
+}
+
+/** Rows and aggregates taken at a time. */
+const chunkRows = 2_000
+/** Beyond this everything cached is given up: that is one step, and the rows took much longer. */
+const mostCacheKeys = 5_000
+
+const nothing: Contributions = new Map()
+
+/**
+ * `onRows` is told how many row changes have been taken so far; records at the places in `leftOut` are not applied.
+ * @throws EngineError or a Postgres error; whatever it is, nothing of the step is stored, or all of it.
+ */
+export async function applyStaged(
+  target: ApplyTarget,
+  step: StagedStep,
+  onRows: (rows: number) => void,
+  leftOut: ReadonlySet<string> = new Set(),
+): Promise<Applied> {
+  const { transaction, rows: changes, parking } = step
+  const tables = tablesByName(target.projections)
+  return await target.db.transaction().execute(async (trx) => {
+    // First, because it locks the row that a zombie would need too.
+    await advanceProgress(trx, target.ref, {
+      leaseEpoch: target.leaseEpoch,
+      expected: step.expected,
+      transactions: [transaction],
+      changes,
+      resumeOffsets: step.resumeOffsets,
+      heartbeatAt: null,
+    })
+    const parkedRows = parking && parkedRowsAfter(parking)
+    const keys = new Set<string>()
+    const addKey = (key: string): void => {
+      if (keys.size <= mostCacheKeys) keys.add(key)
+    }
+    let rows = 0
+    let written = 0
+    let taken = 0
+    await derive(trx, target, addKey, (stored) => difference(stored, nothing))
+    for await (const part of readStagedParts(trx, target, transaction, leftOut)) {
+      const changed = await writeRows(trx, target, foldTransactions(part, tables))
+      if (parkedRows) await noteLaterChanges(trx, target.ref, tables, part, parkedRows)
+      rows += changed.rows
+      written += changed.written
+      for (const key of changed.cacheKeys) addKey(key)
+      for (const { records } of part) taken += records.length
+      onRows(taken)
+    }
+    await derive(trx, target, addKey, (stored) => difference(nothing, stored))
+    await dropStagedTable(trx, target)
+    if (parking) await park(trx, target.ref, parking)
+    const isAllStale = keys.size > mostCacheKeys || (parking && parking.changes.length > 0)
+    const cacheEpoch = await fenceCache(trx, target, transaction.commitLsn, isAllStale ? "all" : keys)
+    return { rows, stale: rows - written, cacheEpoch }
+  })
+}
+
+/** The transaction in parts that are applied one after the other. */
+export async function* readStagedParts(
+  trx: Transaction<QueryDatabase>,
+  target: ApplyTarget,
+  { xid, commitLsn }: EndedTransaction,
+  leftOut: ReadonlySet<string> = new Set(),
+): AsyncGenerator<Changes[]> {
+  for await (const records of readStagedChanges(trx, target, chunkRows)) {
+    const kept = leftOut.size > 0 ? records.filter(({ origin }) => !leftOut.has(placeOf(origin))) : records
+    yield [{ xid, commitLsn, records: kept }]
+  }
+}
+
+/** Adds to the groups what `weigh` makes of the contributions of every touched aggregate, as the rows are stored now. */
+async function derive(
+  trx: Transaction<QueryDatabase>,
+  target: ApplyTarget,
+  addKey: (key: string) => void,
+  weigh: (stored: Contributions) => ReturnType<typeof difference>,
+): Promise<void> {
+  const { projections, schema } = target
+  for (const model of projections.derived) {
+    for await (const aggregates of readStagedAggregates(trx, target, model.touchedBy, chunkRows)) {
+      const changes = weigh(await readContributions(trx, schema, model, aggregates))
+      await addToGroups(trx, schema, model, changes)
+      for (const { group } of changes) {
+        for (const key of projections.cache.ofGroup(model.name, group)) addKey(key)
+      }
+    }
+  }
+}
