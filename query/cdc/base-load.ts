@@ -26,6 +26,7 @@ import { quoted } from "./mirror.ts"
 import { storeResumeOffsets } from "./progress.ts"
 import type { MirroredTable, Projections } from "./projection.ts"
 import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "./source.ts"
+import { assertSourceColumns } from "./source-columns.ts"
 
 /** Where the topics stood before the snapshot was taken. */
 export type StartOffsets = {
@@ -64,6 +65,7 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
   try {
     session = await snapshot.openSession()
     await snapshot.close()
+    await assertSourceColumns(session, projections.tables)
     const identity = await readSourceIdentity(session)
     const known = await findSource(db, source)
     const epoch = known ? known.epoch + (sameHistory(known, identity) ? 0 : 1) : 1

@@ -1,14 +1,7 @@
 // Step 2 of the flow: from the bytes of a Kafka record to a row change or a commit-log entry. Schemas are fetched
 // once per id and resolved once per (topic, id); after that a record costs some microseconds.
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
-import {
-  type Change,
-  type CommitLogEntry,
-  type DataRecord,
-  type Row,
-  unavailable,
-  type Value,
-} from "./change.ts"
+import type { Change, CommitLogEntry, DataRecord, Value } from "./change.ts"
 import {
   createEnvelopeReading,
   type Envelope,
@@ -20,15 +13,9 @@ import { classifyError, EngineError } from "./errors.ts"
 import { parseAvro } from "./lean-schema.ts"
 import { type Lsn, parseLsn, toLsn } from "./lsn.ts"
 import { type Marker, readMarker, readTransactionId } from "./marker.ts"
-import type { Column } from "./projection.ts"
+import { keyOf, readKey, rowOf, type SourceTable } from "./row-image.ts"
 import { emptyKey } from "./schema-fit.ts"
 import type { FetchSchema } from "./schema-registry.ts"
-
-/**
- * What the connector sends for a value it does not have (`unavailable.value.placeholder`). It holds a NUL, which
- * no Postgres text can: nobody can store a value that reads as absent.
- */
-export const unavailablePlaceholder = "lockstep\u0000unavailable"
 
 /** A Kafka record as the consumer gives it. */
 export type RawRecord = {
@@ -39,9 +26,6 @@ export type RawRecord = {
   value: Buffer | null
   headers: Readonly<Record<string, Buffer | undefined>>
 }
-
-/** A source table as the decoder sees it: the key columns first. */
-export type SourceTable = { name: string; key: readonly Column[]; columns: readonly Column[] }
 
 type Decode<Shape> = (bytes: Buffer) => Shape
 
@@ -132,18 +116,6 @@ function readFrame(raw: RawRecord, bytes: Buffer | null): { schemaId: number; pa
   return { schemaId: bytes.readInt32BE(1), payload: bytes.subarray(5) }
 }
 
-function readKey(key: unknown, table: SourceTable): readonly Value[] | null {
-  if (typeof key !== "object" || key === null) return null
-  const values = new Map<string, unknown>(Object.entries(key))
-  const parts: Value[] = []
-  for (const { name } of table.key) {
-    const part = values.get(name)
-    if (typeof part !== "string" && typeof part !== "number" && typeof part !== "bigint") return null
-    parts.push(part)
-  }
-  return parts
-}
-
 function toDataRecord(
   raw: RawRecord,
   envelope: Envelope,
@@ -162,7 +134,7 @@ function toDataRecord(
     lsn: toLsn(source.lsn),
     previousCommitLsn: guarded(raw, () => readPreviousCommitLsn(source.sequence ?? "")),
     bytes: raw.value?.length ?? 0,
-    change: toChange(raw, envelope, table, reading),
+    change: guarded(raw, () => toChange(raw, envelope, table, reading)),
   }
 }
 
@@ -177,23 +149,16 @@ function toChange(
   if (envelope.op === "d") {
     const before = envelope.before
     if (!before) throw undecodable(raw, "it is a delete without the row's key")
-    const key = table.key.map((column) => before[column.name] ?? null)
-    if (key.every(isZero)) return blocked(table, emptyKey(table.name, schemaId))
-    return { op: "delete", table: table.name, key }
+    if (table.key.every(({ name }) => isZero(before[name]))) {
+      return blocked(table, emptyKey(table.name, schemaId))
+    }
+    return { op: "delete", table: table.name, key: keyOf(before, table) }
   }
   const after = envelope.after
   if (!after || (envelope.op !== "c" && envelope.op !== "u")) {
     throw undecodable(raw, `its operation is "${envelope.op}"`)
   }
-  const key = table.key.map((column) => after[column.name] ?? null)
-  const row: Row = [
-    ...key,
-    ...table.columns.map((column) => {
-      const value = after[column.name] ?? null
-      return column.mayBeUnavailable && value === unavailablePlaceholder ? unavailable : value
-    }),
-  ]
-  return { op: "upsert", table: table.name, key, row }
+  return { op: "upsert", table: table.name, key: keyOf(after, table), row: rowOf(after, table) }
 }
 
 const blocked = ({ name }: SourceTable, error: EngineError): Change => ({
@@ -203,7 +168,8 @@ const blocked = ({ name }: SourceTable, error: EngineError): Change => ({
   error,
 })
 
-const isZero = (value: Value): boolean => value === null || value === "" || value === 0 || value === 0n
+const isZero = (value: unknown): boolean =>
+  value === null || value === undefined || value === "" || value === 0 || value === 0n
 
 /** `source.sequence` is a JSON text: `["previousCommitLsn","lsn"]`, the first of them null on a new slot. */
 function readPreviousCommitLsn(sequence: string): Lsn | null {
@@ -217,6 +183,7 @@ function guarded<Result>(raw: RawRecord, read: () => Result): Result {
   try {
     return read()
   } catch (cause) {
+    if (cause instanceof EngineError) throw cause
     throw undecodable(raw, cause instanceof Error ? cause.message : String(cause), cause)
   }
 }

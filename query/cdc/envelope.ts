@@ -1,22 +1,18 @@
 // Part of step 2 (decode): how the records of one schema and key schema are read. It is worked out once for both and
 // kept. Where they do not fit the projections, a record's place in history is still read, and why it is all that is.
 import type avsc from "avsc"
-import type { Value } from "./change.ts"
 import type { EngineError } from "./errors.ts"
 import { type Json, leanEnvelope, parseAvro, readEnvelopeSchema } from "./lean-schema.ts"
-import type { MirroredTable } from "./projection.ts"
-import { findMisfit, notAnEnvelope, widenedColumns } from "./schema-fit.ts"
+import type { Image, SourceTable } from "./row-image.ts"
+import { findMisfit, notAnEnvelope } from "./schema-fit.ts"
 
 export type Envelope = {
-  before: Record<string, Value> | null
-  after: Record<string, Value> | null
+  before: Image | null
+  after: Image | null
   source: { lsn: bigint | null; sequence: string | null }
   transaction: { id: string } | null
   op: string
 }
-
-/** What is read of a table's records. */
-export type ReadColumns = Pick<MirroredTable, "name" | "key" | "columns">
 
 export type EnvelopeReading = {
   /** The smallest envelope that has everything the engine reads. */
@@ -29,7 +25,7 @@ export type EnvelopeReading = {
 export type RecordSchemas = { schemaId: number; writer: Json; key: Json | null }
 
 /** @throws EngineError (halt) when the schema has a table's name and is no envelope. */
-export function createEnvelopeReading(table: ReadColumns, schemas: RecordSchemas): EnvelopeReading {
+export function createEnvelopeReading(table: SourceTable, schemas: RecordSchemas): EnvelopeReading {
   const { schemaId, writer, key } = schemas
   const schema = readEnvelopeSchema(writer)
   if ("lacks" in schema) throw notAnEnvelope(table.name, `its envelope has no ${schema.lacks}`)
@@ -39,19 +35,7 @@ export function createEnvelopeReading(table: ReadColumns, schemas: RecordSchemas
   const reader = parseAvro(leanEnvelope(schema, names))
   const resolver: avsc.Resolver = reader.createResolver(parseAvro(writer))
   const decode = (payload: Buffer): Envelope => reader.fromBuffer(payload, resolver, true)
-  const widened = widenedColumns(columns, schema.row)
-  if (widened.length === 0) return { decode, schemaId, misfit }
-  return { decode: (payload) => widen(decode(payload), widened), schemaId, misfit }
-}
-
-function widen(envelope: Envelope, columns: readonly string[]): Envelope {
-  for (const row of [envelope.before, envelope.after]) {
-    for (const name of columns) {
-      const value = row?.[name]
-      if (row && typeof value === "number") row[name] = BigInt(value)
-    }
-  }
-  return envelope
+  return { decode, schemaId, misfit }
 }
 
 /** Debezium names a table's envelope `<prefix>.<schema>.<table>.Envelope`, with what Avro forbids as `_`. */

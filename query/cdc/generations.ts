@@ -4,6 +4,7 @@
 // that does not know yet that it lost the lease ever means somebody else's tables.
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { columnForms } from "./column-forms.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
 import { guardColumns, quoted } from "./mirror.ts"
 import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
@@ -173,8 +174,8 @@ async function dropTables(db: Kysely<QueryDatabase>, lease: LeaseRef, schema: st
 
 function mirroredTableDdl(schema: string, table: MirroredTable): string {
   const columns = [
-    ...table.key.map((column) => `${quoted(column.name)} ${column.type} not null`),
-    ...table.columns.map((column) => `${quoted(column.name)} ${column.type}`),
+    ...table.key.map((column) => `${quoted(column.name)} ${columnForms[column.type].stored} not null`),
+    ...table.columns.map((column) => `${quoted(column.name)} ${columnForms[column.type].stored}`),
     ...guardColumns.map(([name, type]) => `${quoted(name)} ${type}${type === "boolean" ? " not null" : ""}`),
   ]
   return `create table ${quoted(schema)}.${quoted(table.name)} (${columns.join(", ")}) with (fillfactor = 85)`

@@ -5,11 +5,12 @@
 import type { CommitLogEntry, DataRecord } from "./change.ts"
 import { partitionKey } from "./change.ts"
 import type { ParkedChange } from "./dead-letters.ts"
-import { createDecoder, type RawRecord, type SourceTable } from "./decode.ts"
+import { createDecoder, type RawRecord } from "./decode.ts"
 import { EngineError, rebuildNextStep } from "./errors.ts"
 import { type KafkaAccess, type OffsetRange, splitPartitionKey, type TopicReader } from "./kafka.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
 import type { EndOffsets } from "./proof.ts"
+import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 
 export type IntakeStart = {

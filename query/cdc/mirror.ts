@@ -5,6 +5,7 @@ import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { keyText, type PendingRow, StoredValue } from "./batch.ts"
 import type { Value } from "./change.ts"
+import { columnForms } from "./column-forms.ts"
 import { EngineError } from "./errors.ts"
 import type { Column, MirroredTable } from "./projection.ts"
 
@@ -53,16 +54,21 @@ const statements = new WeakMap<MirroredTable, { schema: string; text: string }>(
 function upsertStatement(schema: string, table: MirroredTable): string {
   const known = statements.get(table)
   if (known?.schema === schema) return known.text
-  const typed: (readonly [string, string])[] = [
-    ...[...table.key, ...table.columns].map((column) => [column.name, column.type] as const),
-    ...guardColumns,
+  const typed = [
+    ...[...table.key, ...table.columns].map(({ name, type }) => ({ name, ...columnForms[type] })),
+    ...guardColumns.map(([name, type]) => ({ name, parameter: type, stored: type })),
   ]
-  const names = typed.map(([name]) => quoted(name))
+  const names = typed.map(({ name }) => quoted(name))
+  const values = typed.map(({ stored, parameter }, index) =>
+    stored === parameter ? `v${index}` : `v${index}::${stored}`,
+  )
   const key = table.key.map((column) => quoted(column.name))
   const assignments = names.filter((name) => !key.includes(name)).map((name) => `${name} = excluded.${name}`)
   const text = `
     insert into ${quoted(schema)}.${quoted(table.name)} as stored (${names.join(", ")})
-    select * from unnest(${typed.map(([, type], index) => `$${index + 1}::${type}[]`).join(", ")})
+    select ${values.join(", ")}
+    from unnest(${typed.map(({ parameter }, index) => `$${index + 1}::${parameter}[]`).join(", ")})
+      as changed (${typed.map((_, index) => `v${index}`).join(", ")})
     on conflict (${key.join(", ")}) do update set ${assignments.join(", ")}
     where (stored.guard_epoch, stored.guard_commit_lsn, stored.guard_lsn)
         < (excluded.guard_epoch, excluded.guard_commit_lsn, excluded.guard_lsn)`
@@ -84,7 +90,7 @@ async function fillStoredValues(
     }
   }
   if (wanted.size === 0) return
-  const stored = await readStoredRows(trx, schema, table, [...wanted.values()])
+  const stored = await readStoredRows(trx, schema, table, wanted)
   for (const row of rows) {
     row.values?.forEach((value, index) => {
       if (!(value instanceof StoredValue) || !row.values) return
@@ -95,30 +101,33 @@ async function fillStoredValues(
   }
 }
 
+/** Of the wanted rows that are stored, the columns that may be unavailable: as text, which is the whole value. */
 async function readStoredRows(
   trx: Transaction<QueryDatabase>,
   schema: string,
   table: MirroredTable,
-  keys: readonly (readonly Value[])[],
+  wanted: ReadonlyMap<string, readonly Value[]>,
 ): Promise<Map<string, Value[]>> {
-  // Everything that may be unavailable is text or jsonb, so its text form is the whole value.
-  const pick = (column: Column) => `stored.${quoted(column.name)}::text`
-  const wanted = table.key.map((column, index) => `$${index + 1}::${column.type}[]`)
+  const pick = ({ name, mayBeUnavailable }: Column) =>
+    mayBeUnavailable ? `stored.${quoted(name)}::text` : "null::text"
+  const parameters = table.key.map(({ type }, index) => `$${index + 1}::${columnForms[type].parameter}[]`)
   const names = table.key.map((column) => quoted(column.name))
+  const keys = [...wanted.values()]
   const result = await trx.executeQuery(
     CompiledQuery.raw(
-      `select to_json(array[${[...table.key, ...table.columns].map(pick).join(", ")}])::text as row
+      `select place::integer, to_json(array[${[...table.key, ...table.columns].map(pick).join(", ")}])::text as row
        from ${quoted(schema)}.${quoted(table.name)} stored
-       join unnest(${wanted.join(", ")}) as wanted (${names.join(", ")}) using (${names.join(", ")})
+       join unnest(${parameters.join(", ")}) with ordinality as wanted (${names.join(", ")}, place)
+         using (${names.join(", ")})
        where not stored.deleted`,
       table.key.map((_, index) => keys.map((key) => key[index])),
     ),
   )
+  const ids = [...wanted.keys()]
   const stored = new Map<string, Value[]>()
   for (const row of result.rows) {
-    if (typeof row !== "object" || row === null || !("row" in row)) continue
-    const values: Value[] = JSON.parse(String(row.row))
-    stored.set(keyText(values.slice(0, table.key.length)), values)
+    if (typeof row !== "object" || row === null || !("row" in row) || !("place" in row)) continue
+    stored.set(ids[Number(row.place) - 1] ?? "", JSON.parse(String(row.row)))
   }
   return stored
 }

@@ -1,12 +1,27 @@
 // What a domain tells the engine: which source tables are mirrored and which models are derived from the
 // mirrored rows. Pure data; the engine knows tables and rows and no word of any domain.
 
-/** Column types the decoder can check against the writer's schema and hand to Postgres exactly. */
-export type ColumnType = "text" | "integer" | "bigint" | "boolean" | "timestamptz" | "jsonb"
+/** Types of which equal values have one text, so that a key is the same row wherever it is read. */
+export type KeyType = "text" | "smallint" | "integer" | "bigint" | "boolean" | "uuid" | "date" | "timestamptz"
 
-export type Column = {
+/** Types the decoder can check against the writer's schema and hand to Postgres exactly. An enum is read as text. */
+export type ColumnType =
+  | KeyType
+  | "numeric"
+  | "real"
+  | "double precision"
+  | "time"
+  | "timestamp"
+  | "json"
+  | "jsonb"
+  | "bytea"
+  | "text[]"
+  | "integer[]"
+  | "bigint[]"
+
+export type Column<Type extends ColumnType = ColumnType> = {
   name: string
-  type: ColumnType
+  type: Type
   /** Postgres may keep the value out of line, and then an update that leaves it alone does not carry it. */
   mayBeUnavailable: boolean
 }
@@ -14,7 +29,7 @@ export type Column = {
 /** A source table kept row for row in the read models, under the same name, guarded and soft-deleted. */
 export type MirroredTable = {
   name: string
-  key: readonly Column[]
+  key: readonly Column<KeyType>[]
   columns: readonly Column[]
   /** Made after the base load, when building them is cheapest. Each is the text after `on <table>`. */
   indexes: readonly string[]
@@ -63,17 +78,36 @@ export type Projections = {
   heartbeatTable: string
 }
 
-const column = (name: string, type: ColumnType, mayBeUnavailable: boolean): Column => ({
-  name,
-  type,
-  mayBeUnavailable,
-})
+const fixed =
+  <Type extends ColumnType>(type: Type) =>
+  (name: string): Column<Type> => ({ name, type, mayBeUnavailable: false })
 
-export const text = (name: string): Column => column(name, "text", false)
+const outOfLine =
+  <Type extends ColumnType>(type: Type) =>
+  (name: string): Column<Type> => ({ name, type, mayBeUnavailable: true })
+
+/** Text that is part of a key, or never of some kilobytes. */
+export const text = fixed("text")
 /** Text without a length limit: a value of some kilobytes is stored out of line. */
-export const longText = (name: string): Column => column(name, "text", true)
-export const integer = (name: string): Column => column(name, "integer", false)
-export const bigint = (name: string): Column => column(name, "bigint", false)
-export const boolean = (name: string): Column => column(name, "boolean", false)
-export const timestamptz = (name: string): Column => column(name, "timestamptz", false)
-export const jsonb = (name: string): Column => column(name, "jsonb", true)
+export const longText = outOfLine("text")
+export const uuid = fixed("uuid")
+export const boolean = fixed("boolean")
+export const smallint = fixed("smallint")
+export const integer = fixed("integer")
+export const bigint = fixed("bigint")
+export const real = fixed("real")
+export const doublePrecision = fixed("double precision")
+/** Thousands of digits are stored out of line. */
+export const numeric = outOfLine("numeric")
+export const date = fixed("date")
+export const time = fixed("time")
+/** Without time zone. Infinities and years after 294246 are refused: the connector does not send them exactly. */
+export const timestamp = fixed("timestamp")
+export const timestamptz = fixed("timestamptz")
+export const json = outOfLine("json")
+export const jsonb = outOfLine("jsonb")
+export const bytea = outOfLine("bytea")
+/** Arrays have one dimension that begins at 1: the connector sends no others exactly. */
+export const textArray = outOfLine("text[]")
+export const integerArray = outOfLine("integer[]")
+export const bigintArray = outOfLine("bigint[]")

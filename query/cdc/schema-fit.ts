@@ -2,57 +2,27 @@
 // that nobody reads may come and go. A column that is read must be there, in a form that its type holds exactly, and
 // the records' key must be the table's key. What does not fit is told once per schema and stops the projector before
 // the first transaction that has such a record; nothing is ever filled in.
+import { columnForms, type WrittenForm } from "./column-forms.ts"
 import { EngineError } from "./errors.ts"
 import { fieldsOf, isRecord, type Json, type JsonRecord, nameOf, nonNull } from "./lean-schema.ts"
-import type { Column, ColumnType, MirroredTable } from "./projection.ts"
+import type { Column } from "./projection.ts"
+import type { SourceTable } from "./row-image.ts"
 
 /** A table as the records name it. Ids are the registry's; a record without a key names no key schema. */
 export type WriterSchemas = { schemaId: number; value: JsonRecord; key: Json | null }
-
-type WrittenType = { type: string; name?: string }
-
-/**
- * Forms from which a column type can be read without losing or adding anything. Debezium names the meaning, Avro the
- * bytes: a long without a name is a bigint, with the name of a timestamp it is none.
- */
-const readable: Record<ColumnType, readonly WrittenType[]> = {
-  text: [
-    { type: "string" },
-    { type: "string", name: "io.debezium.data.Enum" },
-    { type: "string", name: "io.debezium.data.Uuid" },
-  ],
-  integer: [{ type: "int" }],
-  bigint: [{ type: "long" }, { type: "int" }],
-  boolean: [{ type: "boolean" }],
-  timestamptz: [{ type: "string", name: "io.debezium.time.ZonedTimestamp" }],
-  jsonb: [{ type: "string", name: "io.debezium.data.Json" }],
-}
 
 const deployNextStep =
   "Deploy a query service whose projections fit the table: it loads a fresh generation and goes on from there. " +
   "Or bring the table back into its form and rebuild: npm run projection:rebuild. Nothing is lost meanwhile."
 
 /** Why records of these schemas cannot be read exactly, or null when they can. */
-export function findMisfit(
-  table: Pick<MirroredTable, "name" | "key" | "columns">,
-  schemas: WriterSchemas,
-): EngineError | null {
+export function findMisfit(table: SourceTable, schemas: WriterSchemas): EngineError | null {
   const written = new Map(fieldsOf(schemas.value).map((field) => [nameOf(field), field]))
   for (const column of [...table.key, ...table.columns]) {
     const misfit = columnMisfit(table.name, schemas.schemaId, column, written.get(column.name))
     if (misfit) return misfit
   }
   return keyMisfit(table, schemas)
-}
-
-/** Columns of type bigint that a schema writes as int: their values must be widened. */
-export function widenedColumns(columns: readonly Column[], value: JsonRecord): string[] {
-  const narrow = new Set(
-    fieldsOf(value)
-      .filter(({ type }) => writtenType(type ?? null).type === "int")
-      .map(nameOf),
-  )
-  return columns.filter(({ name, type }) => type === "bigint" && narrow.has(name)).map(({ name }) => name)
 }
 
 function columnMisfit(
@@ -68,10 +38,9 @@ function columnMisfit(
       writerType: "none",
     })
   }
-  const written = writtenType(field.type ?? null)
+  const written = writtenForm(field.type ?? null)
   const writerType = describe(written)
-  const fits = readable[column.type].some(({ type, name }) => type === written.type && name === written.name)
-  if (!fits) {
+  if (!columnForms[column.type].written.some((form) => isForm(written, form))) {
     return incompatible(
       `${about(table, schemaId)}: column ${column.name} is ${writerType}, not ${column.type}`,
       {
@@ -97,7 +66,7 @@ function replacesNull(field: JsonRecord): boolean {
 }
 
 function keyMisfit(
-  { name: table, key }: Pick<MirroredTable, "name" | "key">,
+  { name: table, key }: Pick<SourceTable, "name" | "key">,
   schemas: WriterSchemas,
 ): EngineError | null {
   const written = isRecord(schemas.key) ? fieldsOf(schemas.key).map(nameOf) : []
@@ -141,12 +110,28 @@ function incompatible(
   return new EngineError("incompatible-schema", `${message}.`, { nextStep, detail })
 }
 
-function writtenType(field: Json): WrittenType {
+function writtenForm(field: Json): WrittenForm {
   const actual = nonNull(field)
-  const type = isRecord(actual) ? actual.type : actual
-  const name = isRecord(actual) ? actual["connect.name"] : undefined
-  const written = typeof type === "string" ? type : JSON.stringify(type)
-  return typeof name === "string" ? { type: written, name } : { type: written }
+  if (!isRecord(actual)) return { type: typeof actual === "string" ? actual : JSON.stringify(actual) }
+  const form = {
+    ...writtenForm(actual.type ?? null),
+    ...(typeof actual["connect.name"] === "string" && { name: actual["connect.name"] }),
+    ...(typeof actual["connect.type"] === "string" && { connectType: actual["connect.type"] }),
+  }
+  return actual.items === undefined ? form : { ...form, items: writtenForm(actual.items) }
 }
 
-const describe = ({ type, name }: WrittenType): string => (name === undefined ? type : `${type} (${name})`)
+/** A smallint may be read as an integer, so the type that Connect had matters only where the form names one. */
+function isForm(written: WrittenForm, form: WrittenForm): boolean {
+  return (
+    written.type === form.type &&
+    written.name === form.name &&
+    (form.connectType === undefined || written.connectType === form.connectType) &&
+    (form.items === undefined || (written.items !== undefined && isForm(written.items, form.items)))
+  )
+}
+
+function describe({ type, name, items }: WrittenForm): string {
+  const described = name === undefined ? type : `${type} (${name})`
+  return items === undefined ? described : `${described} of ${describe(items)}`
+}

@@ -18,7 +18,10 @@ export async function findDifferences(
 ): Promise<Difference[]> {
   const differences: Difference[] = []
   for (const table of projections.tables) {
-    const columns = [...table.key, ...table.columns].map((column) => quoted(column.name)).join(", ")
+    // As JSON every type is exact but json itself, of which nothing but the text is.
+    const columns = [...table.key, ...table.columns]
+      .map(({ name, type }) => (type === "json" ? `${quoted(name)}::text` : quoted(name)))
+      .join(", ")
     const rows = (from: string) =>
       `select to_jsonb(r)::text as row from (select ${columns} from ${from}) r order by 1`
     differences.push(
@@ -48,9 +51,12 @@ export async function findDifferences(
 }
 
 /** Views over the write tables in the shape of the mirrored ones, for recomputing derived models there. */
-export async function createMirrorViews(source: pg.Pool): Promise<void> {
+export async function createMirrorViews(
+  source: pg.Pool,
+  projections: Projections = orderProjections,
+): Promise<void> {
   await source.query("create schema if not exists as_mirrored")
-  for (const table of orderProjections.tables) {
+  for (const table of projections.tables) {
     await source.query(
       `create or replace view as_mirrored.${table.name} as select *, false as deleted from public.${table.name}`,
     )

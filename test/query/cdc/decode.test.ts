@@ -2,10 +2,11 @@
 // and nothing that cannot be read or does not fit is passed over.
 import { describe, expect, test } from "vitest"
 import { unavailable, type Value } from "../../../query/cdc/change.ts"
-import { createDecoder, type RawRecord, type SourceTable } from "../../../query/cdc/decode.ts"
+import { createDecoder, type RawRecord } from "../../../query/cdc/decode.ts"
 import { EngineError } from "../../../query/cdc/errors.ts"
 import { heartbeatTable } from "../../../query/cdc/heartbeat.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
+import type { SourceTable } from "../../../query/cdc/row-image.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 

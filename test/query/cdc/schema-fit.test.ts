@@ -2,7 +2,7 @@
 // history. The records are the real connector's; where a table changed, their schemas are rewritten the way the
 // connector writes them then (measured in test/scenarios/drift.cdc.test.ts).
 import { describe, expect, test } from "vitest"
-import { createDecoder, type RawRecord, type SourceTable } from "../../../query/cdc/decode.ts"
+import { createDecoder, type RawRecord } from "../../../query/cdc/decode.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
 import {
   bigint,
@@ -14,6 +14,7 @@ import {
   text,
   timestamptz,
 } from "../../../query/cdc/projection.ts"
+import type { SourceTable } from "../../../query/cdc/row-image.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 
