@@ -19,6 +19,7 @@ const connectorsEnvironment = z.object({
   CONNECTOR_NAME: z.string().min(1).default("orders"),
   TOPIC_PREFIX: topicPrefixSchema.default("ecommerce"),
   SLOT_NAME: slotNameSchema.default("ecommerce_slot"),
+  CONNECTOR_DATABASE_NAME: z.string().min(1).optional(),
 })
 
 export type ConnectorsConfig = {
@@ -29,6 +30,8 @@ export type ConnectorsConfig = {
   connectorName: string
   topicPrefix: string
   slotName: string
+  /** Another database of the same cluster than the one that the worker and adminUrl name: another source. */
+  databaseName: string | undefined
 }
 
 /** Reads the environment; every fault is named at once, and no value is printed. */
@@ -48,6 +51,7 @@ export function readConnectorsConfig(
     connectorName: env.CONNECTOR_NAME,
     topicPrefix: env.TOPIC_PREFIX,
     slotName: env.SLOT_NAME,
+    databaseName: env.CONNECTOR_DATABASE_NAME,
   }
 }
 

@@ -29,7 +29,7 @@ export type CaptureStatus = {
 
 /** Reads the state of capture; throws only when Connect or the database do not answer. */
 export async function readCaptureStatus(
-  options: Omit<ConnectorsConfig, "kafkaBrokers"> & { databaseName?: string | undefined },
+  options: Omit<ConnectorsConfig, "kafkaBrokers" | "databaseName"> & { databaseName?: string | undefined },
 ): Promise<CaptureStatus> {
   const { connectorName } = options
   const connect = createConnectClient({ url: options.connectUrl, timeoutMs: 5_000, retries: 3 })

@@ -1,93 +1,178 @@
-// The query service's settings. The only reader of the environment; every fault is reported at once, and what is
-// printed hides the passwords.
+// The query service's settings. The only reader of the environment; every fault is reported at once, a role demands
+// only what it uses, and what is printed hides the passwords.
+import { readFileSync } from "node:fs"
 import { z } from "zod"
+import { type ProjectedSource, parseNames, parseSources, sourceNameSchema } from "./source-settings.ts"
 
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/ })
 const httpUrl = z.url({ protocol: /^https?$/ })
 
-const environment = z.object({
+const roleSchema = z.enum(["all", "http", "projector"])
+
+const everyRole = z.object({
   QUERY_HOST: z.string().min(1).default("127.0.0.1"),
   QUERY_PORT: z.coerce.number().int().min(0).max(65_535).default(8081),
-  PROJECTOR_DATABASE_URL: postgresUrl,
+  ROLE: roleSchema.default("all"),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
+})
+
+const toServe = z.object({
   READER_DATABASE_URL: postgresUrl,
   READER_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(1_000).default(20),
-  SOURCE_DATABASE_URL: postgresUrl,
+})
+
+const toProject = z.object({
+  PROJECTOR_DATABASE_URL: postgresUrl,
   KAFKA_BROKERS: z.string().min(1),
   SCHEMA_REGISTRY_URL: httpUrl,
   CONNECT_URL: httpUrl,
-  SOURCE_NAME: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .default("orders"),
+  LEASE_SECONDS: z.coerce.number().int().min(2).max(600).default(10),
+  ON_HALT: z.enum(["exit", "stay"]).optional(),
+  MAX_PENDING_MIB: z.coerce.number().int().min(1).max(65_536).default(64),
+  DEAD_LETTER_LIMIT: z.coerce.number().int().min(0).max(1_000_000).default(1_000),
+})
+
+const oneSource = z.object({
+  SOURCE_NAME: sourceNameSchema.default("orders"),
+})
+
+const oneProjectedSource = z.object({
+  SOURCE_DATABASE_URL: postgresUrl,
   CONNECTOR_NAME: z.string().min(1).default("orders"),
   TOPIC_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_-]+$/)
     .default("ecommerce"),
-  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
-  MAX_PENDING_MIB: z.coerce.number().int().min(1).max(65_536).default(64),
-  DEAD_LETTER_LIMIT: z.coerce.number().int().min(0).max(1_000_000).default(1_000),
-  LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 })
+
+const severalSources = z.object({
+  SOURCES: z.string().optional(),
+  SOURCES_FILE: z.string().optional(),
+})
+
+/** What an instance is for: answering queries, projecting, or both. */
+export type Role = z.infer<typeof roleSchema>
+
+export type ProjectingConfig = {
+  databaseUrl: string
+  kafkaBrokers: string[]
+  schemaRegistryUrl: string
+  leaseMs: number
+  /** Whether the process ends when every projector of it has halted, or waits for a request. */
+  onHalt: "exit" | "stay"
+  /** Bound on row changes held in memory before their transaction is whole, per source. */
+  maxPendingBytes: number
+  /** Most changes of a source that may be parked before its projector halts. */
+  deadLetterLimit: number
+  sources: ProjectedSource[]
+}
 
 export type Config = {
   host: string
   /** 0 takes a free port. */
   port: number
-  projectorDatabaseUrl: string
-  readerDatabaseUrl: string
-  readerMaxConnections: number
-  /** Role with REPLICATION on the write side's database: base loads read an exported snapshot. */
-  sourceDatabaseUrl: string
-  kafkaBrokers: string[]
-  schemaRegistryUrl: string
-  connectUrl: string
-  /** Name of the source in tokens, cache keys and progress; the command service must use the same. */
-  sourceName: string
-  connectorName: string
-  topicPrefix: string
+  role: Role
   redisUrl: string
-  /** Bound on row changes held in memory before their transaction is whole. */
-  maxPendingBytes: number
-  /** Most changes that may be parked as dead letters before the projector halts. */
-  deadLetterLimit: number
-  logLevel: z.infer<typeof environment>["LOG_LEVEL"]
+  logLevel: z.infer<typeof everyRole>["LOG_LEVEL"]
+  /** Names of the sources; queries of the first are answered at the root, too. */
+  sources: string[]
+  /** Null in role `projector`. */
+  serving: { databaseUrl: string; maxConnections: number } | null
+  /** Null in role `http`. */
+  projecting: ProjectingConfig | null
 }
 
+type Environment = Record<string, string | undefined>
+
 /** Throws an error whose message lists everything that is missing or wrong. */
-export function loadConfig(env: Record<string, string | undefined> = process.env): Config {
-  const parsed = environment.safeParse(env)
-  if (!parsed.success) {
-    throw new Error(`the query service's settings are not usable:\n${z.prettifyError(parsed.error)}`)
+export function loadConfig(env: Environment = process.env): Config {
+  const faults: string[] = []
+  const role = roleSchema.safeParse(env.ROLE).data ?? "all"
+  const process_ = read(everyRole, env, faults)
+  const serving = role === "projector" ? null : read(toServe, env, faults)
+  const projecting = role === "http" ? null : read(toProject, env, faults)
+  const listed = readListed(env, faults)
+  const connectUrl = role === "http" ? null : (projecting?.CONNECT_URL ?? "")
+  const sources = listed === null ? readOne(env, connectUrl, faults) : readSeveral(listed, connectUrl, faults)
+  if (faults.length > 0 || !process_ || !sources) {
+    throw new Error(`the query service's settings are not usable:\n${faults.join("\n")}`)
   }
-  const data = parsed.data
   return {
-    host: data.QUERY_HOST,
-    port: data.QUERY_PORT,
-    projectorDatabaseUrl: data.PROJECTOR_DATABASE_URL,
-    readerDatabaseUrl: data.READER_DATABASE_URL,
-    readerMaxConnections: data.READER_MAX_CONNECTIONS,
-    sourceDatabaseUrl: data.SOURCE_DATABASE_URL,
-    kafkaBrokers: data.KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
-    schemaRegistryUrl: data.SCHEMA_REGISTRY_URL,
-    connectUrl: data.CONNECT_URL,
-    sourceName: data.SOURCE_NAME,
-    connectorName: data.CONNECTOR_NAME,
-    topicPrefix: data.TOPIC_PREFIX,
-    redisUrl: data.REDIS_URL,
-    maxPendingBytes: data.MAX_PENDING_MIB * 1024 * 1024,
-    deadLetterLimit: data.DEAD_LETTER_LIMIT,
-    logLevel: data.LOG_LEVEL,
+    host: process_.QUERY_HOST,
+    port: process_.QUERY_PORT,
+    role,
+    redisUrl: process_.REDIS_URL,
+    logLevel: process_.LOG_LEVEL,
+    sources: sources.names,
+    serving: serving && {
+      databaseUrl: serving.READER_DATABASE_URL,
+      maxConnections: serving.READER_MAX_CONNECTIONS,
+    },
+    projecting: projecting && {
+      databaseUrl: projecting.PROJECTOR_DATABASE_URL,
+      kafkaBrokers: projecting.KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
+      schemaRegistryUrl: projecting.SCHEMA_REGISTRY_URL,
+      leaseMs: projecting.LEASE_SECONDS * 1_000,
+      onHalt: projecting.ON_HALT ?? (role === "projector" ? "exit" : "stay"),
+      maxPendingBytes: projecting.MAX_PENDING_MIB * 1024 * 1024,
+      deadLetterLimit: projecting.DEAD_LETTER_LIMIT,
+      sources: sources.projected,
+    },
+  }
+}
+
+function read<Output>(schema: z.ZodType<Output>, env: Environment, faults: string[]): Output | null {
+  const parsed = schema.safeParse(env)
+  if (parsed.success) return parsed.data
+  faults.push(z.prettifyError(parsed.error))
+  return null
+}
+
+type Sources = { names: string[]; projected: ProjectedSource[] } | null
+
+/** The source that the settings without a list name. `connectUrl` is null where nothing is projected. */
+function readOne(env: Environment, connectUrl: string | null, faults: string[]): Sources {
+  const one = read(oneSource, env, faults)
+  if (connectUrl === null) return one && { names: [one.SOURCE_NAME], projected: [] }
+  const more = read(oneProjectedSource, env, faults)
+  if (!one || !more) return null
+  const source = {
+    name: one.SOURCE_NAME,
+    databaseUrl: more.SOURCE_DATABASE_URL,
+    connectorName: more.CONNECTOR_NAME,
+    topicPrefix: more.TOPIC_PREFIX,
+    connectUrl,
+  }
+  return { names: [source.name], projected: [source] }
+}
+
+function readSeveral(listed: string, connectUrl: string | null, faults: string[]): Sources {
+  const parsed = connectUrl === null ? parseNames(listed) : parseSources(listed, connectUrl)
+  if (parsed.ok) return parsed.sources
+  faults.push(parsed.fault)
+  return null
+}
+
+/** The text of SOURCES or of the file that SOURCES_FILE names; null without either. */
+function readListed(env: Environment, faults: string[]): string | null {
+  const several = read(severalSources, env, faults)
+  if (several?.SOURCES_FILE === undefined) return several?.SOURCES ?? null
+  if (several.SOURCES !== undefined) faults.push("✖ SOURCES and SOURCES_FILE: only one of them may be set")
+  try {
+    return readFileSync(several.SOURCES_FILE, "utf8")
+  } catch (error) {
+    faults.push(`✖ SOURCES_FILE: ${error instanceof Error ? error.message : error}`)
+    return "[]"
   }
 }
 
 /** The settings as they may be logged. */
-export function describeConfig(config: Config): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(config).map(([name, value]) => [
-      name,
-      name.endsWith("Url") ? withoutPassword(String(value)) : value,
-    ]),
+export function describeConfig(config: Config): unknown {
+  return JSON.parse(
+    JSON.stringify(config, (name, value: unknown) =>
+      typeof value === "string" && name.endsWith("Url") ? withoutPassword(value) : value,
+    ),
   )
 }
 

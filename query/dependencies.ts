@@ -2,7 +2,7 @@
 // at most once a second, however often readiness is; a part that does not answer turns readiness red by name.
 import { z } from "zod"
 import type { KafkaAccess } from "./cdc/kafka.ts"
-import type { Check } from "./http/readiness.ts"
+import type { Check, Checks } from "./http/source-checks.ts"
 
 export type DependencyUrls = {
   kafka: KafkaAccess
@@ -15,9 +15,9 @@ export type DependencyUrls = {
 const keptMs = 1_000
 const timeoutMs = 2_000
 
-export function createDependencyChecks(deps: DependencyUrls): () => Promise<Record<string, Check>> {
+export function createDependencyChecks(deps: DependencyUrls): () => Promise<Checks> {
   let askedAt = Number.NEGATIVE_INFINITY
-  let checks: Promise<Record<string, Check>> = Promise.resolve({})
+  let checks: Promise<Checks> = Promise.resolve({})
   let askingKafka: Promise<unknown> | null = null
 
   return () => {
@@ -37,7 +37,7 @@ export function createDependencyChecks(deps: DependencyUrls): () => Promise<Reco
   }
 }
 
-async function askAll(deps: DependencyUrls, askKafka: () => Promise<void>): Promise<Record<string, Check>> {
+async function askAll(deps: DependencyUrls, askKafka: () => Promise<void>): Promise<Checks> {
   const [kafka, schemaRegistry, connect] = await Promise.all([
     ask("Kafka", askKafka),
     ask("The schema registry", () => get(new URL("/apis/ccompat/v7/schemas/types", deps.registryUrl))),

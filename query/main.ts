@@ -1,4 +1,5 @@
-// Runs the query service until SIGTERM or SIGINT.
+// Runs the query service until SIGTERM or SIGINT, or until its projectors have halted and its settings say to end then:
+// with exit code 1, for a supervisor to notice.
 import { loadConfig } from "./config.ts"
 import { start } from "./start.ts"
 
@@ -8,10 +9,11 @@ const service = await start(loadConfig()).catch((error: unknown) => {
 })
 /** A server that takes a goodbye and never answers it must not keep the process. What it has is left as a kill leaves it. */
 const stopLimitMs = 25_000
-const stop = async (): Promise<void> => {
+const stop = async (exitCode: number): Promise<void> => {
   setTimeout(() => process.exit(1), stopLimitMs).unref()
   await service.stop()
   // The Kafka client may leave a connection open when it is stopped while it joins; that must not keep the process.
-  process.exit(0)
+  process.exit(exitCode)
 }
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop())
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(0))
+void service.halted.then(() => stop(1))

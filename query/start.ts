@@ -1,117 +1,62 @@
 // Builds the query service in the order of the flow and closes it in reverse. It starts without waiting for
-// anything: until the first generation is loaded readiness is red and reads get 503.
-
-import { randomUUID } from "node:crypto"
-import { pino } from "pino"
-import { clientConfig, createDatabase, createPool } from "../db/connect.ts"
-import { createSockets } from "../db/half-open.ts"
-import type { QueryDatabase } from "../db/query-schema.ts"
-import { createCacheFence } from "./cdc/cache-fence.ts"
-import { createKafkaAccess } from "./cdc/kafka.ts"
-import { projectorConnectionName } from "./cdc/lease.ts"
+// anything: until the first generation is loaded readiness is red and reads get 503. Its role says which parts it has:
+// projectors, one per source, or the side that answers queries, or both.
+import type pg from "pg"
+import { type Logger, pino } from "pino"
+import { clientConfig, createPool } from "../db/connect.ts"
+import { createSockets, type Sockets } from "../db/half-open.ts"
 import type { Projections } from "./cdc/projection.ts"
-import { createProjector } from "./cdc/projector.ts"
-import { createCommittedLsnFetcher } from "./cdc/proof.ts"
-import { createSchemaFetcher } from "./cdc/schema-registry.ts"
 import { type Config, describeConfig } from "./config.ts"
-import { createDependencyChecks } from "./dependencies.ts"
 import { createApp } from "./http/app.ts"
-import { createReadCache } from "./http/cache.ts"
-import { createPositionSignal } from "./http/position-signal.ts"
+import { createReadCache, type ReadCache } from "./http/cache.ts"
+import { createPositionSignal, type PositionSignal } from "./http/position-signal.ts"
 import { type HttpServer, listen } from "./http/server.ts"
 import { orderProjections } from "./orders/projections.ts"
+import { createProjecting, type Projecting } from "./projecting.ts"
 
 const stopTimeoutMs = 10_000
 const goodbyeMs = 1_000
 
-/** Resolves when the port is open. `stop` ends requests in flight, then the projector, and lets its lease go. */
+export type QueryService = {
+  url: string
+  /** Ends requests in flight, then the projectors, and lets their leases go. */
+  stop: () => Promise<void>
+  /** Resolves when every projector has halted and the settings say that the process shall end then. */
+  halted: Promise<void>
+}
+
+/** Resolves when the port is open. */
 export async function start(
   config: Config,
   projections: Projections = orderProjections,
-): Promise<{ url: string; stop: () => Promise<void> }> {
+): Promise<QueryService> {
   const log = pino({ level: config.logLevel, base: { service: "query" } })
-  const holder = randomUUID()
-  const onIdleError = (error: Error) => log.warn({ reason: error.message }, "a database connection was lost")
-  const projectorConnection = {
-    url: config.projectorDatabaseUrl,
-    applicationName: projectorConnectionName(holder),
-    keepIdle: true,
-    onIdleError,
-  }
+  const { projectors, halted } = createProjectors(config, projections, log)
   const sockets = createSockets()
-  const leasePool = createPool({ ...projectorConnection, maxConnections: 3, answerLimitMs: 10_000, sockets })
-  const workSockets = createSockets()
-  const workPool = createPool({ ...projectorConnection, maxConnections: 3, sockets: workSockets })
-  const kafka = createKafkaAccess({ brokers: config.kafkaBrokers, clientId: `lockstep-query-${holder}`, log })
-  const cacheFence = createCacheFence({
-    redisUrl: config.redisUrl,
-    source: config.sourceName,
-    log,
-    heldForMs: () => projector.leaseLeftMs(),
-  })
-  const projector = createProjector({
-    source: config.sourceName,
-    holder,
-    db: createDatabase<QueryDatabase>(leasePool),
-    pool: workPool,
-    breakConnections: () => workSockets.breakAll("the lease was lost"),
-    sourceUrl: config.sourceDatabaseUrl,
-    topicPrefix: config.topicPrefix,
-    projections,
-    kafka,
-    fetchSchema: createSchemaFetcher(config.schemaRegistryUrl),
-    fetchCommittedLsn: createCommittedLsnFetcher(config.connectUrl, config.connectorName),
-    cacheFence,
-    maxPendingBytes: config.maxPendingBytes,
-    deadLetterLimit: config.deadLetterLimit,
-    log,
-  })
-  const readerPool = createPool({
-    url: config.readerDatabaseUrl,
-    applicationName: "lockstep-reader",
-    maxConnections: config.readerMaxConnections,
-    statementTimeoutMs: 10_000,
-    answerLimitMs: 12_000,
-    sockets,
-    onIdleError,
-  })
-  const positions = createPositionSignal({
-    source: config.sourceName,
-    listen: clientConfig({
-      url: config.readerDatabaseUrl,
-      applicationName: "lockstep-position",
-      sockets,
-    }),
-    pool: readerPool,
-    log,
-  })
-  const cache = createReadCache({ redisUrl: config.redisUrl, source: config.sourceName, log })
+  const reader = createReaderPool(config, sockets, log)
+  const readings = new Map(
+    config.sources.map((source) => [source, createReading({ config, source, reader, sockets, log })]),
+  )
   let stopping = false
   const app = createApp({
-    source: config.sourceName,
-    reader: readerPool,
-    cache,
-    positions,
+    role: config.role,
+    sources: config.sources.map((source) => ({
+      source,
+      reading: readings.get(source) ?? null,
+      holder: projectors.get(source)?.holder ?? null,
+      readiness: projectors.get(source)?.readiness ?? (async () => ({})),
+    })),
+    reader,
     log,
-    readiness: createDependencyChecks({
-      kafka,
-      commitLogTopic: `${config.topicPrefix}.transaction`,
-      registryUrl: config.schemaRegistryUrl,
-      connectUrl: config.connectUrl,
-      connectorName: config.connectorName,
-    }),
     isStopping: () => stopping,
   })
+  const reading = [...readings.values()].filter((one) => one !== null)
   const close = async (): Promise<void> => {
-    await projector.stop()
-    await cacheFence.stop()
-    cache.stop()
+    await Promise.all([...projectors.values()].map((projecting) => projecting.stop()))
+    for (const { cache } of reading) cache.stop()
     // A goodbye that is not answered is not waited for.
-    setTimeout(() => {
-      sockets.breakAll("the service stops")
-      workSockets.breakAll("the service stops")
-    }, goodbyeMs).unref()
-    await Promise.all([kafka.close(), leasePool.end(), workPool.end(), readerPool.end()])
+    setTimeout(() => sockets.breakAll("the service stops"), goodbyeMs).unref()
+    await reader.end()
   }
   let server: HttpServer
   try {
@@ -120,24 +65,85 @@ export async function start(
     await close()
     throw error
   }
-  cacheFence.start()
-  positions.start()
-  cache.start()
-  projector.start()
+  for (const { positions, cache } of reading) {
+    positions.start()
+    cache.start()
+  }
+  for (const projecting of projectors.values()) projecting.start()
   log.info({ url: server.url, config: describeConfig(config) }, "answering queries")
 
   let stopped: Promise<void> | undefined
   return {
     url: server.url,
+    halted,
     stop: () => {
       stopping = true
       // Readers that wait for a position are answered first, so that the server need not wait for them.
-      stopped ??= positions
-        .stop()
+      stopped ??= Promise.all(reading.map(({ positions }) => positions.stop()))
         .then(() => server.stop(stopTimeoutMs))
         .then(close)
         .then(() => log.info("stopped"))
       return stopped
     },
+  }
+}
+
+function createProjectors(
+  { projecting: config, redisUrl }: Config,
+  projections: Projections,
+  log: Logger,
+): { projectors: Map<string, Projecting>; halted: Promise<void> } {
+  const projectors = new Map<string, Projecting>()
+  const sources = config?.sources ?? []
+  const haltedSources = new Set<string>()
+  let end = (): void => {}
+  const halted = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  for (const source of sources) {
+    const onHalted = (isHalted: boolean): void => {
+      if (isHalted) haltedSources.add(source.name)
+      else haltedSources.delete(source.name)
+      // While another source is followed the process has work to do; what has halted waits for a request.
+      if (config?.onHalt === "exit" && haltedSources.size === sources.length) end()
+    }
+    if (!config) continue
+    const projecting = createProjecting({ config, source, projections, redisUrl, onHalted, log })
+    projectors.set(source.name, projecting)
+  }
+  return { projectors, halted }
+}
+
+/** Where no queries are answered it only tells how the sources stand. */
+function createReaderPool({ serving, projecting }: Config, sockets: Sockets, log: Logger): pg.Pool {
+  return createPool({
+    url: serving?.databaseUrl ?? projecting?.databaseUrl ?? "",
+    applicationName: serving ? "lockstep-reader" : "lockstep-status",
+    maxConnections: serving?.maxConnections ?? 2,
+    statementTimeoutMs: 10_000,
+    answerLimitMs: 12_000,
+    sockets,
+    onIdleError: (error) => log.warn({ reason: error.message }, "a database connection was lost"),
+  })
+}
+
+function createReading({
+  config: { serving, redisUrl },
+  source,
+  reader,
+  sockets,
+  log,
+}: {
+  config: Config
+  source: string
+  reader: pg.Pool
+  sockets: Sockets
+  log: Logger
+}): { cache: ReadCache; positions: PositionSignal } | null {
+  if (!serving) return null
+  const connection = { url: serving.databaseUrl, applicationName: "lockstep-position", sockets }
+  return {
+    cache: createReadCache({ redisUrl, source, log }),
+    positions: createPositionSignal({ source, listen: clientConfig(connection), pool: reader, log }),
   }
 }

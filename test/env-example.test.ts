@@ -41,7 +41,10 @@ test(".env.example lists every variable that is read, and no other", () => {
 test("the services and the connectors' programs accept the example as it stands", () => {
   const example = readExample()
   expect(loadCommandConfig(example)).toMatchObject({ port: 8080, host: "127.0.0.1" })
-  expect(loadQueryConfig(example)).toMatchObject({ port: 8081, topicPrefix: "ecommerce" })
+  expect(loadQueryConfig(example)).toMatchObject({
+    port: 8081,
+    projecting: { sources: [{ name: "orders", topicPrefix: "ecommerce" }] },
+  })
   expect(readConnectorsConfig(example)).toMatchObject({ connectorName: "orders", slotName: "ecommerce_slot" })
 })
 

@@ -6,17 +6,18 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { acquireLease, type Lease, releaseLease, renewLease } from "./lease.ts"
 import { pause } from "./pacing.ts"
 
-const ttlMs = 10_000
-const renewMs = 1_000
+/** As a share of the time that the lease lasts. */
+const renewShare = 0.1
 const standbyPollMs = 250
 
 export function createLeaseKeeper(deps: {
   db: Kysely<QueryDatabase>
   source: string
   holder: string
+  ttlMs: number
   log: Logger
 }) {
-  const { db, source, holder, log } = deps
+  const { db, source, holder, ttlMs, log } = deps
   /** Monotonic time until which the lease lasts, counted from before it was last asked for. */
   let leasedUntil = 0
 
@@ -40,7 +41,7 @@ export function createLeaseKeeper(deps: {
     /** Renews until the signal is aborted; calls `onLost` when the lease is another's or could not be renewed in time. */
     async keep(lease: Lease, signal: AbortSignal, onLost: () => void): Promise<void> {
       while (!signal.aborted) {
-        await pause(renewMs, signal)
+        await pause(renewShare * ttlMs, signal)
         if (signal.aborted) return
         const askedAt = performance.now()
         const renewed = await Promise.race([renewLease(db, lease, ttlMs).catch(() => null), overdue(signal)])
@@ -50,7 +51,7 @@ export function createLeaseKeeper(deps: {
 
       /** A database that neither answers nor breaks the connection must not make this wait longer than the lease. */
       async function overdue(until: AbortSignal): Promise<null> {
-        await pause(leasedUntil - performance.now(), until)
+        await pause(leasedUntil - performance.now() + 1, until)
         return null
       }
     },

@@ -21,6 +21,8 @@ export const projectorConnectionName = (holder: string): string => `projector ${
 
 /** A takeover that waits longer for a lock gives way, and the next attempt ends whoever holds it. */
 const lockTimeoutMs = 3_000
+/** Per connection; what is not gone by then is met as a lock that cannot be had. */
+const terminationMs = 1_000
 const lockNotAvailable = "55P03"
 
 /**
@@ -67,7 +69,7 @@ async function look(
 
 /** All are told before any is waited for. */
 async function endConnections(db: Kysely<QueryDatabase>, holder: string): Promise<void> {
-  for (const end of [sql`pg_terminate_backend(pid)`, sql`pg_terminate_backend(pid, ${lockTimeoutMs})`]) {
+  for (const end of [sql`pg_terminate_backend(pid)`, sql`pg_terminate_backend(pid, ${terminationMs})`]) {
     await sql`
       select ${end} from pg_stat_activity
       where application_name = ${projectorConnectionName(holder)} and datname = current_database()`.execute(

@@ -37,6 +37,8 @@ export type ProjectorDeps = {
   source: string
   /** Unique per process. */
   holder: string
+  /** How long the lease lasts without being renewed. */
+  leaseMs: number
   /** For lease, status and requests, where every statement is short. */
   db: Kysely<QueryDatabase>
   /** For applying and loading, where one may take any time. Named after the holder, so that a successor can end them. */
@@ -76,7 +78,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
   const { db, source, holder, log } = deps
   const work = createDatabase<QueryDatabase>(deps.pool)
   const stopping = new AbortController()
-  const keeper = createLeaseKeeper({ db, source, holder, log })
+  const keeper = createLeaseKeeper({ db, source, holder, ttlMs: deps.leaseMs, log })
   let running: Promise<void> = Promise.resolve()
   let status: ProjectorStatus = { state: "starting", reason: null, nextStep: null, detail: {} }
   let attempts = 0

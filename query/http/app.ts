@@ -7,6 +7,7 @@ import { HTTPException } from "hono/http-exception"
 import { requestId } from "hono/request-id"
 import type pg from "pg"
 import type { Logger } from "pino"
+import type { Role } from "../config.ts"
 import { addAnalyticsRoute } from "../orders/analytics.ts"
 import { addCustomerRoutes } from "../orders/customer.ts"
 import { addHistoryRoute } from "../orders/history.ts"
@@ -18,42 +19,57 @@ import { isUnavailable } from "./database-errors.ts"
 import { refuseInvalid } from "./parameters.ts"
 import type { PositionSignal } from "./position-signal.ts"
 import { problemResponse, ReadProblem } from "./problem.ts"
-import { type Check, createReadinessRoutes } from "./readiness.ts"
+import { addLivenessRoute, addReadinessRoute, type ReadinessSource } from "./readiness.ts"
 import { createReads } from "./reads.ts"
 import { createRequestLog } from "./request-log.ts"
 import { createSnapshotReader } from "./snapshot.ts"
+import type { Checks } from "./source-checks.ts"
+import { addSourcesRoute, sourcePath } from "./sources.ts"
+import { addStatusRoute } from "./status.ts"
 
 export type AppDeps = {
-  source: string
-  /** Connections as role reader. */
+  role: Role
+  /** The first one also answers at the root. */
+  sources: readonly AppSource[]
+  /** Connections as role reader; in role `projector`, which serves no read models, as role projector. */
   reader: pg.Pool
-  /** Null to do without. */
-  cache: ReadCache | null
-  positions: PositionSignal
   log: Logger
-  /** Further checks of `/readyz`, by name: of what only the composition knows. */
-  readiness: () => Promise<Readonly<Record<string, Check>>>
   isStopping?: () => boolean
   /** Milliseconds since 1970. */
   now?: () => number
 }
 
+export type AppSource = {
+  source: string
+  /** Null in role `projector`. Its cache may be null to do without. */
+  reading: { cache: ReadCache | null; positions: PositionSignal } | null
+  /** Name under which this instance takes the lease; null in role `http`. */
+  holder: string | null
+  /** Further checks of `/readyz`, by name: of what only the composition knows. */
+  readiness: () => Promise<Checks>
+}
+
 export function createApp(deps: AppDeps): OpenAPIHono {
-  const { log } = deps
+  const { log, sources } = deps
   const now = deps.now ?? Date.now
-  const projectionVersion = orderProjections.version
-  const snapshots = createSnapshotReader({ source: deps.source, pool: deps.reader, projectionVersion })
-  const reads = createReads({ ...deps, snapshots, now })
+  const all = { ...deps, now, projectionVersion: orderProjections.version }
 
   const app = new OpenAPIHono({ defaultHook: refuseInvalid })
   app.use(requestId())
   app.use(createRequestLog({ log, isStopping: deps.isStopping ?? (() => false) }))
-  addOrderRoute(app, reads)
-  addOrderListRoute(app, reads)
-  addHistoryRoute(app, reads)
-  addCustomerRoutes(app, reads)
-  addAnalyticsRoute(app, reads, now)
-  app.route("/", createReadinessRoutes({ ...deps, projectionVersion, now }))
+  sources.forEach((source, index) => {
+    if (!source.reading) return
+    const routes = readModelRoutes(all, source, source.reading)
+    if (index === 0) app.route("/", routes)
+    app.route(sourcePath(source.source), routes)
+    const health = new OpenAPIHono()
+    addReadinessRoute(health, { ...all, sources: [toReadiness(source)] })
+    app.route(sourcePath(source.source), health)
+  })
+  if (deps.role !== "projector") addSourcesRoute(app, sources)
+  addLivenessRoute(app)
+  addReadinessRoute(app, { ...all, sources: sources.map(toReadiness) })
+  addStatusRoute(app, all)
   app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Lockstep query service", version: "1" } })
   app.notFound((c) => problemResponse(notFound(app, c), c.req.path))
   app.onError((error, c) => {
@@ -65,6 +81,31 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   })
   return app
 }
+
+type Composed = AppDeps & { now: () => number; projectionVersion: string }
+
+/** Every question that one source's read models answer. */
+function readModelRoutes(
+  { reader, now, projectionVersion }: Composed,
+  { source }: AppSource,
+  reading: NonNullable<AppSource["reading"]>,
+): OpenAPIHono {
+  const snapshots = createSnapshotReader({ source, pool: reader, projectionVersion })
+  const reads = createReads({ ...reading, source, snapshots, now })
+  const routes = new OpenAPIHono({ defaultHook: refuseInvalid })
+  addOrderRoute(routes, reads)
+  addOrderListRoute(routes, reads)
+  addHistoryRoute(routes, reads)
+  addCustomerRoutes(routes, reads)
+  addAnalyticsRoute(routes, reads, now)
+  return routes
+}
+
+const toReadiness = ({ source, reading, readiness }: AppSource): ReadinessSource => ({
+  source,
+  cache: reading?.cache,
+  readiness,
+})
 
 function toProblem(error: Error): ReadProblem {
   if (error instanceof ReadProblem) return error

@@ -21,7 +21,7 @@ export function createRequestLog(deps: { log: Logger; isStopping: () => boolean 
       position: headers.get("read-position") ?? undefined,
       cache: headers.get("cache-status") ?? undefined,
     }
-    if (path === "/livez" || path === "/readyz") deps.log.debug(line, "request")
+    if (path === "/livez" || path.endsWith("/readyz") || path === "/status") deps.log.debug(line, "request")
     else deps.log.info(line, "request")
   }
 }

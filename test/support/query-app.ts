@@ -1,7 +1,8 @@
 // The real HTTP app over given read models, called without a socket; parts that a test is about can be given.
 import { pino } from "pino"
 import { clientConfig } from "../../db/connect.ts"
-import { type AppDeps, createApp } from "../../query/http/app.ts"
+import { type AppDeps, type AppSource, createApp } from "../../query/http/app.ts"
+import type { ReadCache } from "../../query/http/cache.ts"
 import { createPositionSignal } from "../../query/http/position-signal.ts"
 import { heartbeatAt, type ReadModels, source } from "./read-models.ts"
 
@@ -12,7 +13,12 @@ export type QueryApp = {
 
 export const quiet = pino({ level: "error" })
 
-export function createQueryApp(models: ReadModels, deps: Partial<AppDeps> = {}): QueryApp {
+/** A fixed clock, no cache and no further checks unless they are given. */
+export function createQueryApp(
+  models: ReadModels,
+  deps: Partial<AppDeps> & { cache?: ReadCache; readiness?: AppSource["readiness"] } = {},
+): QueryApp {
+  const { cache = null, readiness = async () => ({}), ...more } = deps
   const positions = createPositionSignal({
     source,
     listen: clientConfig({ url: models.readerUrl, applicationName: "test signal" }),
@@ -21,14 +27,12 @@ export function createQueryApp(models: ReadModels, deps: Partial<AppDeps> = {}):
   })
   positions.start()
   const app = createApp({
-    source,
+    role: "all",
+    sources: [{ source, reading: { cache, positions }, holder: null, readiness }],
     reader: models.reader,
-    cache: null,
-    positions,
     log: quiet,
-    readiness: async () => ({}),
     now: () => heartbeatAt + 2_500,
-    ...deps,
+    ...more,
   })
   return {
     get: async (path, headers = {}, init = {}) => await app.request(path, { headers, ...init }),

@@ -1,0 +1,78 @@
+// How sources stand as the query database tells it, in one statement: who holds the lease, what the projector does or
+// waits for, which generation serves, how far it is, what operators have asked for. `/readyz` judges it, `/status`
+// shows it. Answered in bounded time whatever the database does.
+import type pg from "pg"
+import { ReadProblem } from "./problem.ts"
+
+export type SourceStatus = {
+  source: string
+  epoch: number | null
+  history: string | null
+  holder: string | null
+  lease_epoch: bigint | null
+  /** Below 0 when it has run out. */
+  lease_seconds: number | null
+  generation: number | null
+  projection_version: string | null
+  position: bigint | null
+  base_lsn: bigint | null
+  heartbeat_at: Date | null
+  applied_age_seconds: number | null
+  state: string | null
+  reason: string | null
+  next_step: string | null
+  detail: Record<string, unknown> | null
+  since: Date | null
+  status_age_seconds: number | null
+  requests: OpenRequest[]
+}
+
+export type OpenRequest = {
+  id: string
+  kind: string
+  state: string
+  requested_at: string
+  started_at: string | null
+}
+
+const timeoutMs = 2_000
+
+/** One entry per source, in the order given. @throws when the database cannot be asked in time. */
+export async function readSourceStatus(reader: pg.Pool, sources: readonly string[]): Promise<SourceStatus[]> {
+  let timer: NodeJS.Timeout | undefined
+  const timedOut = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(tooLate()), timeoutMs)
+  })
+  try {
+    const asked = reader.query<SourceStatus>({ name: "source status", text: statement, values: [sources] })
+    return (await Promise.race([asked, timedOut])).rows
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const tooLate = () =>
+  new ReadProblem("database-unavailable", "The query database does not answer. Try again shortly.")
+
+const secondsFrom = (from: string, to: string): string => `extract(epoch from ${to} - ${from})::float8`
+
+const statement = `
+  select wanted.source, s.epoch, s.system_identifier || '-' || s.timeline as history,
+    l.holder, l.lease_epoch, ${secondsFrom("clock_timestamp()", "l.expires_at")} as lease_seconds,
+    g.generation, g.projection_version, p.position, p.base_lsn, p.heartbeat_at,
+    ${secondsFrom("p.applied_at", "clock_timestamp()")} as applied_age_seconds,
+    t.state, t.reason, t.next_step, t.detail, t.since,
+    ${secondsFrom("t.updated_at", "clock_timestamp()")} as status_age_seconds,
+    coalesce(r.requests, '[]') as requests
+  from unnest($1::text[]) with ordinality wanted (source, place)
+  left join cdc.sources s on s.source = wanted.source
+  left join cdc.leases l on l.source = wanted.source
+  left join cdc.generations g on g.source = s.source and g.generation = s.live_generation
+  left join cdc.progress p on p.source = s.source and p.generation = s.live_generation
+  left join cdc.projector_status t on t.source = wanted.source
+  left join lateral (
+    select json_agg(json_build_object('id', r.id::text, 'kind', r.kind, 'state', r.state,
+      'requested_at', r.requested_at, 'started_at', r.started_at) order by r.id) as requests
+    from cdc.requests r where r.source = wanted.source and r.state in ('pending', 'running')
+  ) r on true
+  order by wanted.place`

@@ -1,0 +1,27 @@
+// `GET /sources`: which sources this instance answers for, and where. The first one also answers at the root.
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
+
+const listSources = createRoute({
+  method: "get",
+  path: "/sources",
+  summary: "The sources and the paths under which their read models are",
+  responses: {
+    200: {
+      description: "In the order of the configuration; the first one answers at the root, too.",
+      content: {
+        "application/json": {
+          schema: z
+            .object({ sources: z.array(z.object({ source: z.string(), path: z.string() })) })
+            .openapi("Sources"),
+        },
+      },
+    },
+  },
+})
+
+export const sourcePath = (source: string): string => `/sources/${source}`
+
+export function addSourcesRoute(app: OpenAPIHono, sources: readonly { source: string }[]): void {
+  const body = { sources: sources.map(({ source }) => ({ source, path: sourcePath(source) })) }
+  app.openapi(listSources, (c) => c.json(body, 200))
+}

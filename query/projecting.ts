@@ -1,0 +1,109 @@
+// One source's projector with all that belongs to it alone: its name as a holder and its connections, its Kafka client,
+// its cache fence. Projectors of other sources in the same process share nothing with it, so one that halts or is slow
+// leaves the others as they are.
+import { randomUUID } from "node:crypto"
+import type { Logger } from "pino"
+import { createDatabase, createPool } from "../db/connect.ts"
+import { createSockets } from "../db/half-open.ts"
+import type { QueryDatabase } from "../db/query-schema.ts"
+import { createCacheFence } from "./cdc/cache-fence.ts"
+import { createKafkaAccess } from "./cdc/kafka.ts"
+import { projectorConnectionName } from "./cdc/lease.ts"
+import type { Projections } from "./cdc/projection.ts"
+import { createProjector } from "./cdc/projector.ts"
+import { createCommittedLsnFetcher } from "./cdc/proof.ts"
+import { createSchemaFetcher } from "./cdc/schema-registry.ts"
+import type { ProjectingConfig } from "./config.ts"
+import { createDependencyChecks } from "./dependencies.ts"
+import type { Checks } from "./http/source-checks.ts"
+import type { ProjectedSource } from "./source-settings.ts"
+
+const goodbyeMs = 1_000
+
+export type Projecting = {
+  /** Name under which it takes the lease. */
+  holder: string
+  /** How the servers are that it follows through. */
+  readiness: () => Promise<Checks>
+  start: () => void
+  /** Resolves when nothing more will be written, the lease is let go and every connection closed. */
+  stop: () => Promise<void>
+}
+
+export function createProjecting(options: {
+  config: ProjectingConfig
+  source: ProjectedSource
+  projections: Projections
+  redisUrl: string
+  onHalted: (isHalted: boolean) => void
+  log: Logger
+}): Projecting {
+  const { config, source } = options
+  const log = options.log.child({ source: source.name })
+  const holder = randomUUID()
+  const connection = {
+    url: config.databaseUrl,
+    applicationName: projectorConnectionName(holder),
+    maxConnections: 3,
+    keepIdle: true,
+    onIdleError: (error: Error) => log.warn({ reason: error.message }, "a database connection was lost"),
+  }
+  const leaseSockets = createSockets()
+  const leasePool = createPool({ ...connection, answerLimitMs: 10_000, sockets: leaseSockets })
+  const workSockets = createSockets()
+  const workPool = createPool({ ...connection, sockets: workSockets })
+  const kafka = createKafkaAccess({
+    brokers: config.kafkaBrokers,
+    clientId: `lockstep-query-${source.name}-${holder}`,
+    log,
+  })
+  const cacheFence = createCacheFence({
+    redisUrl: options.redisUrl,
+    source: source.name,
+    log,
+    heldForMs: () => projector.leaseLeftMs(),
+  })
+  const projector = createProjector({
+    source: source.name,
+    holder,
+    leaseMs: config.leaseMs,
+    db: createDatabase<QueryDatabase>(leasePool),
+    pool: workPool,
+    breakConnections: () => workSockets.breakAll("the lease was lost"),
+    sourceUrl: source.databaseUrl,
+    topicPrefix: source.topicPrefix,
+    projections: options.projections,
+    kafka,
+    fetchSchema: createSchemaFetcher(config.schemaRegistryUrl),
+    fetchCommittedLsn: createCommittedLsnFetcher(source.connectUrl, source.connectorName),
+    cacheFence,
+    maxPendingBytes: config.maxPendingBytes,
+    deadLetterLimit: config.deadLetterLimit,
+    onHalted: options.onHalted,
+    log,
+  })
+  return {
+    holder,
+    readiness: createDependencyChecks({
+      kafka,
+      commitLogTopic: `${source.topicPrefix}.transaction`,
+      registryUrl: config.schemaRegistryUrl,
+      connectUrl: source.connectUrl,
+      connectorName: source.connectorName,
+    }),
+    start() {
+      cacheFence.start()
+      projector.start()
+    },
+    async stop() {
+      await projector.stop()
+      await cacheFence.stop()
+      // A goodbye that is not answered is not waited for.
+      setTimeout(() => {
+        leaseSockets.breakAll("the service stops")
+        workSockets.breakAll("the service stops")
+      }, goodbyeMs).unref()
+      await Promise.all([kafka.close(), leasePool.end(), workPool.end()])
+    },
+  }
+}

@@ -1,0 +1,86 @@
+// Several sources as one setting: a JSON array, given as text. Sources must differ in everything that names them to
+// others; whatever is wrong is said by place and never by value, for there are passwords in it.
+import { z } from "zod"
+
+/** Part of tokens, cache keys and paths. */
+export const sourceNameSchema = z
+  .string()
+  .max(60)
+  .regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used")
+
+const projectedSource = z.strictObject({
+  name: sourceNameSchema,
+  /** Its database as role base_loader. */
+  databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }),
+  connectorName: z.string().min(1),
+  topicPrefix: z.string().regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used"),
+  /** Another Kafka Connect than CONNECT_URL. */
+  connectUrl: z.url({ protocol: /^https?$/ }).optional(),
+})
+
+/** A source with what its projector needs. */
+export type ProjectedSource = {
+  /** Name of the source in tokens, cache keys, paths and progress; its command service must use the same. */
+  name: string
+  /** Role with REPLICATION on the write side's database: base loads read an exported snapshot. */
+  databaseUrl: string
+  connectorName: string
+  topicPrefix: string
+  connectUrl: string
+}
+
+type Parsed =
+  | { ok: true; sources: { names: string[]; projected: ProjectedSource[] } }
+  | { ok: false; fault: string }
+
+/** @param connectUrl of sources that name none. */
+export function parseSources(text: string, connectUrl: string): Parsed {
+  const list = listOf(projectedSource, {
+    name: ({ name }) => name,
+    topicPrefix: ({ topicPrefix }) => topicPrefix,
+    databaseUrl: ({ databaseUrl }) => databaseUrl,
+    connectorName: ({ connectorName, connectUrl: own }) => `${connectorName} ${own ?? connectUrl}`,
+  })
+  const parsed = list.safeParse(text)
+  if (!parsed.success) return faulty(parsed.error)
+  const projected = parsed.data.map((source) => ({ ...source, connectUrl: source.connectUrl ?? connectUrl }))
+  return { ok: true, sources: { names: projected.map(({ name }) => name), projected } }
+}
+
+/** What an instance without a projector needs of the same setting. */
+export function parseNames(text: string): Parsed {
+  const list = listOf(projectedSource.partial().required({ name: true }), { name: ({ name }) => name })
+  const parsed = list.safeParse(text)
+  if (!parsed.success) return faulty(parsed.error)
+  return { ok: true, sources: { names: parsed.data.map(({ name }) => name), projected: [] } }
+}
+
+const faulty = (error: z.ZodError): Parsed => ({ ok: false, fault: `In SOURCES:\n${z.prettifyError(error)}` })
+
+/** A JSON array of at least one source; no two are alike in what `unique` takes of them, by the name of the field. */
+function listOf<Source>(source: z.ZodType<Source>, unique: Record<string, (source: Source) => string>) {
+  const list = z
+    .array(source)
+    .min(1)
+    .superRefine((sources, context) => {
+      for (const [field, take] of Object.entries(unique)) {
+        const values = sources.map(take)
+        values.forEach((value, index) => {
+          if (values.indexOf(value) === index) return
+          const message = "must differ from the other sources'"
+          context.addIssue({ code: "custom", message, path: [index, field] })
+        })
+      }
+    })
+  return z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text)
+      } catch {
+        context.addIssue({ code: "custom", message: 'must be JSON: [{"name": .., ..}, ..]' })
+        return z.NEVER
+      }
+    })
+    .pipe(list)
+}

@@ -1,0 +1,173 @@
+// `/status`: how the sources stand, in one look at the database, and in bounded time when there is none.
+import { sql } from "kysely"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { createPool } from "../../../db/connect.ts"
+import { createApp } from "../../../query/http/app.ts"
+import { createLateDatabase, type LateDatabase } from "../../support/late-database.ts"
+import { createQueryApp, type QueryApp, quiet } from "../../support/query-app.ts"
+import { createLiveReadModels, heartbeatAt, type ReadModels } from "../../support/read-models.ts"
+
+let models: ReadModels
+let app: QueryApp
+
+beforeEach(async () => {
+  models = await createLiveReadModels("status")
+  app = createQueryApp(models)
+})
+
+afterEach(async () => {
+  await app.close()
+  await models.close()
+})
+
+const statusOf = async (asked: QueryApp = app) => {
+  const response = await asked.get("/status")
+  expect(response.status).toBe(200)
+  expect(response.headers.get("cache-control")).toBe("no-store")
+  return await response.json()
+}
+
+describe("the status of a source", () => {
+  it("tells lease, projector, generation, position and open requests", async () => {
+    await models.commit()
+    await sql`insert into cdc.leases values ('orders', 'somebody', 7, clock_timestamp() + interval '9 s')`.execute(
+      models.db,
+    )
+    await sql`insert into cdc.projector_status (source, holder, state, reason, next_step, detail)
+      values ('orders', 'somebody', 'halted', 'the chain is broken', 'rebuild', '{"code": "broken-chain"}')`.execute(
+      models.db,
+    )
+    await sql`insert into cdc.requests (source, kind) values ('orders', 'rebuild'), ('stock', 'rebuild')`.execute(
+      models.db,
+    )
+    await sql`insert into cdc.requests (source, kind, state) values ('orders', 'rebuild', 'done')`.execute(
+      models.db,
+    )
+    expect(await statusOf()).toEqual({
+      role: "all",
+      sources: [
+        {
+          source: "orders",
+          epoch: 1,
+          history: "7123456789012345678-1",
+          lease: {
+            holder: "somebody",
+            lease_epoch: 7,
+            seconds_left: expect.closeTo(9, 0),
+            held_here: false,
+          },
+          projector: {
+            state: "halted",
+            reason: "the chain is broken",
+            next_step: "rebuild",
+            since: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+            reported_seconds_ago: expect.closeTo(0, 0),
+            detail: { code: "broken-chain" },
+          },
+          generation: 1,
+          projection_version: expect.any(String),
+          position: "0/3F2",
+          base: "0/0",
+          heartbeat_age_seconds: 3,
+          applied_age_seconds: expect.closeTo(0, 0),
+          requests: [
+            {
+              id: "1",
+              kind: "rebuild",
+              state: "pending",
+              requested_at: expect.any(String),
+              started_at: null,
+            },
+          ],
+        },
+      ],
+    })
+  })
+
+  it("never shows a negative age or rest, and says when the holder is this instance", async () => {
+    await sql`insert into cdc.leases values ('orders', 'me', 7, clock_timestamp() - interval '1 h')`.execute(
+      models.db,
+    )
+    const app = createApp({
+      role: "projector",
+      sources: [{ source: "orders", reading: null, holder: "me", readiness: async () => ({}) }],
+      reader: models.reader,
+      log: quiet,
+      now: () => heartbeatAt - 3_600_000,
+    })
+    expect(await (await app.request("/status")).json()).toMatchObject({
+      role: "projector",
+      sources: [{ lease: { seconds_left: 0, held_here: true }, heartbeat_age_seconds: 0 }],
+    })
+  })
+
+  it("is known by name even when nothing of it is there", async () => {
+    await sql`truncate cdc.sources, cdc.progress, cdc.generations`.execute(models.db)
+    expect(await statusOf()).toMatchObject({
+      sources: [{ source: "orders", lease: null, projector: null, position: null, requests: [] }],
+    })
+  })
+})
+
+describe("without a database", () => {
+  it("is refused at once where nothing listens", async () => {
+    const reader = createPool({ url: "postgres://reader@127.0.0.1:1/nowhere", applicationName: "test" })
+    const lost = createQueryApp(models, { reader })
+    const response = await lost.get("/status")
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ type: "urn:lockstep:problem:database-unavailable" })
+    await lost.close()
+    await reader.end()
+  })
+
+  it("is refused within three seconds where nobody answers", async () => {
+    const silent: LateDatabase = await createLateDatabase()
+    const reader = createPool({ url: silent.url, applicationName: "test" })
+    const lost = createQueryApp(models, { reader })
+    const startedAt = performance.now()
+    expect((await lost.get("/status")).status).toBe(503)
+    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    await lost.close()
+    await silent.close()
+    await reader.end()
+  })
+})
+
+describe("the parts of an instance", () => {
+  it("are described, each route with its source", async () => {
+    const described = await (await app.get("/openapi.json")).json()
+    for (const path of [
+      "/orders/{id}",
+      "/sources/orders/orders/{id}",
+      "/sources",
+      "/sources/orders/readyz",
+      "/status",
+      "/readyz",
+    ]) {
+      expect(described).toHaveProperty(["paths", path])
+    }
+  })
+
+  it("are those of its role: who only projects answers no queries", async () => {
+    const projecting = createApp({
+      role: "projector",
+      sources: [{ source: "orders", reading: null, holder: "me", readiness: async () => ({}) }],
+      reader: models.reader,
+      log: quiet,
+    })
+    for (const path of ["/orders", "/sources", "/sources/orders/orders", "/sources/orders/readyz"]) {
+      expect((await projecting.request(path)).status, path).toBe(404)
+    }
+    for (const path of ["/livez", "/status"]) expect((await projecting.request(path)).status, path).toBe(200)
+    const failed = expect.objectContaining({ state: "failed" })
+    expect(await (await projecting.request("/readyz")).json()).toEqual({
+      status: "not-ready",
+      checks: {
+        database: expect.objectContaining({ state: "ok" }),
+        generation: expect.objectContaining({ state: "ok" }),
+        projector: failed,
+        heartbeat: failed,
+      },
+    })
+  })
+})
