@@ -162,7 +162,7 @@ function readListed(env: Environment, faults: string[]): string | null {
   try {
     return readFileSync(several.SOURCES_FILE, "utf8")
   } catch (error) {
-    faults.push(`✖ SOURCES_FILE: ${error instanceof Error ? error.message : error}`)
+    faults.push(`✖ SOURCES_FILE: ${error instanceof Error ? error.message : String(error)}`)
     return "[]"
   }
 }
