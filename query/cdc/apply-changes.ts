@@ -31,9 +31,19 @@ export async function applyChanges(
   target: ChangesTarget,
   batch: Batch,
 ): Promise<Changed> {
-  const touched = await contributionsOf(trx, target, batch)
-  const changed = await writeRows(trx, target, batch)
-  await derive(trx, target, touched, changed.cacheKeys)
+  return await changeRows(trx, target, batch, () => writeRows(trx, target, batch))
+}
+
+/** Lets `write` change the mirrored rows that `touched` names, and brings the derived models in line with them. */
+export async function changeRows(
+  trx: Transaction<QueryDatabase>,
+  target: ChangesTarget,
+  touched: Batch,
+  write: () => Promise<Changed>,
+): Promise<Changed> {
+  const contributions = await contributionsOf(trx, target, touched)
+  const changed = await write()
+  await derive(trx, target, contributions, changed.cacheKeys)
   return changed
 }
 

@@ -154,13 +154,14 @@ export async function noteLaterChanges(
   parkedRows: ParkedRows,
 ): Promise<void> {
   if (parkedRows.size === 0) return
-  for (const { commitLsn, records } of transactions) {
+  for (const { commitLsn, xid, records } of transactions) {
     for (const { change, lsn } of records) {
       const table = tables.get(change.table)
       if (!table || !parkedRows.has(rowName(change.table, change.key))) continue
       const carried = carriedColumns(table, change.op === "upsert" ? change.row : null)
       if (carried.length === 0) continue
-      const places = Object.fromEntries(carried.map((name) => [name, `${commitLsn}/${lsn}`]))
+      const at = placeText({ commitLsn, lsn, xid })
+      const places = Object.fromEntries(carried.map((name) => [name, at]))
       await sql`
         update cdc.dead_letters set value_places = value_places || ${JSON.stringify(places)}::jsonb
         where source = ${ref.source} and generation = ${ref.generation} and state = 'parked'
@@ -168,6 +169,10 @@ export async function noteLaterChanges(
     }
   }
 }
+
+/** A place in history as `value_places` holds it. */
+export const placeText = ({ commitLsn, lsn, xid }: { commitLsn: Lsn; lsn: Lsn; xid: string }): string =>
+  `${commitLsn}/${lsn}/${xid}`
 
 /** The columns that an update may leave out and this one (or a delete: null) did not. */
 export const carriedColumns = (table: MirroredTable, row: readonly unknown[] | null): string[] =>

@@ -30,11 +30,15 @@ export type TopicReaderOptions = {
   onCrash: (error: Error) => void
 }
 
+export type OutgoingRecord = { key: Buffer | null; value: Buffer | null; headers: Record<string, string> }
+
 export type OffsetRange = { low: bigint; high: bigint }
 
 export type KafkaAccess = ReturnType<typeof createKafkaAccess>
 
 const longPollMs = 100
+/** As long as the commit log is kept. */
+const sentRecordsKeptMs = 14 * 24 * 3_600_000
 /** Reading some records again may take this long. */
 const readAgainMs = 30_000
 const goodbyeMs = 3_000
@@ -59,6 +63,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
   const admin = kafka.admin()
   let connected: Promise<void> | null = null
   let lagMember: Promise<kafkajs.Consumer> | null = null
+  let producer: Promise<kafkajs.Producer> | null = null
 
   async function withAdmin<Result>(ask: () => Promise<Result>): Promise<Result> {
     try {
@@ -207,6 +212,35 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     }
   }
 
+  /**
+   * Appends records to a one-partition topic, which is made if it is not there. Resolves when all brokers that must
+   * have them do.
+   */
+  async function send(topic: string, records: readonly OutgoingRecord[]): Promise<void> {
+    try {
+      producer ??= openProducer(topic)
+      await (await producer).send({ topic, acks: -1, messages: [...records] })
+    } catch (cause) {
+      const failed = producer
+      producer = null
+      await failed?.then((connected) => connected.disconnect()).catch(() => {})
+      const message = cause instanceof Error ? cause.message : String(cause)
+      throw new EngineError("dependency-down", `Kafka did not take records for ${topic}: ${message}`, {
+        cause,
+      })
+    }
+  }
+
+  async function openProducer(topic: string): Promise<kafkajs.Producer> {
+    const configEntries = [{ name: "retention.ms", value: String(sentRecordsKeptMs) }]
+    await withAdmin(() =>
+      admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: -1, configEntries }] }),
+    )
+    const opened = kafka.producer({ allowAutoTopicCreation: false, maxInFlightRequests: 1, idempotent: true })
+    await opened.connect()
+    return opened
+  }
+
   /** Only a member may commit, so this is one. (`admin.setOffsets` joins and leaves again for every topic.) */
   async function joinWithoutReading(groupId: string, topic: string): Promise<kafkajs.Consumer> {
     const consumer = kafka.consumer({
@@ -231,9 +265,14 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     offsetRanges,
     readTail,
     readRecords,
+    send,
     async close(): Promise<void> {
-      const leaving = lagMember?.then((consumer) => consumer.disconnect())
-      await Promise.all([goodbye(leaving), goodbye(admin.disconnect())])
+      const members = [
+        lagMember?.then((consumer) => consumer.disconnect()),
+        producer?.then((opened) => opened.disconnect()),
+        admin.disconnect(),
+      ]
+      await Promise.all(members.map(goodbye))
     },
   }
 }

@@ -95,9 +95,28 @@ export async function advanceProgress(
       on conflict (source, generation, topic, partition) do update set next_offset = excluded.next_offset
     )
     select source from moved`.execute(trx)
-  if (rows.length !== 1) {
-    throw leaseIsAnothers()
-  }
+  if (rows.length !== 1) throw leaseIsAnothers()
+}
+
+/**
+ * Locks the progress under the lease, for writing read models without moving it. @returns the position.
+ * @throws EngineError (retry) when the lease is another's.
+ */
+export async function lockProgress(
+  trx: Transaction_<QueryDatabase>,
+  ref: GenerationRef,
+  leaseEpoch: bigint,
+): Promise<Lsn> {
+  const row = await trx
+    .selectFrom("cdc.progress")
+    .select("position")
+    .where("source", "=", ref.source)
+    .where("generation", "=", ref.generation)
+    .where("lease_epoch", "=", leaseEpoch)
+    .forUpdate()
+    .executeTakeFirst()
+  if (!row) throw leaseIsAnothers()
+  return toLsn(row.position)
 }
 
 /** Stores where partitions of a fresh generation begin. */

@@ -8,23 +8,28 @@ import type pg from "pg"
 import type { Logger } from "pino"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { ApplyTarget } from "./apply.ts"
 import { loadBase } from "./base-load.ts"
 import type { CacheFence } from "./cache-fence.ts"
-import { createDecoder } from "./decode.ts"
+import { executeDeadLetterRequest } from "./dead-letter-requests.ts"
+import { createDecoder, type SourceTable } from "./decode.ts"
 import { classifyError, EngineError } from "./errors.ts"
 import { createFollower, type Follower } from "./follow.ts"
 import { findLiveGeneration, type Generation } from "./generations.ts"
+import { heartbeatTable } from "./heartbeat.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { type Lease, underLease } from "./lease.ts"
 import { createLeaseKeeper } from "./lease-keeper.ts"
 import { formatLsn } from "./lsn.ts"
+import { noteOperatorAction } from "./operator-actions.ts"
 import { jittered, pause, repeat } from "./pacing.ts"
 import { pruneAppliedXids } from "./progress.ts"
 import type { Projections } from "./projection.ts"
 import type { FetchCommittedLsn } from "./proof.ts"
-import { findOpenRequest, updateRequest } from "./requests.ts"
+import { publishDeadLetters } from "./publish-dead-letters.ts"
+import { findOpenRequest, type OpenRequest, updateRequest } from "./requests.ts"
 import type { FetchSchema } from "./schema-registry.ts"
-import { findSource } from "./source.ts"
+import { findSource, type Source } from "./source.ts"
 import { noteStartOffsets } from "./start-offsets.ts"
 import {
   confirmProjectorStatus,
@@ -72,6 +77,7 @@ export type Projector = {
 const statusMs = 2_000
 const requestPollMs = 500
 const pruneMs = 60_000
+const publishMs = 1_000
 const retryDelaysMs = { first: 200, longest: 10_000 }
 
 export function createProjector(deps: ProjectorDeps): Projector {
@@ -149,6 +155,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     })
     const reporting = repeat(statusMs, signal, async () => void (await report(status)))
     const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, source))
+    const publishing = repeat(publishMs, signal, () => publishParked(lease))
     try {
       while (!signal.aborted) await workOnce(lease, signal, onFollowing)
     } catch (error) {
@@ -158,7 +165,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     } finally {
       held.abort()
       ended.abort()
-      await Promise.allSettled([renewing, reporting, pruning])
+      await Promise.allSettled([renewing, reporting, pruning, publishing])
       // Nothing cached may outlive the lease under which it was fenced.
       if (stopping.signal.aborted) await deps.cacheFence.stop()
       await keeper.release(lease)
@@ -171,11 +178,21 @@ export function createProjector(deps: ProjectorDeps): Projector {
     }
   }
 
+  /** Never fails: what was not sent is sent the next time. */
+  async function publishParked(lease: Lease): Promise<void> {
+    try {
+      const sent = await publishDeadLetters(db, lease, deps.kafka, deps.topicPrefix)
+      if (sent > 0) log.info({ sent }, "dead letters were published")
+    } catch (error) {
+      log.warn({ err: error }, "dead letters could not be published; they are kept and sent later")
+    }
+  }
+
   /** Executes an open request, or loads a missing base, or follows until a request comes in. */
   async function workOnce(lease: Lease, signal: AbortSignal, onFollowing: () => void): Promise<void> {
     const request = await findOpenRequest(db, source)
-    if (request !== null) {
-      await rebuild(lease, request, signal)
+    if (request?.kind === "rebuild") {
+      await rebuild(lease, request.id, signal)
       return
     }
     const live = await findLiveGeneration(db, source)
@@ -183,7 +200,59 @@ export function createProjector(deps: ProjectorDeps): Projector {
       await load(lease, signal, () => {})
       return
     }
-    await follow(lease, live, signal, onFollowing)
+    const known = await findSource(db, source)
+    if (!known) throw new EngineError("misconfigured", `Source ${source} is not known.`)
+    const target: ApplyTarget = {
+      db: work,
+      projections: deps.projections,
+      ref: live,
+      schema: live.schema,
+      epoch: known.epoch,
+      leaseEpoch: lease.leaseEpoch,
+      cacheFence: deps.cacheFence,
+    }
+    // Nothing is applied now, so what is asked about dead letters can be done: also where following would halt.
+    if (request) await answer(lease, target, request, signal, (step) => step().then(() => true))
+    else await follow(lease, target, live, known, signal, onFollowing)
+  }
+
+  /** Does what is asked about dead letters. What cannot be done ends the request, not the projector. */
+  async function answer(
+    lease: Lease,
+    target: ApplyTarget,
+    request: OpenRequest,
+    signal: AbortSignal,
+    between: Follower["between"],
+  ): Promise<void> {
+    log.info({ request: String(request.id), kind: request.kind }, "working on a request")
+    await updateRequest(db, lease, request.id, { state: "running" })
+    try {
+      const progress = await executeDeadLetterRequest(
+        {
+          target,
+          tables: tablesRead(deps.projections),
+          decoder: createDecoder(deps.fetchSchema),
+          between,
+          signal,
+        },
+        request,
+      )
+      await updateRequest(db, lease, request.id, { state: "done", progress })
+      const { results: _, ...counts } = progress
+      await underLease(db, lease, (trx) =>
+        noteOperatorAction(trx, {
+          source,
+          actor: request.requestedBy ?? "unknown",
+          action: request.kind,
+          detail: { request: String(request.id), asked: request.arguments, ...counts },
+        }),
+      )
+    } catch (thrown) {
+      const error = classifyError(thrown)
+      if (signal.aborted || error.code === "dependency-down" || error.code === "apply-conflict") throw thrown
+      log.error({ err: error, request: String(request.id) }, "a request has failed")
+      await updateRequest(db, lease, request.id, { state: "failed", error: error.message })
+    }
   }
 
   async function rebuild(lease: Lease, request: bigint, signal: AbortSignal): Promise<void> {
@@ -245,23 +314,15 @@ export function createProjector(deps: ProjectorDeps): Projector {
 
   async function follow(
     lease: Lease,
+    target: ApplyTarget,
     live: Generation,
+    known: Source,
     signal: AbortSignal,
     onFollowing: () => void,
   ): Promise<void> {
-    const known = await findSource(db, source)
-    if (!known) throw new EngineError("misconfigured", `Source ${source} is not known.`)
     attempts++
     const follower = createFollower({
-      target: {
-        db: work,
-        projections: deps.projections,
-        ref: live,
-        schema: live.schema,
-        epoch: known.epoch,
-        leaseEpoch: lease.leaseEpoch,
-        cacheFence: deps.cacheFence,
-      },
+      target,
       source: known,
       topicPrefix: deps.topicPrefix,
       kafka: deps.kafka,
@@ -288,7 +349,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     })
     try {
       await follower.start()
-      await Promise.race([follower.failed, nextRequest(until)])
+      await Promise.race([follower.failed, serveRequests(lease, target, follower, until)])
     } finally {
       done.abort()
       await follower.stop()
@@ -296,11 +357,18 @@ export function createProjector(deps: ProjectorDeps): Projector {
     }
   }
 
-  /** Resolves when an operator asks for something, or when the signal says to stop. */
-  async function nextRequest(signal: AbortSignal): Promise<void> {
+  /** Does what is asked between applies. Resolves when following must end for it, or when the signal says to stop. */
+  async function serveRequests(
+    lease: Lease,
+    target: ApplyTarget,
+    follower: Follower,
+    signal: AbortSignal,
+  ): Promise<void> {
     while (!signal.aborted) {
       await pause(requestPollMs, signal)
-      if (signal.aborted || (await findOpenRequest(db, source)) !== null) return
+      const request = signal.aborted ? null : await findOpenRequest(db, source)
+      if (request?.kind === "rebuild") return
+      if (request) await answer(lease, target, request, signal, follower.between)
     }
   }
 
@@ -367,7 +435,11 @@ function describe(follower: Follower, live: Generation): ProjectorStatus {
   }
 }
 
-function dataTopicsOf(deps: ProjectorDeps): string[] {
-  const names = [...deps.projections.tables.map((table) => table.name), deps.projections.heartbeatTable]
-  return names.map((name) => `${deps.topicPrefix}.public.${name}`)
-}
+/** Every source table that is read: the mirrored ones and the heartbeat's. */
+const tablesRead = (projections: Projections): SourceTable[] => [
+  ...projections.tables,
+  heartbeatTable(projections.heartbeatTable),
+]
+
+const dataTopicsOf = (deps: ProjectorDeps): string[] =>
+  tablesRead(deps.projections).map(({ name }) => `${deps.topicPrefix}.public.${name}`)

@@ -1,7 +1,7 @@
 // What operators ask of the projector. Only the lease holder writes generation tables, so a request is a row that
 // it executes between batches, with its progress on the row.
 import { type Kysely, sql } from "kysely"
-import type { QueryDatabase, RequestState } from "../../db/query-schema.ts"
+import type { QueryDatabase, RequestKind, RequestState } from "../../db/query-schema.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
 
 export type Request = {
@@ -45,6 +45,27 @@ export async function requestRebuild(
   })
 }
 
+/** Asks for something to be done with dead letters. @returns the request's id. */
+export async function requestDeadLetters(
+  db: Kysely<QueryDatabase>,
+  request: { source: string; kind: "redrive" | "discard"; arguments: unknown; requestedBy: string | null },
+): Promise<bigint> {
+  const { id } = await db
+    .insertInto("cdc.requests")
+    .values({
+      source: request.source,
+      kind: request.kind,
+      arguments: JSON.stringify(request.arguments),
+      requested_by: request.requestedBy,
+      error: null,
+      started_at: null,
+      finished_at: null,
+    })
+    .returning("id")
+    .executeTakeFirstOrThrow()
+  return id
+}
+
 export async function readRequest(db: Kysely<QueryDatabase>, id: bigint): Promise<Request | null> {
   const row = await db
     .selectFrom("cdc.requests")
@@ -54,17 +75,30 @@ export async function readRequest(db: Kysely<QueryDatabase>, id: bigint): Promis
   return row ?? null
 }
 
+export type OpenRequest = {
+  id: bigint
+  kind: RequestKind
+  arguments: unknown
+  progress: unknown
+  requestedBy: string | null
+}
+
 /** The oldest request that is not finished; one that a dead holder was running counts and is run again. */
-export async function findOpenRequest(db: Kysely<QueryDatabase>, source: string): Promise<bigint | null> {
+export async function findOpenRequest(
+  db: Kysely<QueryDatabase>,
+  source: string,
+): Promise<OpenRequest | null> {
   const row = await db
     .selectFrom("cdc.requests")
-    .select("id")
+    .select(["id", "kind", "arguments", "progress", "requested_by"])
     .where("source", "=", source)
     .where("state", "in", ["pending", "running"])
     .orderBy("id")
     .limit(1)
     .executeTakeFirst()
-  return row?.id ?? null
+  if (!row) return null
+  const { id, kind, progress } = row
+  return { id, kind, arguments: row.arguments, progress, requestedBy: row.requested_by }
 }
 
 /**

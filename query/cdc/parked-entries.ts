@@ -1,0 +1,143 @@
+// The dead letters of a generation as operations see them: choosing, reading and settling them.
+import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
+import type { RawRecord } from "./decode.ts"
+import { type Lsn, toLsn } from "./lsn.ts"
+import type { GenerationRef } from "./progress.ts"
+
+/** Which entries an operation is about; without any member, all that are parked. */
+export type EntryFilter = {
+  ids?: readonly string[] | undefined
+  table?: string | undefined
+  code?: string | undefined
+  /** First part of the row's key: the aggregate. */
+  aggregate?: string | undefined
+}
+
+export type ParkedEntry = {
+  id: bigint
+  raw: RawRecord
+  table: string
+  key: readonly string[] | null
+  xid: bigint | null
+  lsn: bigint | null
+  commitLsn: Lsn | null
+  /** By column: the place of the newest later change that carried it. */
+  valuePlaces: ReadonlyMap<string, string>
+}
+
+/** Ids of what is parked and fits, in the order of history; entries of unknown place come after the others. */
+export async function chooseParked(
+  db: Kysely<QueryDatabase>,
+  ref: GenerationRef,
+  filter: EntryFilter,
+  /** Entries that this request has tried already, or that were tried this often, are left out. */
+  tried: { request: bigint; maxAttempts: number } | null,
+): Promise<bigint[]> {
+  let query = db
+    .selectFrom("cdc.dead_letters")
+    .select("id")
+    .where("source", "=", ref.source)
+    .where("generation", "=", ref.generation)
+    .where("state", "=", "parked")
+  if (filter.ids) query = query.where("id", "in", filter.ids.map(BigInt))
+  if (filter.table !== undefined) query = query.where("table_name", "=", filter.table)
+  if (filter.code !== undefined) query = query.where("code", "=", filter.code)
+  if (filter.aggregate !== undefined) {
+    query = query.where(sql<string>`row_key[1]`, "=", filter.aggregate)
+  }
+  if (tried) {
+    query = query
+      .where((eb) => eb.or([eb("last_request", "is", null), eb("last_request", "!=", tried.request)]))
+      .where("attempts", "<", tried.maxAttempts)
+  }
+  const rows = await query
+    .orderBy("commit_lsn", (order) => order.asc().nullsLast())
+    .orderBy("lsn", (order) => order.asc().nullsLast())
+    .orderBy("id")
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Reads an entry together with the other half of its primary key change, which shares table, transaction and LSN. */
+export async function readUnit(
+  db: Kysely<QueryDatabase>,
+  ref: GenerationRef,
+  id: bigint,
+): Promise<ParkedEntry[]> {
+  const rows = await db
+    .selectFrom("cdc.dead_letters as entry")
+    .innerJoin("cdc.dead_letters as d", (join) =>
+      join
+        .onRef("d.source", "=", "entry.source")
+        .onRef("d.generation", "=", "entry.generation")
+        .onRef("d.table_name", "=", "entry.table_name")
+        .on((eb) =>
+          eb.or([
+            eb("d.id", "=", eb.ref("entry.id")),
+            eb.and([eb("d.xid", "=", eb.ref("entry.xid")), eb("d.lsn", "=", eb.ref("entry.lsn"))]),
+          ]),
+        ),
+    )
+    .selectAll("d")
+    .where("entry.id", "=", id)
+    .where("d.source", "=", ref.source)
+    .where("d.generation", "=", ref.generation)
+    .where("d.state", "=", "parked")
+    .orderBy("d.id")
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    raw: {
+      topic: row.topic,
+      partition: row.partition,
+      offset: row.kafka_offset,
+      key: row.record_key,
+      value: row.record_value,
+      headers: readHeaders(row.record_headers),
+    },
+    table: row.table_name,
+    key: row.row_key,
+    xid: row.xid,
+    lsn: row.lsn,
+    commitLsn: row.commit_lsn === null ? null : toLsn(row.commit_lsn),
+    valuePlaces: new Map(Object.entries(row.value_places ?? {}).map(([name, at]) => [name, String(at)])),
+  }))
+}
+
+function readHeaders(stored: unknown): RawRecord["headers"] {
+  if (typeof stored !== "object" || stored === null) return {}
+  return Object.fromEntries(
+    Object.entries(stored).map(([name, value]) => [name, Buffer.from(String(value), "base64")]),
+  )
+}
+
+/** Ends an entry. Returns false when it is parked no longer. */
+export async function settleEntry(
+  trx: Transaction_<QueryDatabase>,
+  id: bigint,
+  state: Exclude<DeadLetterState, "parked">,
+  request: bigint,
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable("cdc.dead_letters")
+    .set({ state, resolved_at: new Date(), last_request: request, last_error: null })
+    .where("id", "=", id)
+    .where("state", "=", "parked")
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
+/** Notes that an entry could still not be applied. */
+export async function noteFailure(
+  trx: Transaction_<QueryDatabase>,
+  id: bigint,
+  error: string,
+  request: bigint,
+): Promise<void> {
+  await trx
+    .updateTable("cdc.dead_letters")
+    .set((eb) => ({ attempts: eb("attempts", "+", 1), last_error: error, last_request: request }))
+    .where("id", "=", id)
+    .execute()
+}
