@@ -2,12 +2,14 @@
 // them is a request that the projector executes; these programs show its progress. Exit codes: 0 done, 1 failed,
 // 2 wrong usage, 3 differences found, 130 left alone (the request goes on; the same command again joins it).
 import { Command, CommanderError } from "commander"
+import { addDeadLetterCommands } from "./cli/dlq.ts"
 import { addProjectionCommands } from "./cli/projection.ts"
 
 const program = new Command("lockstep")
   .description("operations on the read side")
   .exitOverride()
   .configureHelp({ sortSubcommands: true })
+addDeadLetterCommands(program)
 addProjectionCommands(program)
 
 try {

@@ -50,6 +50,9 @@ const header = (description: string) => ({ schema: { type: "string" as const }, 
 const answerHeaders = {
   ETag: header("Of the body; an order's begins with its version."),
   "Read-Position": header("The commit LSN up to which the answer shows everything, as Postgres writes it."),
+  "Read-Incomplete": header(
+    "How many row changes are parked that this answer would show; absent when it is whole.",
+  ),
   "Read-Age": header("Seconds since the source's clock at that position, or `unknown`."),
   "Read-Generation": header("The complete set of read models that answered."),
   "Read-Epoch": header("The history of the source that the position belongs to."),

@@ -25,7 +25,11 @@ export type Reads = {
   answer(c: Context, question: Question, options: ReadOptions): Promise<Response>
 }
 
-type Answer = Omit<CachedAnswer, "generation"> & { generation: number; next?: string | undefined }
+type Answer = Omit<CachedAnswer, "generation"> & {
+  generation: number
+  lacking?: number
+  next?: string | undefined
+}
 
 /** More waiting reads than this would look again all at once at every commit. */
 const mostWaiting = 500
@@ -117,11 +121,13 @@ export function createReads(deps: {
     heartbeatMs: number | null
     generation: number
     epoch: number
+    lacking?: number
   }): Record<string, string> => ({
     "Read-Position": formatLsn(at.position),
     "Read-Age": String(ageOf(at.heartbeatMs) ?? "unknown"),
     "Read-Generation": String(at.generation),
     "Read-Epoch": String(at.epoch),
+    ...(at.lacking ? { "Read-Incomplete": String(at.lacking) } : {}),
   })
 
   function respond(c: Context, answer: Answer, more: Record<string, string>): Response {
@@ -161,7 +167,7 @@ export function createReads(deps: {
       }
       const answer = finish(snapshot, snapshot.answer, nextPage)
       let status = `lockstep; ${cached?.status ?? "fwd=bypass"}`
-      if (cache && cacheKey !== undefined && cached?.status === "fwd=miss") {
+      if (cache && cacheKey !== undefined && cached?.status === "fwd=miss" && snapshot.lacking === 0) {
         if (await cache.store(cacheKey, snapshot, answer)) status += "; stored"
       }
       return respond(c, answer, { ...stale, "Cache-Status": status })
@@ -178,6 +184,6 @@ function finish(
   const body = nextPage ? `${found.body.slice(0, -1)},"next":${JSON.stringify(next ?? null)}}` : found.body
   const digest = hash("sha256", body, "base64url").slice(0, 22)
   const etag = found.version === null ? `"${digest}"` : `"${found.version}-${digest}"`
-  const { position, heartbeatMs, epoch, history, generation } = snapshot
-  return { body, etag, next, position, heartbeatMs, epoch, history, generation }
+  const { position, heartbeatMs, epoch, history, generation, lacking } = snapshot
+  return { body, etag, next, position, heartbeatMs, epoch, history, generation, lacking }
 }

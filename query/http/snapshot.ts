@@ -17,12 +17,19 @@ export type Question = {
    */
   text: (schema: string) => string
   parameters: readonly unknown[]
+  /**
+   * Which parked changes the answer would show: an SQL condition on `parked` (table_name, row_key), with the same
+   * parameters. Absent where any would.
+   */
+  lacks?: (schema: string) => string
 }
 
 export type Snapshot = {
   answer: { body: string; version: number | null; cursor: string | null } | null
   /** Whether the token's transaction is applied. */
   satisfied: boolean
+  /** How many changes are parked that the answer would show. */
+  lacking: number
   position: Lsn
   heartbeatMs: number | null
   epoch: number
@@ -46,6 +53,7 @@ type Row = {
   history: string
   cache_epoch: bigint
   satisfied: boolean
+  lacking: number
   body: string | null
   version: number | null
   cursor: string | null
@@ -128,6 +136,9 @@ function statement(schema: string, question: Question): string {
         select from cdc.applied_xids x
         where x.source = s.source and x.xid = ${xid}::bigint and x.commit_lsn <= ${lsn}::bigint
       ) as satisfied,
+      (select count(*)::integer from cdc.dead_letters parked
+       where parked.source = s.source and parked.generation = s.live_generation and parked.state = 'parked'
+         and (parked.row_key is null or (${question.lacks?.(quoted(schema)) ?? "true"}))) as lacking,
       answer.*
     from cdc.sources s
     left join cdc.generations g on g.source = s.source and g.generation = s.live_generation
@@ -141,6 +152,7 @@ function toSnapshot(row: Row, generation: number, position: bigint): Snapshot {
   return {
     answer: body !== null ? { body, version, cursor } : null,
     satisfied: row.satisfied,
+    lacking: row.lacking,
     position: toLsn(position),
     heartbeatMs: row.heartbeat_ms === null ? null : Number(row.heartbeat_ms),
     epoch: row.epoch,

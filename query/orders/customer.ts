@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
+import { lacksOfCustomer } from "./lacks.ts"
 import { momentText, moneyBody, moneyJson } from "./money.ts"
 import {
   createFilter,
@@ -99,7 +100,7 @@ export function addCustomerRoutes(app: OpenAPIHono, reads: Reads): void {
     const { id } = c.req.valid("param")
     return reads.answer(
       c,
-      { name: "customer", text: customerText, parameters: [id] },
+      { name: "customer", text: customerText, parameters: [id], lacks: lacksOfCustomer },
       { missing: "customer-not-found", cacheKey: `customer:${id}` },
     )
   })

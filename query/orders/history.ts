@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
+import { lacksOfHistory } from "./lacks.ts"
 import { momentText } from "./money.ts"
 
 const historyBody = z
@@ -50,7 +51,7 @@ export function addHistoryRoute(app: OpenAPIHono, reads: Reads): void {
     const { id } = c.req.valid("param")
     return reads.answer(
       c,
-      { name: "order history", text: historyText, parameters: [id] },
+      { name: "order history", text: historyText, parameters: [id], lacks: lacksOfHistory },
       { missing: "order-not-found" },
     )
   })

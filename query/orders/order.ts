@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
+import { lacksOfOrder } from "./lacks.ts"
 import { momentText, moneyBody, moneyJson } from "./money.ts"
 
 const orderBody = z
@@ -99,7 +100,7 @@ export function addOrderRoute(app: OpenAPIHono, reads: Reads): void {
     const { id } = c.req.valid("param")
     return reads.answer(
       c,
-      { name: "order", text: orderText, parameters: [id] },
+      { name: "order", text: orderText, parameters: [id], lacks: lacksOfOrder },
       { missing: "order-not-found", cacheKey: `order:${id}` },
     )
   })

@@ -1,0 +1,99 @@
+// Reads dead letters for people. Error messages of Postgres quote values, and rows hold personal data: both are
+// masked unless somebody asks to see them.
+import type { Kysely } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { EntryFilter } from "../cdc/parked-entries.ts"
+
+export type EntryLine = {
+  id: string
+  table: string
+  key: string[] | null
+  code: string
+  message: string
+  origin: string
+  attempts: number
+  parkedAt: string
+  generation: number
+}
+
+/** Entries of every generation that still has some, oldest first. */
+export async function listEntries(
+  db: Kysely<QueryDatabase>,
+  source: string,
+  filter: EntryFilter & { state: string; limit: number },
+): Promise<{ total: number; entries: EntryLine[] }> {
+  let query = db
+    .selectFrom("cdc.dead_letters")
+    .where("source", "=", source)
+    .where((eb) => eb(eb.cast<string>("state", "text"), "=", filter.state))
+  if (filter.ids) query = query.where("id", "in", filter.ids.map(BigInt))
+  if (filter.table !== undefined) query = query.where("table_name", "=", filter.table)
+  if (filter.code !== undefined) query = query.where("code", "=", filter.code)
+  if (filter.aggregate !== undefined) {
+    const { aggregate } = filter
+    query = query.where((eb) => eb(eb.ref("row_key"), "@>", eb.val([aggregate])))
+  }
+  const { total } = await query.select((eb) => eb.fn.countAll<bigint>().as("total")).executeTakeFirstOrThrow()
+  const rows = await query.selectAll().orderBy("id").limit(filter.limit).execute()
+  return {
+    total: Number(total),
+    entries: rows.map((row) => ({
+      id: String(row.id),
+      table: row.table_name,
+      key: row.row_key,
+      code: row.code,
+      message: maskQuoted(row.last_error ?? row.message),
+      origin: `${row.topic}[${row.partition}]@${row.kafka_offset}`,
+      attempts: row.attempts,
+      parkedAt: row.parked_at.toISOString(),
+      generation: row.generation,
+    })),
+  }
+}
+
+export const describeEntry = (entry: EntryLine): string =>
+  `${entry.id}  ${entry.table}(${entry.key?.join(", ") ?? "?"})  ${entry.code}  ${entry.origin}  ${entry.parkedAt}  ${entry.message}`
+
+/** One entry, with its bytes only if they are to be revealed; null when there is none. */
+export async function showEntry(
+  db: Kysely<QueryDatabase>,
+  source: string,
+  id: bigint,
+  reveal: boolean,
+): Promise<Record<string, unknown> | null> {
+  const row = await db
+    .selectFrom("cdc.dead_letters")
+    .selectAll()
+    .where("source", "=", source)
+    .where("id", "=", id)
+    .executeTakeFirst()
+  if (!row) return null
+  const bytes = (value: Buffer | null): string | null =>
+    value === null ? null : reveal ? value.toString("base64") : `*** (${value.length} bytes)`
+  const words = (text: string | null): string | null => (text === null || reveal ? text : maskQuoted(text))
+  return {
+    id: String(row.id),
+    state: row.state,
+    code: row.code,
+    message: words(row.message),
+    table: row.table_name,
+    key: row.row_key,
+    topic: row.topic,
+    partition: row.partition,
+    offset: String(row.kafka_offset),
+    generation: row.generation,
+    xid: row.xid === null ? null : String(row.xid),
+    lsn: row.lsn === null ? null : String(row.lsn),
+    commitLsn: row.commit_lsn === null ? null : String(row.commit_lsn),
+    attempts: row.attempts,
+    lastError: words(row.last_error),
+    parkedAt: row.parked_at.toISOString(),
+    resolvedAt: row.resolved_at?.toISOString() ?? null,
+    publishedAt: row.published_at?.toISOString() ?? null,
+    recordKey: bytes(row.record_key),
+    recordValue: bytes(row.record_value),
+  }
+}
+
+/** What a message quotes may be a row's value. */
+export const maskQuoted = (text: string): string => text.replaceAll(/"[^"]*"/g, '"***"')
