@@ -156,6 +156,7 @@ async function rehearse(
 const noFence: ApplyTarget["cacheFence"] = {
   start() {},
   async stop() {},
+  succeed() {},
   fence: async () => "fenced",
   announce() {},
 }

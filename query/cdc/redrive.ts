@@ -37,7 +37,9 @@ export async function readEntry(
 ): Promise<ReadableEntry> {
   const table = tables.find(({ name }) => name === entry.table)
   if (!table) throw new EngineError("misconfigured", `Table ${entry.table} is not read any more.`)
-  return { entry, record: await decoder.decodeData(entry.raw, table) }
+  const record = await decoder.decodeData(entry.raw, table)
+  if (record?.change.op === "blocked") throw record.change.error
+  return { entry, record }
 }
 
 /** @throws EngineError or a Postgres error when it still cannot be applied; nothing of it may then be kept. */
@@ -117,7 +119,7 @@ function missingColumns(
   commitLsn: Lsn,
   stored: StoredRow | null,
 ): string[] {
-  if (change.op === "delete" || stored === null || stored.deleted) return []
+  if (change.op !== "upsert" || stored === null || stored.deleted) return []
   const carried = carriedColumns(table, change.row)
   if (entry.key === null && carried.length > 0) {
     throw new EngineError(
@@ -146,7 +148,7 @@ async function putIn(
   { change, origin, lsn, xid }: DataRecord,
   columns: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  if (change.op === "delete") return new Set()
+  if (change.op !== "upsert") return new Set()
   const { key, row } = change
   const touched = { key, values: null, commitLsn: toLsn(0n), lsn, xid, origin }
   const { cacheKeys } = await changeRows(
