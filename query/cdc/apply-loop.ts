@@ -176,7 +176,7 @@ export function createApplyLoop(deps: ApplyLoopDeps): ApplyLoop {
     resumeOffsets: ReadonlyMap<string, bigint>
     parking?: Parking
   } {
-    const settled = assembler.takeSettled().map((origin) => ({ origin, commitLsn: null }))
+    const settled = assembler.takeSettled().map((known) => ({ ...known, commitLsn: null }))
     const parked = parking.take([...placements, ...settled])
     return { resumeOffsets: movedOffsets(), ...(parked ? { parking: parked } : {}) }
   }
@@ -229,4 +229,4 @@ const placementsOf = ({
   transaction: { commitLsn },
   unreadable,
 }: ReleasedStaged | Extract<Next, { state: "released" }>): Placement[] =>
-  unreadable.map(({ origin }) => ({ origin, commitLsn }))
+  unreadable.map(({ origin }) => ({ origin, commitLsn, wasApplied: false }))

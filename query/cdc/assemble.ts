@@ -28,7 +28,7 @@ import type { Lsn } from "./lsn.ts"
 import { assertChain, countMismatch } from "./missing-history.ts"
 import { countByTable, countReceived, createPendingRows, type Group, sortAsMade } from "./pending.ts"
 import { createPendingEnds, type End } from "./pending-ends.ts"
-import { createUnreadableRecords, type UnreadableRecord } from "./unreadable.ts"
+import { createUnreadableRecords, type Settled, type UnreadableRecord } from "./unreadable.ts"
 
 export type AssemblerStart = {
   /** Commit LSN of the last END applied. */
@@ -52,7 +52,7 @@ export function createAssembler(start: AssemblerStart) {
   const stageBeyondBytes = start.stageBeyondBytes ?? Number.POSITIVE_INFINITY
   /** The group whose records are on their way to the staged table. */
   let staging: Group | null = null
-  const unreadable = createUnreadableRecords()
+  const unreadable = createUnreadableRecords(start.lastEnd)
 
   return {
     /** Takes a record of a data topic. A copy of a row already applied or already pending changes nothing. */
@@ -65,14 +65,14 @@ export function createAssembler(start: AssemblerStart) {
       pending.add(record)
     },
 
-    /** Takes the place of a record of a data topic that cannot be read. */
-    addUnreadable(record: UnreadableRecord): void {
+    /** Takes the place of a record of a data topic that cannot be read; `isParked` says that it was known before. */
+    addUnreadable(record: UnreadableRecord, isParked = false): void {
       const { topic, partition } = record.origin
-      unreadable.add(record, pending.reachedIn(partitionKey(topic, partition)))
+      unreadable.add(record, { after: pending.reachedIn(partitionKey(topic, partition)), isParked })
     },
 
     /** Unreadable records that no transaction can miss any more, since this was last asked. */
-    takeSettled: (): Origin[] => unreadable.takeSettled(),
+    takeSettled: (): Settled[] => unreadable.takeSettled(),
 
     /** Takes a record of the commit log, in the order of its offsets. */
     addEntry: (entry: CommitLogEntry): void => ends.add(entry, lastEnd),

@@ -22,7 +22,12 @@ export type ParkedChange = {
 }
 
 /** What became known of a parked record: the transaction that misses it, or (null) that none does any more. */
-export type Placement = { origin: Origin; commitLsn: Lsn | null }
+export type Placement = {
+  origin: Origin
+  commitLsn: Lsn | null
+  /** It is only read again, and its transaction was applied before: nothing is missing. */
+  wasApplied: boolean
+}
 
 /** Rows with a parked change, as `rowName` names them. */
 export type ParkedRows = ReadonlySet<string>
@@ -80,7 +85,7 @@ export function tooManyParked(newest: ParkedChange, limit: number): EngineError 
     {
       nextStep:
         "Nothing after them is applied. Find out what they have in common (npx lockstep dlq list), mend it, and redrive or discard them; DEAD_LETTER_LIMIT raises the limit.",
-      detail: { topic, partition, offset: String(offset), code: newest.error.code },
+      detail: { topic, partition, offset: String(offset), newest: newest.error.code },
     },
   )
 }
@@ -129,11 +134,15 @@ async function parkChange(
 async function place(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
-  { origin, commitLsn }: Placement,
+  { origin, commitLsn, wasApplied }: Placement,
 ): Promise<void> {
   await trx
     .updateTable("cdc.dead_letters")
-    .set({ is_placed: true, ...(commitLsn === null ? {} : { commit_lsn: commitLsn }) })
+    .set({
+      is_placed: true,
+      ...(commitLsn === null ? {} : { commit_lsn: commitLsn }),
+      ...(wasApplied ? { state: "superseded", resolved_at: new Date() } : {}),
+    })
     .where("source", "=", ref.source)
     .where("generation", "=", ref.generation)
     .where("topic", "=", origin.topic)

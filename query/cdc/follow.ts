@@ -154,7 +154,7 @@ export function createFollower(deps: FollowerDeps): Follower {
       tables: new Set(tables.map((table) => `public.${table.name}`)),
       stageBeyondBytes: deps.maxPendingBytes * headShare,
     })
-    for (const record of parked.unplaced) assembler.addUnreadable(record)
+    for (const record of parked.unplaced) assembler.addUnreadable(record, true)
     const backPressure = createBackPressure(assembler, deps.maxPendingBytes)
     loop = createApplyLoop({
       target,

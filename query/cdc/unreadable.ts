@@ -11,18 +11,28 @@ type Placed = UnreadableRecord & {
   after: Lsn | null
   /** Predecessor of the transaction read after it; null while nothing was. */
   before: Lsn | null
+  /** It was parked before this session. */
+  isParked: boolean
 }
 
-export function createUnreadableRecords() {
+/** One that no transaction can miss any more. */
+export type Settled = {
+  origin: Origin
+  /** Its transaction had been applied before this session, and it is only read again: it must have been readable. */
+  wasApplied: boolean
+}
+
+/** `startedAt` is the last END applied when this session began. */
+export function createUnreadableRecords(startedAt: Lsn) {
   /** In the order they were read. */
   let open: Placed[] = []
-  let settled: Origin[] = []
+  let settled: Settled[] = []
 
   return {
     /** One that is known already (read again after a restart) is not taken twice. */
-    add(record: UnreadableRecord, after: Lsn | null): void {
+    add(record: UnreadableRecord, more: { after: Lsn | null; isParked: boolean }): void {
       if (open.some((known) => isSame(known.origin, record.origin))) return
-      open.push({ ...record, after, before: null })
+      open.push({ ...record, ...more, before: null })
     },
 
     /** Says that a readable record of the transaction after `previous` was read in this partition. */
@@ -57,12 +67,15 @@ export function createUnreadableRecords() {
 
     /** Everything up to `lastEnd` is released: forgets those that belong before, whatever they were. */
     settle(lastEnd: Lsn): void {
-      for (const { origin, before } of open) if (before !== null && before < lastEnd) settled.push(origin)
+      for (const { origin, before, isParked } of open) {
+        if (before === null || before >= lastEnd) continue
+        settled.push({ origin, wasApplied: !isParked && before < startedAt })
+      }
       open = open.filter(({ before }) => before === null || before >= lastEnd)
     },
 
     /** Those forgotten since this was last asked: no transaction can miss them any more. */
-    takeSettled(): Origin[] {
+    takeSettled(): Settled[] {
       const taken = settled
       settled = []
       return taken
