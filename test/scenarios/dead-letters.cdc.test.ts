@@ -19,7 +19,7 @@ let registry: RegistryGate
 beforeAll(async () => {
   registry = await openRegistryGate(readEndpoints().registryUrl)
   system = await createSystem("dead_letters", {
-    queryEnvironment: { SCHEMA_REGISTRY_URL: registry.url, DEAD_LETTER_LIMIT: "40" },
+    queryEnvironment: () => ({ SCHEMA_REGISTRY_URL: registry.url, DEAD_LETTER_LIMIT: "40" }),
   })
   client = createClient(system.commandUrl, system.query.url)
   topics = createTopics(readEndpoints().kafkaBrokers)
