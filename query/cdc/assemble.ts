@@ -19,7 +19,6 @@ import {
   type CommitLogEntry,
   type DataRecord,
   type EndedTransaction,
-  type Origin,
   partitionKey,
   type Transaction,
 } from "./change.ts"

@@ -174,7 +174,9 @@ async function putIn(
           ],
         ),
       )
-      return { rows: 1, written: 1 }
+      const keys = new Set<string>()
+      await addCacheKeys(trx, target, table.name, [key], keys)
+      return { rows: 1, written: 1, cacheKeys: keys }
     },
   )
   return cacheKeys
