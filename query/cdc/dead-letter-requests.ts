@@ -7,13 +7,14 @@ import { sql, type Transaction as Transaction_ } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type ApplyTarget, fenceCache } from "./apply.ts"
-import type { Decoder, SourceTable } from "./decode.ts"
+import type { Decoder } from "./decode.ts"
 import { classifyError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import { chooseParked, noteFailure, readUnit, settleEntry } from "./parked-entries.ts"
 import { lockProgress } from "./progress.ts"
 import { type ReadableEntry, type Redriven, readEntry, redrive } from "./redrive.ts"
 import { type OpenRequest, updateRequest } from "./requests.ts"
+import type { SourceTable } from "./row-image.ts"
 
 const filterShape = z.object({
   ids: z.array(z.string()).optional(),

@@ -7,14 +7,15 @@ import { type ApplyTarget, fenceCache } from "./apply.ts"
 import { applyChanges, changeRows, tablesByName } from "./apply-changes.ts"
 import { foldTransactions } from "./batch.ts"
 import { addCacheKeys } from "./cache-keys.ts"
-import type { DataRecord } from "./change.ts"
+import { type DataRecord, unavailable } from "./change.ts"
 import { carriedColumns, noteLaterChanges, placeText, rowName } from "./dead-letters.ts"
-import type { Decoder, SourceTable } from "./decode.ts"
+import type { Decoder } from "./decode.ts"
 import { EngineError } from "./errors.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 import { quoted } from "./mirror.ts"
 import type { ParkedEntry } from "./parked-entries.ts"
 import type { MirroredTable } from "./projection.ts"
+import type { SourceTable } from "./row-image.ts"
 import { type Difference, differenceOf, readStoredRow, type StoredRow } from "./stored-row.ts"
 
 /**
@@ -64,6 +65,7 @@ export async function redrive(
   const [first] = rows
   if (!first) return { outcome: "no-change", difference: {} }
   const commitLsn = commitLsnOf(first.entry, first.record, first.before)
+  if (isMove(rows)) for (const { record, before } of rows) assertNotReplaced(record, commitLsn, before)
   const transaction = {
     xid: first.record.xid,
     commitLsn,
@@ -109,6 +111,26 @@ function commitLsnOf(entry: ParkedEntry, record: DataRecord, stored: StoredRow |
   if (entry.commitLsn !== null) return entry.commitLsn
   if (stored !== null && String(stored.xid) === record.xid) return toLsn(stored.guardCommitLsn)
   return toLsn((record.previousCommitLsn ?? record.lsn) + 1n)
+}
+
+/** The two halves of a changed primary key, of which one leaves values to be taken from the other's row. */
+const isMove = (rows: readonly { record: DataRecord }[]): boolean =>
+  rows.some(({ record }) => record.change.op === "delete") &&
+  rows.some(({ record }) => record.change.op === "upsert" && record.change.row.includes(unavailable))
+
+/** A changed primary key takes values from the row under the old key, which may be another one by now. */
+function assertNotReplaced({ change, lsn, xid }: DataRecord, commitLsn: Lsn, stored: StoredRow | null): void {
+  if (change.op !== "delete" || stored === null || stored.deleted) return
+  const at = placeText({
+    commitLsn: toLsn(stored.guardCommitLsn),
+    lsn: toLsn(stored.guardLsn),
+    xid: String(stored.xid),
+  })
+  if (!isLater(at, placeText({ commitLsn, lsn, xid }))) return
+  throw new EngineError(
+    "missing-stored-value",
+    "The row that this change took its values from has been replaced since. Rebuild: npm run projection:rebuild.",
+  )
 }
 
 /** Columns of a superseded change that no later change carried, so that the stored row still lacks them. */
