@@ -11,6 +11,7 @@ import copyStreams from "pg-copy-streams"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import { settleByBaseLoad } from "./dead-letters.ts"
+import { EngineError } from "./errors.ts"
 import { exportSnapshot } from "./exported-snapshot.ts"
 import {
   beginGeneration,
@@ -21,7 +22,7 @@ import {
   switchGeneration,
 } from "./generations.ts"
 import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease.ts"
-import { type Lsn, maxLsn } from "./lsn.ts"
+import type { Lsn } from "./lsn.ts"
 import { quoted } from "./mirror.ts"
 import { storeResumeOffsets } from "./progress.ts"
 import type { MirroredTable, Projections } from "./projection.ts"
@@ -30,6 +31,8 @@ import { assertSourceColumns } from "./source-columns.ts"
 
 /** Where the topics stood before the snapshot was taken. */
 export type StartOffsets = {
+  /** Of the source that they were captured from. */
+  identity: SourceIdentity
   lastEnd: Lsn
   lastEndOffset: bigint
   /** End offsets of the data topics, by `topic/partition`. */
@@ -67,6 +70,7 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
     await snapshot.close()
     await assertSourceColumns(session, projections.tables)
     const identity = await readSourceIdentity(session)
+    assertCaptured(identity, offsets.identity)
     const known = await findSource(db, source)
     const epoch = known ? known.epoch + (sameHistory(known, identity) ? 0 : 1) : 1
     const heartbeatAt = await readHeartbeat(session, projections.heartbeatTable)
@@ -76,7 +80,8 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
     await underLease(db, lease, (trx) => indexGeneration(trx, generation.schema, projections))
     options.onProgress({ step: "computing derived models", rowsLoaded: 0, rowsExpected: 0 })
     await underLease(db, lease, (trx) => deriveGeneration(trx, generation.schema, projections))
-    const position = maxLsn(snapshot.consistentPoint, offsets.lastEnd)
+    // An END that was read before belongs to what the snapshot holds.
+    const position = snapshot.consistentPoint
     const cacheEpoch = await underLease(db, lease, async (trx) => {
       await trx
         .insertInto("cdc.progress")
@@ -112,6 +117,15 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
     await session?.end()
     await snapshot.close().catch(() => {})
   }
+}
+
+/** A load from one database while another one is captured would end in a history of neither: it waits. */
+function assertCaptured(loaded: SourceIdentity, captured: SourceIdentity): void {
+  if (sameHistory(loaded, captured)) return
+  throw new EngineError(
+    "dependency-down",
+    `What is captured last comes from system ${captured.systemIdentifier} timeline ${captured.timeline}, but the database to load from is system ${loaded.systemIdentifier} timeline ${loaded.timeline}. The load waits until the connector captures that database.`,
+  )
 }
 
 /** @returns the new cache epoch: what was cached before belongs to another generation. */

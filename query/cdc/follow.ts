@@ -18,7 +18,7 @@ import { readProgress } from "./progress.ts"
 import type { FetchCommittedLsn } from "./proof.ts"
 import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
-import { type Source, sameHistory, sourceChanged } from "./source.ts"
+import { isOtherHistory, type Source, sourceChanged } from "./source.ts"
 import { removeStagedTable } from "./staged-rows.ts"
 
 export type FollowerDeps = {
@@ -189,19 +189,15 @@ export function createFollower(deps: FollowerDeps): Follower {
 
   function takeRecord(record: DataRecord): void {
     if (!session) return
-    assertSameSource(record, session.loop.heartbeatAt())
+    assertSameSource(record, session.loop.position())
     session.assembler.addRecord(record)
     if (session.backPressure.mustPause(record)) intake.pause(record)
   }
 
-  /**
-   * Looks at every heartbeat as it comes in: positions of another cluster may be lower than ours, and its changes
-   * would pass for old ones. A re-sent heartbeat of the time before a promotion is older than the last one applied.
-   */
-  function assertSameSource(record: DataRecord, heartbeatAt: Date | null): void {
+  /** Looks at every heartbeat as it comes in, before its place in history is believed. */
+  function assertSameSource(record: DataRecord, position: Lsn): void {
     const heartbeat = readHeartbeat(record, projections.heartbeatTable)
-    if (!heartbeat || sameHistory(deps.source, heartbeat)) return
-    if (heartbeatAt === null || new Date(heartbeat.beatAt) > heartbeatAt) {
+    if (heartbeat && isOtherHistory(deps.source, heartbeat, { lsn: record.lsn, position })) {
       throw sourceChanged(deps.source, heartbeat)
     }
   }

@@ -6,12 +6,14 @@ import type { CommitLogEntry, DataRecord } from "./change.ts"
 import { partitionKey } from "./change.ts"
 import type { ParkedChange } from "./dead-letters.ts"
 import { createDecoder, type RawRecord } from "./decode.ts"
-import { EngineError, rebuildNextStep } from "./errors.ts"
-import { type KafkaAccess, type OffsetRange, splitPartitionKey, type TopicReader } from "./kafka.ts"
-import { formatLsn, type Lsn } from "./lsn.ts"
+import { classifyError, EngineError } from "./errors.ts"
+import { type KafkaAccess, splitPartitionKey, type TopicReader } from "./kafka.ts"
+import type { Lsn } from "./lsn.ts"
+import { repeat } from "./pacing.ts"
 import type { EndOffsets } from "./proof.ts"
 import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
+import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
 
 export type IntakeStart = {
   /** The commit log goes on after this END; the record at its offset must be it. */
@@ -51,6 +53,8 @@ export type Intake = {
   resumeWhere: (holds: (partition: string) => boolean) => void
 }
 
+const watchMs = 2_000
+
 type Session = { next: Map<string, bigint>; expectedEnd: IntakeStart | null }
 type ReaderName = "data" | "log"
 
@@ -68,6 +72,7 @@ export function createIntake(deps: IntakeDeps): Intake {
   let resets: Promise<void> = Promise.resolve()
   let resetCount = 0
   let stopped = false
+  const stopping = new AbortController()
 
   const readers: Record<ReaderName, TopicReader> = {
     data: openReader("data", dataTopics, takeData),
@@ -77,10 +82,12 @@ export function createIntake(deps: IntakeDeps): Intake {
   return {
     async start() {
       await Promise.all([readers.data.start(), readers.log.start()])
+      void repeat(watchMs, stopping.signal, watchTopics)
     },
     async stop() {
       stopped = true
       session = null
+      stopping.abort()
       await Promise.allSettled([readers.data.stop(), readers.log.stop()])
     },
     next: () => session?.next ?? new Map(),
@@ -137,14 +144,20 @@ export function createIntake(deps: IntakeDeps): Intake {
     const start = await deps.begin()
     const ranges = await deps.kafka.offsetRanges([...dataTopics, commitLogTopic])
     const next = new Map<string, bigint>()
+    let expectedEnd: IntakeStart | null = null
     for (const [partition, range] of ranges) {
       const isLog = partition === partitionKey(commitLogTopic, 0)
-      const offset = isLog ? start.lastEndOffset : (start.resumeOffsets.get(partition) ?? 0n)
-      assertReadable(partition, offset, range, isLog)
+      let offset = start.resumeOffsets.get(partition) ?? 0n
+      if (isLog) {
+        offset = findLogStart(start.lastEndOffset, range)
+        if (offset === start.lastEndOffset) expectedEnd = start
+      }
+      assertKept(partition, offset, range)
+      assertSameTopic(partition, isLog && expectedEnd ? offset + 1n : offset, range)
       next.set(partition, offset)
     }
     if (stopped || mine !== resetCount) return
-    session = { next, expectedEnd: start }
+    session = { next, expectedEnd }
     resumeWhere(() => true)
     for (const [partition, offset] of next) seek(partition, offset)
   }
@@ -162,15 +175,17 @@ export function createIntake(deps: IntakeDeps): Intake {
   ): Promise<void> {
     const current = session
     if (!current) return
+    let areOlder = false
     for (const raw of records) {
       const partition = partitionKey(raw.topic, raw.partition)
       const expected = current.next.get(partition) ?? 0n
-      if (raw.offset < expected) continue
+      if (raw.offset < expected) {
+        areOlder = true
+        continue
+      }
       if (raw.offset > expected) {
-        const range = (await deps.kafka.offsetRanges([raw.topic])).get(partition)
-        if (current !== session) return
-        if (range) assertReadable(partition, expected, range, false)
-        seek(partition, expected)
+        await assertTopicsAreWhole()
+        if (current === session) seek(partition, expected)
         return
       }
       const hand = await take(current, raw)
@@ -178,7 +193,32 @@ export function createIntake(deps: IntakeDeps): Intake {
       current.next.set(partition, raw.offset + 1n)
       hand?.()
     }
+    if (areOlder) await assertTopicsAreWhole()
     deps.taken()
+  }
+
+  /**
+   * What is to be read next may be taken away meanwhile, by retention or with its topic; the client then goes on at
+   * another place, or stands still, without a word.
+   */
+  async function assertTopicsAreWhole(): Promise<void> {
+    const current = session
+    if (!current) return
+    const before = new Map(current.next)
+    const ranges = await deps.kafka.offsetRanges([...dataTopics, commitLogTopic])
+    if (current !== session) return
+    for (const [partition, range] of ranges) {
+      // Reading has gone on: it may be beyond the end that was told, but must have been within it before.
+      assertSameTopic(partition, before.get(partition) ?? 0n, range)
+      assertKept(partition, current.next.get(partition) ?? 0n, range)
+    }
+  }
+
+  async function watchTopics(): Promise<void> {
+    await assertTopicsAreWhole().catch((error: unknown) => {
+      // Kafka being away shows where records are read.
+      if (classifyError(error).disposition === "halt") deps.fail(error)
+    })
   }
 
   async function takeData(_current: Session, raw: RawRecord): Promise<(() => void) | null> {
@@ -202,31 +242,4 @@ export function createIntake(deps: IntakeDeps): Intake {
     assertIsLastEnd(entry, expected)
     return null
   }
-}
-
-function assertReadable(partition: string, offset: bigint, range: OffsetRange, mustExist: boolean): void {
-  const detail = { partition, offset: String(offset), low: String(range.low), high: String(range.high) }
-  if (offset < range.low) {
-    throw new EngineError(
-      "history-truncated",
-      `${partition} begins at offset ${range.low}; ${offset} to ${range.low - 1n} were not applied yet and are gone.`,
-      { nextStep: rebuildNextStep, detail },
-    )
-  }
-  if (offset > range.high || (mustExist && offset >= range.high)) {
-    throw new EngineError(
-      "commit-log-mismatch",
-      `${partition} ends at offset ${range.high}, before ${offset}: it is not the topic that was followed.`,
-      { nextStep: rebuildNextStep, detail },
-    )
-  }
-}
-
-function assertIsLastEnd(entry: CommitLogEntry, { lastEnd, lastEndOffset }: IntakeStart): void {
-  if (entry.offset === lastEndOffset && entry.status === "END" && entry.commitLsn === lastEnd) return
-  throw new EngineError(
-    "commit-log-mismatch",
-    `The commit log at offset ${lastEndOffset} is not the END of ${formatLsn(lastEnd)}: it is not the log that was followed.`,
-    { nextStep: rebuildNextStep, detail: { offset: String(lastEndOffset), lastEnd: formatLsn(lastEnd) } },
-  )
 }

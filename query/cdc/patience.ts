@@ -28,14 +28,14 @@ export type PatienceDeps = {
 
 export function createPatience(deps: PatienceDeps) {
   let waiting: { head: Head | null; since: number; proof: Proof | null; asking: boolean } | null = null
-  let lastHeard = Date.now()
+  let lastHeard = performance.now()
   let disturbed = 0
   let disturbedHead: Lsn | null = null
 
   return {
     /** The commit log said something. */
     heard(): void {
-      lastHeard = Date.now()
+      lastHeard = performance.now()
     },
 
     /** Takes what the assembler answered. */
@@ -52,13 +52,13 @@ export function createPatience(deps: PatienceDeps) {
         waiting.head = head
         return
       }
-      waiting = { head, since: Date.now(), proof: null, asking: false }
+      waiting = { head, since: performance.now(), proof: null, asking: false }
     },
 
     /** Forgets what was waited for. */
     reset(): void {
       waiting = null
-      lastHeard = Date.now()
+      lastHeard = performance.now()
     },
 
     /** Works on the proof if one is needed. Resolves to how much has been read, up to which transaction. */
@@ -66,7 +66,7 @@ export function createPatience(deps: PatienceDeps) {
       const mine = waiting
       const head = mine?.head
       if (!mine || !head || mine.asking) return null
-      if (!head.needsProof && Date.now() - mine.since < patienceMs) return null
+      if (!head.needsProof && performance.now() - mine.since < patienceMs) return null
       mine.proof ??= createProof(head.commitLsn, deps.fetchCommittedLsn, deps.endOffsets)
       mine.asking = true
       try {
@@ -86,13 +86,13 @@ export function createPatience(deps: PatienceDeps) {
     /** What is waited for, in words; null when there is nothing to tell. */
     describe(): string | null {
       const head = waiting?.head
-      if (waiting && head && (head.needsProof || Date.now() - waiting.since >= patienceMs)) {
+      if (waiting && head && (head.needsProof || performance.now() - waiting.since >= patienceMs)) {
         const what = head.needsProof
           ? "the proof that it is whole"
           : `rows (${head.received} of ${head.expected} are here)`
         return `transaction ${head.xid} (${formatLsn(head.commitLsn)}) has waited ${seconds(waiting.since)} s for ${what}`
       }
-      if (Date.now() - lastHeard > silenceMs) {
+      if (performance.now() - lastHeard > silenceMs) {
         return `the commit log has been silent for ${seconds(lastHeard)} s; is the connector running?`
       }
       return null
@@ -113,4 +113,4 @@ export function createPatience(deps: PatienceDeps) {
   }
 }
 
-const seconds = (since: number): string => ((Date.now() - since) / 1_000).toFixed(1)
+const seconds = (since: number): string => ((performance.now() - since) / 1_000).toFixed(1)

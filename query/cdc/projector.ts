@@ -31,7 +31,7 @@ import { findOpenRequest, type OpenRequest, updateRequest } from "./requests.ts"
 import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { findSource, type Source } from "./source.ts"
-import { noteStartOffsets } from "./start-offsets.ts"
+import { noteStartOffsets, type TopicNames } from "./start-offsets.ts"
 import {
   confirmProjectorStatus,
   type ProjectorStatus,
@@ -281,7 +281,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     signal: AbortSignal,
     onProgress: (progress: object) => void,
   ): Promise<Generation> {
-    let reported = 0
+    let reported = Number.NEGATIVE_INFINITY
     const generation = await loadBase({
       db: work,
       pool: deps.pool,
@@ -294,14 +294,14 @@ export function createProjector(deps: ProjectorDeps): Projector {
         noteStartOffsets({
           kafka: deps.kafka,
           decoder: createDecoder(deps.fetchSchema),
-          commitLogTopic: `${deps.topicPrefix}.transaction`,
-          dataTopics: dataTopicsOf(deps),
+          topics: topicsOf(deps),
+          heartbeatTable: deps.projections.heartbeatTable,
           signal,
         }),
       onProgress(progress) {
         status = { state: "loading", reason: progress.step, nextStep: null, detail: progress }
-        if (Date.now() - reported < 500) return
-        reported = Date.now()
+        if (performance.now() - reported < 500) return
+        reported = performance.now()
         onProgress(progress)
         void report(status)
       },
@@ -442,5 +442,12 @@ const tablesRead = (projections: Projections): SourceTable[] => [
   heartbeatTable(projections.heartbeatTable),
 ]
 
-const dataTopicsOf = (deps: ProjectorDeps): string[] =>
-  tablesRead(deps.projections).map(({ name }) => `${deps.topicPrefix}.public.${name}`)
+function topicsOf({ projections, topicPrefix }: ProjectorDeps): TopicNames {
+  const topicOf = (table: string) => `${topicPrefix}.public.${table}`
+  const heartbeat = topicOf(projections.heartbeatTable)
+  return {
+    commitLog: `${topicPrefix}.transaction`,
+    heartbeat,
+    data: [...projections.tables.map(({ name }) => topicOf(name)), heartbeat],
+  }
+}

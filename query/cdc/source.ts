@@ -5,6 +5,7 @@ import type { Kysely } from "kysely"
 import type pg from "pg"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { EngineError } from "./errors.ts"
+import type { Lsn } from "./lsn.ts"
 
 export type SourceIdentity = { systemIdentifier: string; timeline: number }
 
@@ -36,6 +37,23 @@ export async function findSource(db: Kysely<QueryDatabase>, source: string): Pro
 
 export const sameHistory = (a: SourceIdentity, b: SourceIdentity): boolean =>
   a.systemIdentifier === b.systemIdentifier && a.timeline === b.timeline
+
+/**
+ * Whether a heartbeat that comes in tells of another history than the one followed up to `position`. Another cluster
+ * does, and so does another timeline, wherever its LSNs are: they may be lower than ours, and its changes would pass
+ * for old ones. A cluster's timelines only rise, so a lower one within what is applied was sent again from before a
+ * promotion. No clock is asked: a promoted server's may be behind.
+ */
+export function isOtherHistory(
+  known: SourceIdentity,
+  told: SourceIdentity,
+  { lsn, position }: { lsn: Lsn; position: Lsn },
+): boolean {
+  if (sameHistory(known, told)) return false
+  const isSentAgain =
+    told.systemIdentifier === known.systemIdentifier && told.timeline < known.timeline && lsn <= position
+  return !isSentAgain
+}
 
 export function sourceChanged(known: SourceIdentity, now: SourceIdentity): EngineError {
   return new EngineError(

@@ -1,34 +1,73 @@
-// Notes where the topics stand before a snapshot is taken: the end of every data partition, and the last END of the
-// commit log, which is the first link of the chain that the new generation follows.
-
+// Notes where the topics stand before a snapshot is taken: the end of every data partition, and an END of the commit
+// log, which is the first link of the chain that the new generation follows. It is the END of a heartbeat, because
+// that says which history it belongs to: the log may still end with transactions of another source.
 import type { StartOffsets } from "./base-load.ts"
+import type { CommitLogEntry, DataRecord } from "./change.ts"
 import type { Decoder } from "./decode.ts"
+import { heartbeatTable, readHeartbeat } from "./heartbeat.ts"
 import type { KafkaAccess } from "./kafka.ts"
+import { pause } from "./pacing.ts"
 
-const tailRecords = 500
+/** Heartbeats come twice a second; this many records of the log reach back to one under any load. */
+const tailRecords = 4_000
+const tailHeartbeats = 4
 const pollMs = 250
 
-/** Waits until the commit log holds an END: capture must run before a base can be loaded. */
+export type TopicNames = {
+  commitLog: string
+  heartbeat: string
+  /** All data topics, that of the heartbeat among them. */
+  data: readonly string[]
+}
+
+/** Waits until the commit log holds the END of a heartbeat: capture must run before a base can be loaded. */
 export async function noteStartOffsets(options: {
   kafka: KafkaAccess
   decoder: Decoder
-  commitLogTopic: string
-  dataTopics: readonly string[]
+  topics: TopicNames
+  heartbeatTable: string
   signal: AbortSignal
 }): Promise<StartOffsets> {
+  const { kafka, topics, signal } = options
   for (;;) {
-    options.signal.throwIfAborted()
-    const ranges = await options.kafka.offsetRanges(options.dataTopics)
-    const tail = await options.kafka.readTail(options.commitLogTopic, tailRecords)
-    for (const raw of tail.toReversed()) {
-      const entry = await options.decoder.decodeEntry(raw)
-      if (entry.status !== "END") continue
+    signal.throwIfAborted()
+    const ranges = await kafka.offsetRanges(topics.data)
+    const heartbeats = await readHeartbeats(options)
+    const ends = await readEnds(options)
+    for (const record of heartbeats.toReversed()) {
+      const identity = readHeartbeat(record, options.heartbeatTable)
+      const end = ends.find(({ xid, commitLsn }) => xid === record.xid && commitLsn > record.lsn)
+      if (!identity || !end) continue
       return {
-        lastEnd: entry.commitLsn,
-        lastEndOffset: entry.offset,
+        identity,
+        lastEnd: end.commitLsn,
+        lastEndOffset: end.offset,
         endOffsets: new Map([...ranges].map(([partition, { high }]) => [partition, high])),
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, pollMs))
+    await pause(pollMs, signal)
   }
+}
+
+type Options = Parameters<typeof noteStartOffsets>[0]
+type End = Extract<CommitLogEntry, { status: "END" }>
+
+async function readHeartbeats({ kafka, decoder, topics, ...options }: Options): Promise<DataRecord[]> {
+  const table = heartbeatTable(options.heartbeatTable)
+  const records: DataRecord[] = []
+  for (const raw of await kafka.readTail(topics.heartbeat, tailHeartbeats)) {
+    const record = await decoder.decodeData(raw, table)
+    if (record) records.push(record)
+  }
+  return records
+}
+
+/** The youngest first, so that one that was sent again is found where it was sent last. */
+async function readEnds({ kafka, decoder, topics }: Options): Promise<End[]> {
+  const ends: End[] = []
+  for (const raw of await kafka.readTail(topics.commitLog, tailRecords)) {
+    const entry = await decoder.decodeEntry(raw)
+    if (entry.status === "END") ends.push(entry)
+  }
+  return ends.toReversed()
 }

@@ -4,7 +4,7 @@ import type pg from "pg"
 import { loadConfig } from "../../command/config.ts"
 import * as command from "../../command/start.ts"
 import { createConnectClient } from "../../connectors/connect-client.ts"
-import { registerConnector } from "../../connectors/register.ts"
+import { type RegistrationOptions, registerConnector } from "../../connectors/register.ts"
 import { createPool } from "../../db/connect.ts"
 import { loadDemoData } from "../../db/demo-data.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
@@ -21,6 +21,8 @@ export type System = {
   reads: pg.Pool
   connectorName: string
   topicPrefix: string
+  /** How its connector was registered, to register it again. */
+  registration: RegistrationOptions
   /** Environments of services on this system, to start other instances. */
   commandEnvironment: Record<string, string>
   queryEnvironment: Record<string, string>
@@ -45,7 +47,7 @@ export async function createSystem(
   const [writes, reading] = await Promise.all([createCommandDatabase(base), createQueryDatabase(base)])
   await loadDemoData(writes.adminUrl)
   const connect = createConnectClient({ url: endpoints.connectUrl })
-  await registerConnector({
+  const registration = {
     connectUrl: endpoints.connectUrl,
     kafkaBrokers: endpoints.kafkaBrokers,
     adminUrl: writes.adminUrl,
@@ -53,7 +55,8 @@ export async function createSystem(
     connectorName: name,
     topicPrefix: name,
     slotName: name,
-  })
+  }
+  await registerConnector(registration)
   const commandEnvironment = {
     COMMAND_PORT: "0",
     COMMAND_DATABASE_URL: writes.urlAs("command_app"),
@@ -96,6 +99,7 @@ export async function createSystem(
     reads,
     connectorName: name,
     topicPrefix: name,
+    registration,
     commandEnvironment,
     queryEnvironment,
     async caughtUp(limitMs = 60_000) {

@@ -2,7 +2,7 @@
 // written again, byte for byte with key, headers and partition.
 import kafkajs from "kafkajs"
 import type { RawRecord } from "../../query/cdc/decode.ts"
-import { createKafkaAccess, type OffsetRange } from "../../query/cdc/kafka.ts"
+import { createKafkaAccess, type OffsetRange, splitPartitionKey } from "../../query/cdc/kafka.ts"
 import { uniqueName } from "./databases.ts"
 import { quiet } from "./query-app.ts"
 import { waitFor } from "./wait.ts"
@@ -14,6 +14,10 @@ export type Topics = {
   readAll: (topics: readonly string[]) => Promise<RawRecord[]>
   /** Writes to the records' own topics and partitions, in the order given; resolves when they are stored. */
   write: (records: readonly TopicRecord[]) => Promise<void>
+  /** First offset kept and next offset to be written, by `topic/partition`. */
+  ranges: (topics: readonly string[]) => Promise<Map<string, OffsetRange>>
+  /** Removes what lies before these offsets, by `topic/partition`, as retention does. */
+  expire: (offsets: ReadonlyMap<string, bigint>) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -23,7 +27,9 @@ export function createTopics(brokers: string): Topics {
   const clientId = uniqueName("test")
   const options = { brokers: brokers.split(","), clientId }
   const access = createKafkaAccess({ ...options, log: quiet })
-  const producer = new kafkajs.Kafka({ ...options, logLevel: kafkajs.logLevel.NOTHING }).producer({
+  const client = new kafkajs.Kafka({ ...options, logLevel: kafkajs.logLevel.NOTHING })
+  const admin = client.admin()
+  const producer = client.producer({
     allowAutoTopicCreation: false,
     maxInFlightRequests: 1,
   })
@@ -78,6 +84,20 @@ export function createTopics(brokers: string): Topics {
           .slice(first, first + recordsAtOnce)
           .map(({ topic, ...message }) => ({ topic, messages: [toMessage(message)] }))
         await producer.sendBatch({ topicMessages })
+      }
+    },
+    ranges: offsetRanges,
+    async expire(offsets) {
+      await admin.connect()
+      try {
+        for (const [key, offset] of offsets) {
+          const [topic, partition] = splitPartitionKey(key)
+          // The client deletes only where it has looked before.
+          await admin.fetchTopicOffsets(topic)
+          await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
+        }
+      } finally {
+        await admin.disconnect()
       }
     },
     async close() {
