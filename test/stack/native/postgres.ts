@@ -12,9 +12,9 @@ import { beganAt } from "./identity.ts"
 import { type PostgresHome, postgresHome } from "./postgres-home.ts"
 import { createPart, type Part } from "./process.ts"
 
-/** One of the two clusters. `durable` false skips fsync: safe against killed processes, not against power loss. */
+/** One of the two clusters, or another one of a test's own. `durable` false skips fsync: safe against killed processes, not against power loss. */
 export interface Cluster {
-  readonly name: "command-database" | "query-database"
+  readonly name: string
   readonly database: string
   readonly port: number
   readonly settings: Readonly<Record<string, string>>
