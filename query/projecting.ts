@@ -18,6 +18,8 @@ import { createDependencyChecks } from "./dependencies.ts"
 import type { Checks } from "./http/source-checks.ts"
 import type { ProjectedSource } from "./source-settings.ts"
 
+/** What is in flight when it stops may take this long; a transaction that is cut off rolls back and is applied again. */
+const inFlightMs = 7_000
 const goodbyeMs = 1_000
 
 export type Projecting = {
@@ -96,13 +98,16 @@ export function createProjecting(options: {
       projector.start()
     },
     async stop() {
-      await projector.stop()
-      await cacheFence.stop()
-      // A goodbye that is not answered is not waited for.
-      setTimeout(() => {
+      const breakAll = (): void => {
         leaseSockets.breakAll("the service stops")
         workSockets.breakAll("the service stops")
-      }, goodbyeMs).unref()
+      }
+      const limit = setTimeout(breakAll, inFlightMs)
+      await projector.stop()
+      clearTimeout(limit)
+      await cacheFence.stop()
+      // A goodbye that is not answered is not waited for.
+      setTimeout(breakAll, goodbyeMs).unref()
       await Promise.all([kafka.close(), leasePool.end(), workPool.end()])
     },
   }

@@ -161,7 +161,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       while (!signal.aborted) await workOnce(lease, signal, onFollowing)
     } catch (error) {
       // What a process that has lost the lease stumbles over is no finding: its tables may be gone, for one.
-      await underLease(db, lease, async () => {})
+      if (!stopping.signal.aborted) await underLease(db, lease, async () => {})
       throw error
     } finally {
       held.abort()
