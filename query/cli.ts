@@ -2,6 +2,7 @@
 // them is a request that the projector executes; these programs show its progress. Exit codes: 0 done, 1 failed,
 // 2 wrong usage, 3 differences found, 130 left alone (the request goes on; the same command again joins it).
 import { Command, CommanderError } from "commander"
+import { addConnectorCommands } from "./cli/connector.ts"
 import { addDeadLetterCommands } from "./cli/dlq.ts"
 import { addProjectionCommands } from "./cli/projection.ts"
 
@@ -9,6 +10,7 @@ const program = new Command("lockstep")
   .description("operations on the read side")
   .exitOverride()
   .configureHelp({ sortSubcommands: true })
+addConnectorCommands(program)
 addDeadLetterCommands(program)
 addProjectionCommands(program)
 

@@ -1,13 +1,16 @@
 // SCENARIOS row 17: the source's tables change while it is written to. What the projections do not read may come and
 // go; what they read exactly in another form goes on; anything else stops the projector before the first transaction
-// that has such a record, with all before it applied, and says what, why and what next. The table in the README
-// ("What a schema change does") has a row for each case here.
+// that has such a record, with all before it applied, and says what, why and what next. The table in
+// connectors/README.md ("What a schema change does") has a row for each case here, and the preflight warns of each.
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
+import settings from "../../connectors/orders.json" with { type: "json" }
 import type { Column, Projections } from "../../query/cdc/projection.ts"
 import { bigint, jsonb, longText } from "../../query/cdc/projection.ts"
 import { loadConfig } from "../../query/config.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
+import { connectorSettings, describeCapture } from "../../query/preflight/captured.ts"
+import { preflight } from "../../query/preflight/preflight.ts"
 import { start } from "../../query/start.ts"
 import { createMirrorViews, type Difference, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
@@ -77,6 +80,12 @@ function startWrites(): { stop: () => Promise<number> } {
       return transactions
     },
   }
+}
+
+/** What the preflight says of a migration with these statements. */
+async function foretold(statements: readonly string[]): Promise<string> {
+  const captured = describeCapture(connectorSettings.parse(settings), orderProjections)
+  return (await preflight(statements.join(";\n"), captured)).level
 }
 
 const touchOrder = () => `update orders set note = md5(random()::text) where id = '${id}'`
@@ -381,6 +390,7 @@ const halts: HaltCase[] = [
 test.each(halts)("halts when $name", async ({ statements, back, says, detail }) => {
   const lastGood = await client.command("PATCH", order, { note: `before ${says}` })
   expect(lastGood.status).toBe(200)
+  expect(await foretold(statements())).toMatch(/halts|loses/)
   await run(...statements())
 
   const halt = await halted()
