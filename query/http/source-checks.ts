@@ -21,7 +21,19 @@ export const sourceChecks = (status: SourceStatus, knownVersion: string, now: nu
   generation: generationCheck(status, knownVersion),
   projector: projectorCheck(status),
   heartbeat: heartbeatCheck(status, now),
+  dead_letters: deadLettersCheck(status),
 })
+
+/** Answers over what is parked say so themselves; the others are whole. */
+function deadLettersCheck({ dead_letters: parked }: SourceStatus): Check {
+  if (parked === 0) return { state: "ok" }
+  return {
+    state: "degraded",
+    reason: `${parked} row changes could not be applied and are parked.`,
+    next_step: "npx lockstep dlq list; then redrive or discard them.",
+    detail: { parked },
+  }
+}
 
 function generationCheck(status: SourceStatus, knownVersion: string): Check {
   if (status.generation === null) {

@@ -25,6 +25,9 @@ export type SourceStatus = {
   since: Date | null
   status_age_seconds: number | null
   requests: OpenRequest[]
+  /** Changes that are parked. */
+  dead_letters: number
+  oldest_dead_letter_at: Date | null
 }
 
 export type OpenRequest = {
@@ -63,7 +66,7 @@ const statement = `
     ${secondsFrom("p.applied_at", "clock_timestamp()")} as applied_age_seconds,
     t.state, t.reason, t.next_step, t.detail, t.since,
     ${secondsFrom("t.updated_at", "clock_timestamp()")} as status_age_seconds,
-    coalesce(r.requests, '[]') as requests
+    coalesce(r.requests, '[]') as requests, d.dead_letters, d.oldest_dead_letter_at
   from unnest($1::text[]) with ordinality wanted (source, place)
   left join cdc.sources s on s.source = wanted.source
   left join cdc.leases l on l.source = wanted.source
@@ -75,4 +78,9 @@ const statement = `
       'requested_at', r.requested_at, 'started_at', r.started_at) order by r.id) as requests
     from cdc.requests r where r.source = wanted.source and r.state in ('pending', 'running')
   ) r on true
+  left join lateral (
+    select count(*)::integer as dead_letters, min(d.parked_at) as oldest_dead_letter_at
+    from cdc.dead_letters d
+    where d.source = wanted.source and d.generation = s.live_generation and d.state = 'parked'
+  ) d on true
   order by wanted.place`

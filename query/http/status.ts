@@ -49,6 +49,10 @@ const sourceStatus = z
         started_at: z.string().nullable(),
       }),
     ),
+    dead_letters: z.object({
+      parked: z.number().openapi({ description: "Row changes that the read models lack." }),
+      oldest_parked_at: z.string().nullable(),
+    }),
   })
   .openapi("SourceStatus")
 
@@ -102,6 +106,10 @@ function show(one: SourceStatus, ownHolder: string | null, now: number): z.infer
     heartbeat_age_seconds: heartbeatAgeSeconds(one, now),
     applied_age_seconds: one.applied_age_seconds === null ? null : tenths(one.applied_age_seconds),
     requests: one.requests,
+    dead_letters: {
+      parked: one.dead_letters,
+      oldest_parked_at: one.oldest_dead_letter_at?.toISOString() ?? null,
+    },
   }
 }
 

@@ -299,6 +299,28 @@ it("shows parked records in the topic of dead letters, with their origin and wit
   expect(JSON.stringify(headers)).not.toMatch(/poison|Hidden|example\.com/)
 })
 
+it("goes on while the topic of dead letters takes nothing, and publishes later", async () => {
+  const topic = `${system.topicPrefix}.dead-letters`
+  const bad = { topic: `${system.topicPrefix}.public.orders`, partition: 1, key: null, headers: {} }
+  const before = await topics.length(topic)
+  await topics.configure(topic, "max.message.bytes", "100")
+  await topics.write([{ ...bad, value: Buffer.alloc(500, "x") }])
+  const order = await client.placeOrder()
+  expect((await client.read(order)).status).toBe(200)
+  await waitFor(
+    () => system.query.logs.some(({ msg }) => String(msg).startsWith("dead letters could not be published")),
+    "publishing fails",
+  )
+  expect(await parked()).toHaveLength(1)
+  await client.command("PATCH", order, { note: "goes on" })
+  expect((await client.read(order)).body).toMatchObject({ note: "goes on" })
+  expect(await topics.length(topic)).toBe(before)
+
+  await topics.configure(topic, "max.message.bytes", "1000000")
+  await waitFor(async () => (await topics.length(topic)) === before + 1, "it is published", 30_000)
+  expect((await lockstep(system, "dlq", "discard", "--all", "--yes")).code).toBe(0)
+})
+
 it("halts when too many are parked, and goes on when they are discarded", async () => {
   const topic = `${system.topicPrefix}.public.orders`
   const bad = Array.from({ length: 41 }, () => ({

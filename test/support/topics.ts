@@ -18,6 +18,8 @@ export type Topics = {
   ranges: (topics: readonly string[]) => Promise<Map<string, OffsetRange>>
   /** Removes what lies before these offsets, by `topic/partition`, as retention does. */
   expire: (offsets: ReadonlyMap<string, bigint>) => Promise<void>
+  /** Changes a setting of a topic; resolves when the broker goes by it. */
+  configure: (topic: string, name: string, value: string) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -96,6 +98,19 @@ export function createTopics(brokers: string): Topics {
           await admin.fetchTopicOffsets(topic)
           await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
         }
+      } finally {
+        await admin.disconnect()
+      }
+    },
+    async configure(topic, name, value) {
+      await admin.connect()
+      try {
+        await admin.alterConfigs({
+          validateOnly: false,
+          resources: [
+            { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name, value }] },
+          ],
+        })
       } finally {
         await admin.disconnect()
       }

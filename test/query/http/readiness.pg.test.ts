@@ -46,6 +46,25 @@ describe("readiness", () => {
     })
   })
 
+  it("stays green while changes are parked, and says how many", async () => {
+    await makeReady()
+    await sql`insert into cdc.dead_letters (source, generation, topic, partition, kafka_offset, record_headers,
+        table_name, is_placed, code, message)
+      values ('orders', 1, 't', 0, 1, '{}', 'orders', true, 'bad-row', 'refused')`.execute(models.db)
+    const response = await app.get("/readyz")
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({
+      checks: {
+        dead_letters: {
+          state: "degraded",
+          reason: "1 row changes could not be applied and are parked.",
+          next_step: expect.stringContaining("npx lockstep dlq list"),
+        },
+      },
+    })
+    await sql`delete from cdc.dead_letters`.execute(models.db)
+  })
+
   it("is green when a generation is live, the projector follows and the source's heart beats", async () => {
     await makeReady()
     const response = await app.get("/readyz")

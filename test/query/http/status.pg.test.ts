@@ -43,6 +43,11 @@ describe("the status of a source", () => {
     await sql`insert into cdc.requests (source, kind, state) values ('orders', 'rebuild', 'done')`.execute(
       models.db,
     )
+    await sql`insert into cdc.dead_letters (source, generation, topic, partition, kafka_offset, record_headers,
+        table_name, is_placed, code, message, state)
+      select 'orders', 1, 't', 0, n, '{}', 'orders', true, 'bad-row', 'refused',
+        case n when 1 then 'parked' else 'discarded' end
+      from generate_series(1, 3) n`.execute(models.db)
     expect(await statusOf()).toEqual({
       role: "all",
       sources: [
@@ -79,6 +84,7 @@ describe("the status of a source", () => {
               started_at: null,
             },
           ],
+          dead_letters: { parked: 1, oldest_parked_at: expect.stringMatching(/Z$/) },
         },
       ],
     })
@@ -163,6 +169,7 @@ describe("the parts of an instance", () => {
     expect(await (await projecting.request("/readyz")).json()).toEqual({
       status: "not-ready",
       checks: {
+        dead_letters: { state: "ok" },
         database: expect.objectContaining({ state: "ok" }),
         generation: expect.objectContaining({ state: "ok" }),
         projector: failed,
