@@ -28,6 +28,10 @@ type Publication = {
   tables: string[]
   /** Operations it does not publish, of insert, update, delete and truncate. */
   unpublished: string[]
+  /** Tables of which it publishes some rows only. */
+  filtered: string[]
+  /** Tables whose deletes do not name rows by their primary key. */
+  misidentified: string[]
 }
 
 export type Capture = {
@@ -83,9 +87,18 @@ async function readSlot(client: pg.Client, slotName: string): Promise<Slot | nul
 }
 
 async function readPublication(client: pg.Client, name: string): Promise<Publication | null> {
-  const { rows } = await client.query<{ tables: string[]; unpublished: string[] }>(
-    `select coalesce((select array_agg(t.schemaname || '.' || t.tablename order by 1)
-                        from pg_publication_tables t where t.pubname = p.pubname), '{}') as tables,
+  const { rows } = await client.query<Publication>(
+    `with published as (
+       select t.schemaname || '.' || t.tablename as name, t.rowfilter is not null as is_filtered,
+              c.relreplident not in ('d', 'f') as is_misidentified
+         from pg_publication_tables t
+         join pg_namespace n on n.nspname = t.schemaname
+         join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
+        where t.pubname = $1
+     )
+     select coalesce((select array_agg(name order by 1) from published), '{}') as tables,
+            coalesce((select array_agg(name order by 1) from published where is_filtered), '{}') as filtered,
+            coalesce((select array_agg(name order by 1) from published where is_misidentified), '{}') as misidentified,
             array_remove(array[case when not pubinsert then 'insert' end, case when not pubupdate then 'update' end,
                                case when not pubdelete then 'delete' end,
                                case when not pubtruncate then 'truncate' end], null) as unpublished

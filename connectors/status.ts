@@ -103,7 +103,7 @@ function slotFaults(slotName: string, { slot }: Capture): string[] {
 }
 
 function publicationFaults(
-  { name, missing }: CaptureStatus["publication"],
+  { name, captured, missing }: CaptureStatus["publication"],
   { publication }: Capture,
 ): string[] {
   if (publication === null) return [`Publication ${name} does not exist: npm run db:migrate.`]
@@ -111,6 +111,17 @@ function publicationFaults(
   if (missing.length > 0) faults.push(`Publication ${name} lacks captured tables: ${missing.join(", ")}.`)
   if (publication.unpublished.length > 0) {
     faults.push(`Publication ${name} does not publish ${publication.unpublished.join(", ")}.`)
+  }
+  const isCaptured = (table: string) => captured.includes(table)
+  for (const table of publication.filtered.filter(isCaptured)) {
+    faults.push(
+      `Publication ${name} has a row filter on ${table}: take it away, then rebuild the projection.`,
+    )
+  }
+  for (const table of publication.misidentified.filter(isCaptured)) {
+    faults.push(
+      `Deletes of ${table} do not name rows by its primary key: alter table ${table} replica identity default, then rebuild the projection.`,
+    )
   }
   return faults
 }

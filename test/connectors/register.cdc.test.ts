@@ -237,6 +237,35 @@ test("a captured table that left the publication is named by the status", async 
   }
 })
 
+test.each([
+  {
+    name: "a row filter",
+    change: [
+      "alter publication lockstep drop table payments",
+      "alter publication lockstep add table payments where (payment > 1)",
+    ],
+    back: ["alter publication lockstep drop table payments", "alter publication lockstep add table payments"],
+    says: /row filter on public\.payments/,
+  },
+  {
+    name: "a replica identity that is not the primary key",
+    change: ["alter table payments replica identity nothing"],
+    back: ["alter table payments replica identity default"],
+    says: /alter table public\.payments replica identity default/,
+  },
+])("$name, of which the stream says nothing, is named by the status", async ({ change, back, says }) => {
+  const options = fresh()
+  await registerConnector(options)
+  try {
+    for (const statement of change) await client.query(statement)
+    const { healthy, faults } = await readCaptureStatus(options)
+    expect(healthy).toBe(false)
+    expect(faults.join("\n")).toMatch(says)
+  } finally {
+    for (const statement of back) await client.query(statement)
+  }
+})
+
 test("a commit log of several partitions is refused before anything is started", async () => {
   const options = fresh()
   await admin.createTopics({
