@@ -76,7 +76,14 @@ describe("imports go with the data", () => {
   })
 
   test("of the engine, read models and routes use what readers may know: positions and the cache", () => {
-    const allowed = ["lsn", "projection", "redis-session", "cache-scripts", "cache-layout"]
+    const allowed = [
+      "lsn",
+      "projection",
+      "define-projections",
+      "redis-session",
+      "cache-scripts",
+      "cache-layout",
+    ]
     const readers = [...under("query/http"), ...under("query/orders")]
     const isInner = (name: string) =>
       isUnder("query/cdc")(name) && !allowed.some((file) => name === `query/cdc/${file}.ts`)

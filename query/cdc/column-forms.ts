@@ -111,10 +111,11 @@ function numericText(value: unknown): string {
   return text
 }
 
-/** JavaScript writes minus zero without its sign. */
+/** JavaScript writes minus zero without its sign, and JSON has no infinities. */
 function floatText(value: unknown): Value {
   const number = asNumber(value)
-  return Object.is(number, -0) ? "-0" : number
+  if (Object.is(number, -0)) return "-0"
+  return Number.isFinite(number) ? number : String(number)
 }
 
 function bytesText(value: unknown): string {

@@ -41,9 +41,9 @@ export type MirroredTable = {
  */
 export type DerivedModel = {
   name: string
-  /** Columns that identify a group, with their Postgres types. */
-  groupBy: readonly { name: string; type: "text" | "timestamptz" }[]
-  /** Additive columns, all bigint in the table and numeric in a sum. */
+  /** Columns that identify a group, never null. */
+  groupBy: readonly { name: string; type: KeyType }[]
+  /** Additive columns of whole numbers, all bigint in the table and numeric in a sum. */
   sums: readonly string[]
   /** Mirrored tables whose rows matter; the first key column of each names the aggregate. */
   touchedBy: readonly string[]
@@ -69,7 +69,10 @@ export type CacheDependencies = {
 }
 
 export type Projections = {
-  /** Changes whenever tables, columns or contributions do: a process serves only generations of its version. */
+  /**
+   * Follows from all the rest (define-projections.ts): a process serves only generations of its version,
+   * and loads one when there is none.
+   */
   version: string
   tables: readonly MirroredTable[]
   derived: readonly DerivedModel[]

@@ -1,6 +1,7 @@
 // The table of contents of the read side: every mirrored table and every derived model of the order domain.
 // Amounts are minor units; "gross" is before discounts, "net" after. A cancelled order counts as cancelled and
 // in nothing else.
+import { defineProjections } from "../cdc/define-projections.ts"
 import {
   bigint,
   boolean,
@@ -17,8 +18,7 @@ import { salesByQuarterHour } from "./sales.ts"
 /** Tables whose rows show in the answer about one order, each with the order's id as its first key column. */
 const tablesOfOrder = new Set(["orders", "order_items", "payments"])
 
-export const orderProjections: Projections = {
-  version: "1",
+export const orderProjections: Projections = defineProjections({
   heartbeatTable: "cdc_heartbeat",
   cache: {
     ofRow: (table, [id = ""]) =>
@@ -128,4 +128,4 @@ export const orderProjections: Projections = {
     },
   ],
   derived: [salesByQuarterHour, customerTotals],
-}
+})

@@ -1,0 +1,71 @@
+// What a domain hands to the engine is checked and given its version here. The version follows from all that the
+// tables of a generation and their cached answers are made of, so it cannot be forgotten: a process with another one
+// finds no generation of its version and loads one, while the processes of before serve theirs until the switch.
+import { createHash } from "node:crypto"
+import { guardColumns } from "./mirror.ts"
+import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
+
+/** @throws Error that names what does not fit together. */
+export function defineProjections(parts: Omit<Projections, "version">): Projections {
+  assertDefined(parts)
+  return { ...parts, version: versionOf(parts) }
+}
+
+function versionOf({ tables, derived, cache, heartbeatTable }: Omit<Projections, "version">): string {
+  const models = derived.map(({ contribution, ...model }) => ({
+    ...model,
+    contributions: [contribution("schema", null), contribution("schema", "aggregates")],
+  }))
+  // A projector that knows less of the cache than a reader would leave it answers that are older than the database.
+  const dependencies = [
+    tables.map(({ name, key }) =>
+      cache.ofRow(
+        name,
+        key.map((_, part) => `key ${part}`),
+      ),
+    ),
+    derived.map(({ name, groupBy }) =>
+      cache.ofGroup(
+        name,
+        groupBy.map((_, part) => `group ${part}`),
+      ),
+    ),
+    Object.entries(cache.found).map(([table, found]) => [table, found("schema", "changed")]),
+  ]
+  const everything = JSON.stringify({ guardColumns, heartbeatTable, tables, models, dependencies })
+  return createHash("sha256").update(everything).digest("hex").slice(0, 12)
+}
+
+function assertDefined({ tables, derived, heartbeatTable }: Omit<Projections, "version">): void {
+  const mirrored = new Set(tables.map(({ name }) => name))
+  assertDistinct(
+    "tables",
+    [...tables, ...derived].map(({ name }) => name),
+  )
+  if (mirrored.has(heartbeatTable))
+    throw new Error(`${heartbeatTable} is the heartbeat's and cannot be mirrored`)
+  for (const table of tables) assertTable(table)
+  for (const model of derived) assertModel(model, mirrored)
+}
+
+function assertTable({ name, key, columns }: MirroredTable): void {
+  if (key.length === 0) throw new Error(`table ${name} has no key`)
+  const engines = guardColumns.map(([column]) => column)
+  assertDistinct(`columns of ${name}`, [...engines, ...[...key, ...columns].map((column) => column.name)])
+}
+
+function assertModel({ name, groupBy, sums, touchedBy }: DerivedModel, mirrored: ReadonlySet<string>): void {
+  assertDistinct(`columns of ${name}`, [...groupBy.map((column) => column.name), ...sums])
+  if (groupBy.length === 0 || sums.length === 0) throw new Error(`model ${name} needs groups and sums`)
+  const unknown = touchedBy.filter((table) => !mirrored.has(table))
+  if (touchedBy.length === 0 || unknown.length > 0) {
+    throw new Error(
+      `model ${name} must be touched by mirrored tables, not by ${unknown.join(", ") || "none"}`,
+    )
+  }
+}
+
+function assertDistinct(what: string, names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new Error(`the ${what} have two that are named ${twice}`)
+}
