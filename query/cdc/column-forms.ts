@@ -14,9 +14,7 @@ export type ColumnForm = {
   written: readonly WrittenForm[]
   /** What Postgres reads as exactly the value that was stored. @throws for a value that was not sent exactly. */
   read: (value: unknown) => Value
-  /** Type of the mirrored column. */
-  stored: string
-  /** Types of the source's column that the stored type holds exactly, as `format_type` names them, any enum as `enum`. */
+  /** Types of the source's column that the type holds exactly, as `format_type` names them, any enum as `enum`. */
   sources: readonly string[]
   /** Element type of the array parameter that carries the column's values; an array cannot hold arrays. */
   parameter: string
@@ -66,11 +64,11 @@ export const columnForms: Readonly<Record<ColumnType, ColumnForm>> = {
 }
 
 function scalar(type: string, written: readonly WrittenForm[], read: ColumnForm["read"]): ColumnForm {
-  return { written, read, stored: type, sources: [type], parameter: type }
+  return { written, read, sources: [type], parameter: type }
 }
 
 function array(type: string, items: WrittenForm, read: ColumnForm["read"]): ColumnForm {
-  return { written: [{ type: "array", items }], read, stored: type, sources: [type], parameter: "text" }
+  return { written: [{ type: "array", items }], read, sources: [type], parameter: "text" }
 }
 
 function asString(value: unknown): string {

@@ -4,6 +4,7 @@
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { Batch } from "./batch.ts"
+import { EngineError } from "./errors.ts"
 import { quoted } from "./mirror.ts"
 import type { DerivedModel } from "./projection.ts"
 
@@ -28,7 +29,7 @@ export async function readContributions(
   aggregates: readonly string[],
 ): Promise<Contributions> {
   const groups = model.groupBy.map(({ name }) => `${quoted(name)}::text`)
-  const sums = model.sums.map((name) => `${quoted(name)}::bigint::text`)
+  const sums = model.sums.map((name) => `trim_scale(${quoted(name)}::numeric)::text`)
   const result = await trx.executeQuery(
     CompiledQuery.raw(
       `select array[${groups.join(", ")}] as "group", array[${sums.join(", ")}] as sums
@@ -38,7 +39,7 @@ export async function readContributions(
   )
   const contributions: Contributions = new Map()
   for (const row of result.rows) {
-    const { group, sums: amounts } = asContributionRow(row)
+    const { group, sums: amounts } = asContributionRow(model, row)
     contributions.set(JSON.stringify(group), { group, sums: amounts.map(BigInt) })
   }
   return contributions
@@ -100,11 +101,18 @@ export async function addToGroups(
   )
 }
 
-function asContributionRow(row: unknown): { group: string[]; sums: string[] } {
-  if (typeof row === "object" && row !== null && "group" in row && "sums" in row) {
-    if (Array.isArray(row.group) && Array.isArray(row.sums)) {
-      return { group: row.group.map(String), sums: row.sums.map(String) }
-    }
+function asContributionRow({ name }: DerivedModel, row: unknown): { group: string[]; sums: string[] } {
+  if (typeof row !== "object" || row === null || !("group" in row && "sums" in row)) {
+    throw new TypeError("a contribution must select its groups and its sums")
   }
-  throw new TypeError("a contribution must select its groups and its sums")
+  if (!isTexts(row.group) || !isTexts(row.sums)) {
+    throw new EngineError("bad-row", `A contribution to ${name} has no value for a group or a sum.`)
+  }
+  if (!row.sums.every((sum) => /^-?\d+$/.test(sum))) {
+    throw new EngineError("bad-row", `A contribution to ${name} has a sum that is no whole number.`)
+  }
+  return { group: row.group, sums: row.sums }
 }
+
+const isTexts = (values: unknown): values is string[] =>
+  Array.isArray(values) && values.every((value) => typeof value === "string")

@@ -4,7 +4,6 @@
 // that does not know yet that it lost the lease ever means somebody else's tables.
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { columnForms } from "./column-forms.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
 import { guardColumns, quoted } from "./mirror.ts"
 import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
@@ -100,16 +99,19 @@ export async function indexGeneration(
   )
 }
 
-/** Computes the derived models once over all loaded rows. */
+/** Computes the derived models once over all loaded rows; as later on, a group in which there is nothing has no row. */
 export async function deriveGeneration(
   db: Kysely<QueryDatabase>,
   schema: string,
   projections: Projections,
 ): Promise<void> {
   for (const model of projections.derived) {
+    const columns = [...model.groupBy.map(({ name }) => name), ...model.sums].map(quoted).join(", ")
+    const isSomething = model.sums.map((name) => `${quoted(name)} is distinct from 0`).join(" or ")
     await execute(
       db,
-      `insert into ${quoted(schema)}.${quoted(model.name)} ${model.contribution(quoted(schema), null)}`,
+      `insert into ${quoted(schema)}.${quoted(model.name)} (${columns})
+       select ${columns} from (${model.contribution(quoted(schema), null)}) contribution where ${isSomething}`,
     )
   }
 }
@@ -174,8 +176,8 @@ async function dropTables(db: Kysely<QueryDatabase>, lease: LeaseRef, schema: st
 
 function mirroredTableDdl(schema: string, table: MirroredTable): string {
   const columns = [
-    ...table.key.map((column) => `${quoted(column.name)} ${columnForms[column.type].stored} not null`),
-    ...table.columns.map((column) => `${quoted(column.name)} ${columnForms[column.type].stored}`),
+    ...table.key.map((column) => `${quoted(column.name)} ${column.type} not null`),
+    ...table.columns.map((column) => `${quoted(column.name)} ${column.type}`),
     ...guardColumns.map(([name, type]) => `${quoted(name)} ${type}${type === "boolean" ? " not null" : ""}`),
   ]
   return `create table ${quoted(schema)}.${quoted(table.name)} (${columns.join(", ")}) with (fillfactor = 85)`

@@ -55,12 +55,16 @@ function upsertStatement(schema: string, table: MirroredTable): string {
   const known = statements.get(table)
   if (known?.schema === schema) return known.text
   const typed = [
-    ...[...table.key, ...table.columns].map(({ name, type }) => ({ name, ...columnForms[type] })),
-    ...guardColumns.map(([name, type]) => ({ name, parameter: type, stored: type })),
+    ...[...table.key, ...table.columns].map(({ name, type }) => ({
+      name,
+      type,
+      parameter: columnForms[type].parameter,
+    })),
+    ...guardColumns.map(([name, type]) => ({ name, type, parameter: type })),
   ]
   const names = typed.map(({ name }) => quoted(name))
-  const values = typed.map(({ stored, parameter }, index) =>
-    stored === parameter ? `v${index}` : `v${index}::${stored}`,
+  const values = typed.map(({ type, parameter }, index) =>
+    type === parameter ? `v${index}` : `v${index}::${type}`,
   )
   const key = table.key.map((column) => quoted(column.name))
   const assignments = names.filter((name) => !key.includes(name)).map((name) => `${name} = excluded.${name}`)
@@ -111,14 +115,17 @@ async function readStoredRows(
   const pick = ({ name, mayBeUnavailable }: Column) =>
     mayBeUnavailable ? `stored.${quoted(name)}::text` : "null::text"
   const parameters = table.key.map(({ type }, index) => `$${index + 1}::${columnForms[type].parameter}[]`)
-  const names = table.key.map((column) => quoted(column.name))
+  // Qualified throughout: a table may have columns of any name.
+  const parts = table.key.map((_, index) => `k${index}`)
+  const isWanted = table.key.map(({ name }, index) => `stored.${quoted(name)} = wanted.k${index}`)
   const keys = [...wanted.values()]
   const result = await trx.executeQuery(
     CompiledQuery.raw(
-      `select place::integer, to_json(array[${[...table.key, ...table.columns].map(pick).join(", ")}])::text as row
+      `select wanted.nth::integer as place,
+         to_json(array[${[...table.key, ...table.columns].map(pick).join(", ")}])::text as row
        from ${quoted(schema)}.${quoted(table.name)} stored
-       join unnest(${parameters.join(", ")}) with ordinality as wanted (${names.join(", ")}, place)
-         using (${names.join(", ")})
+       join unnest(${parameters.join(", ")}) with ordinality as wanted (${parts.join(", ")}, nth)
+         on ${isWanted.join(" and ")}
        where not stored.deleted`,
       table.key.map((_, index) => keys.map((key) => key[index])),
     ),

@@ -36,6 +36,8 @@ export type TestGeneration = {
   position: () => Lsn
   /** Empties every table and begins anew at position 0. */
   empty: () => Promise<void>
+  /** Begins anew at position 0, and keeps the rows. */
+  rewind: () => Promise<void>
   close: () => Promise<void>
 }
 
@@ -87,6 +89,11 @@ export async function createTestGeneration(name: string, projections: Projection
   const { schema } = generation
   const target: ApplyTarget = { db, projections, ref, schema, epoch: 1, leaseEpoch, cacheFence: withoutCache }
   let position = lsn(0)
+  const rewind = async () => {
+    await admin.query("truncate cdc.progress, cdc.resume_offsets, cdc.applied_xids, cdc.dead_letters")
+    await insertProgress()
+    position = lsn(0)
+  }
 
   return {
     db,
@@ -107,10 +114,9 @@ export async function createTestGeneration(name: string, projections: Projection
       for (const { name: table } of [...projections.tables, ...projections.derived]) {
         await admin.query(`truncate ${schema}.${table}`)
       }
-      await admin.query("truncate cdc.progress, cdc.resume_offsets, cdc.applied_xids")
-      await insertProgress()
-      position = lsn(0)
+      await rewind()
     },
+    rewind,
     async close() {
       await db.destroy()
       await admin.end()
