@@ -1,172 +1,28 @@
-// Executes what operators ask about dead letters: redrive and discard. One entry (or the two halves of a primary key
-// change) at a time, each in one Postgres transaction between two applies, so that nothing waits long; a request that
-// a crash interrupts goes on with the entries that it has not tried. A dry run does all of it in one transaction that
-// is rolled back.
-import { setTimeout as sleep } from "node:timers/promises"
-import { sql, type Transaction as Transaction_ } from "kysely"
+// Executes what operators ask about dead letters: redrive and discard. A request that a crash interrupts goes on with
+// the entries that it has not tried.
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type ApplyTarget, fenceCache } from "./apply.ts"
-import type { Decoder } from "./decode.ts"
-import { classifyError } from "./errors.ts"
-import type { Lsn } from "./lsn.ts"
-import { chooseParked, noteFailure, readUnit, settleEntry } from "./parked-entries.ts"
+import { fenceCache } from "./apply.ts"
+import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
+import { chooseParked, filterShape, readUnit, settleEntry } from "./parked-entries.ts"
 import { lockProgress } from "./progress.ts"
-import { type ReadableEntry, type Redriven, readEntry, redrive } from "./redrive.ts"
-import { type OpenRequest, updateRequest } from "./requests.ts"
-import type { SourceTable } from "./row-image.ts"
+import { executeRedrive } from "./redrive-request.ts"
+import { count, type RequestProgress, startOf } from "./request-progress.ts"
+import { leaseOf, type OpenRequest, updateRequest } from "./requests.ts"
 
-const filterShape = z.object({
-  ids: z.array(z.string()).optional(),
-  table: z.string().optional(),
-  code: z.string().optional(),
-  aggregate: z.string().optional(),
-})
-
-export const redriveArguments = z.object({
-  filter: filterShape,
-  dryRun: z.boolean(),
-  /** Whether the row differences of a dry run show values. */
-  reveal: z.boolean(),
-  /** Entries that failed this often are left alone. */
-  maxAttempts: z.number().int(),
-  /** Entries a second, at most. */
-  rate: z.number(),
-})
-export const discardArguments = z.object({ filter: filterShape })
-
-export type RequestProgress = {
-  total: number
-  done: number
-  applied: number
-  merged: number
-  superseded: number
-  discarded: number
-  failed: number
-  results: EntryResult[]
-}
-export type EntryResult = {
-  id: string
-  outcome: Redriven["outcome"] | "failed" | "discarded"
-  table: string
-  key: readonly string[] | null
-  error?: string
-  difference?: Redriven["difference"]
-}
-
-export type DeadLetterRequestDeps = {
-  target: ApplyTarget
-  tables: readonly SourceTable[]
-  decoder: Decoder
-  /** Does the work between two applies; false when it could not be done now. */
-  between: (work: () => Promise<void>) => Promise<boolean>
-  signal: AbortSignal
-}
-
-/** More results are counted and not listed. */
-const mostResults = 500
-
-class RolledBack extends Error {}
+const discardArguments = z.object({ filter: filterShape })
 
 /** @throws EngineError (retry) when a dependency is down; the request stays open and goes on then. */
 export async function executeDeadLetterRequest(
-  deps: DeadLetterRequestDeps,
+  deps: DeadLetterWork,
   request: OpenRequest,
 ): Promise<RequestProgress> {
   const progress = startOf(request.progress)
   if (request.kind === "discard") await discard(deps, request, progress)
-  else {
-    const args = redriveArguments.parse(request.arguments)
-    if (args.dryRun) await rehearse(deps, request, args, progress)
-    else await redriveAll(deps, request, args, progress)
-  }
+  else await executeRedrive(deps, request, progress)
   return progress
 }
 
-async function redriveAll(
-  deps: DeadLetterRequestDeps,
-  request: OpenRequest,
-  { filter, maxAttempts, rate }: z.infer<typeof redriveArguments>,
-  progress: RequestProgress,
-): Promise<void> {
-  const { target } = deps
-  const ids = await chooseParked(target.db, target.ref, filter, { request: request.id, maxAttempts })
-  progress.total = progress.done + ids.length
-  const settled = new Set<bigint>()
-  for (const id of ids) {
-    if (settled.has(id)) continue
-    const startedAt = performance.now()
-    await untilDone(deps, async () => {
-      const results = await redriveOne(deps, id, request.id)
-      for (const result of results) {
-        settled.add(BigInt(result.id))
-        count(progress, result)
-      }
-    })
-    await updateRequest(target.db, leaseOf(target), request.id, { progress })
-    await sleep(Math.max(0, 1_000 / rate - (performance.now() - startedAt)))
-  }
-}
-
-async function redriveOne(deps: DeadLetterRequestDeps, id: bigint, request: bigint): Promise<EntryResult[]> {
-  const { target } = deps
-  const unit = await readAll(deps, id)
-  return await target.db.transaction().execute(async (trx) => {
-    const position = await lockProgress(trx, target.ref, target.leaseEpoch)
-    return await attempt(trx, deps, position, unit, request)
-  })
-}
-
-/** The same as a redrive of all, and nothing of it stays. */
-async function rehearse(
-  deps: DeadLetterRequestDeps,
-  request: OpenRequest,
-  { filter, reveal }: z.infer<typeof redriveArguments>,
-  progress: RequestProgress,
-): Promise<void> {
-  const { target } = deps
-  const ids = await chooseParked(target.db, target.ref, filter, null)
-  Object.assign(progress, startOf({}), { total: ids.length })
-  const units: Unit[] = []
-  const seen = new Set<bigint>()
-  for (const id of ids) {
-    if (seen.has(id)) continue
-    const unit = await readAll(deps, id)
-    for (const { entry } of unit.entries) seen.add(entry.id)
-    units.push(unit)
-  }
-  await untilDone(deps, async () => {
-    const withoutFence = { ...deps, target: { ...target, cacheFence: noFence } }
-    try {
-      await target.db.transaction().execute(async (trx) => {
-        const position = await lockProgress(trx, target.ref, target.leaseEpoch)
-        for (const unit of units) {
-          for (const result of await attempt(trx, withoutFence, position, unit, request.id)) {
-            count(progress, reveal ? result : masked(result))
-          }
-        }
-        throw new RolledBack()
-      })
-    } catch (error) {
-      if (!(error instanceof RolledBack)) throw error
-    }
-  })
-}
-
-/** Nothing of a rehearsal becomes visible, so no cached answer grows old by it. */
-const noFence: ApplyTarget["cacheFence"] = {
-  start() {},
-  async stop() {},
-  succeed() {},
-  fence: async () => "fenced",
-  announce() {},
-}
-
-async function discard(
-  deps: DeadLetterRequestDeps,
-  request: OpenRequest,
-  progress: RequestProgress,
-): Promise<void> {
+async function discard(deps: DeadLetterWork, request: OpenRequest, progress: RequestProgress): Promise<void> {
   const { target } = deps
   const { filter } = discardArguments.parse(request.arguments)
   const ids = await chooseParked(target.db, target.ref, filter, null)
@@ -184,98 +40,3 @@ async function discard(
     await updateRequest(target.db, leaseOf(target), request.id, { progress })
   }
 }
-
-const leaseOf = ({ ref, leaseEpoch }: ApplyTarget) => ({ source: ref.source, leaseEpoch })
-
-/** Entries that are applied together, or why they cannot even be read. */
-type Unit = { entries: readonly ReadableEntry[]; unreadable: string | null }
-
-async function readAll(deps: DeadLetterRequestDeps, id: bigint): Promise<Unit> {
-  const entries: ReadableEntry[] = []
-  let unreadable: string | null = null
-  for (const entry of await readUnit(deps.target.db, deps.target.ref, id)) {
-    try {
-      entries.push(await readEntry(deps.decoder, deps.tables, entry))
-    } catch (thrown) {
-      const error = classifyError(thrown)
-      if (error.disposition === "retry") throw thrown
-      unreadable = error.message
-      entries.push({ entry, record: null })
-    }
-  }
-  return { entries, unreadable }
-}
-
-/** Redrives in the transaction, or notes there that it failed. */
-async function attempt(
-  trx: Transaction_<QueryDatabase>,
-  { target }: DeadLetterRequestDeps,
-  position: Lsn,
-  unit: Unit,
-  request: bigint,
-): Promise<EntryResult[]> {
-  let failure = unit.unreadable
-  if (failure === null) {
-    await sql`savepoint redrive`.execute(trx)
-    try {
-      const { outcome, difference } = await redrive(trx, target, position, unit.entries)
-      await sql`release savepoint redrive`.execute(trx)
-      for (const { entry } of unit.entries) {
-        await settleEntry(trx, entry.id, outcome === "applied" ? "applied" : "superseded", request)
-      }
-      return unit.entries.map(({ entry }) => ({ ...nameOf(entry), outcome, difference }))
-    } catch (thrown) {
-      const error = classifyError(thrown)
-      if (error.disposition === "retry") throw thrown
-      await sql`rollback to savepoint redrive`.execute(trx)
-      failure = error.message
-    }
-  }
-  const error = failure
-  for (const { entry } of unit.entries) await noteFailure(trx, entry.id, error, request)
-  return unit.entries.map(({ entry }) => ({ ...nameOf(entry), outcome: "failed", error }))
-}
-
-const nameOf = ({ id, table, key }: ReadableEntry["entry"]) => ({ id: String(id), table, key })
-
-async function untilDone(deps: DeadLetterRequestDeps, work: () => Promise<void>): Promise<void> {
-  while (!(await deps.between(work))) {
-    deps.signal.throwIfAborted()
-    await sleep(100)
-  }
-}
-
-function count(progress: RequestProgress, result: EntryResult): void {
-  progress.done++
-  const { outcome } = result
-  if (outcome === "no-change") progress.superseded++
-  else progress[outcome]++
-  if (progress.results.length < mostResults) progress.results.push(result)
-}
-
-function masked(result: EntryResult): EntryResult {
-  const hide = (value: string | null): string | null => (value === null ? null : "***")
-  const difference = Object.fromEntries(
-    Object.entries(result.difference ?? {}).map(([name, { before, after }]) => [
-      name,
-      { before: hide(before), after: hide(after) },
-    ]),
-  )
-  return { ...result, difference }
-}
-
-const startShape = z.looseObject({
-  done: z.number().default(0),
-  applied: z.number().default(0),
-  merged: z.number().default(0),
-  superseded: z.number().default(0),
-  discarded: z.number().default(0),
-  failed: z.number().default(0),
-})
-
-/** Counts go on where an interrupted run stopped; its results are not repeated. */
-const startOf = (stored: unknown): RequestProgress => ({
-  total: 0,
-  ...startShape.parse(stored ?? {}),
-  results: [],
-})

@@ -1,18 +1,20 @@
 // The dead letters of a generation as operations see them: choosing, reading and settling them.
 import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import { z } from "zod"
 import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
 import type { RawRecord } from "./decode.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 import type { GenerationRef } from "./progress.ts"
 
 /** Which entries an operation is about; without any member, all that are parked. */
-export type EntryFilter = {
-  ids?: readonly string[] | undefined
-  table?: string | undefined
-  code?: string | undefined
-  /** First part of the row's key: the aggregate. */
-  aggregate?: string | undefined
-}
+export const filterShape = z.object({
+  ids: z.array(z.string()).optional(),
+  table: z.string().optional(),
+  code: z.string().optional(),
+  /** First part of the row's key. */
+  aggregate: z.string().optional(),
+})
+export type EntryFilter = z.infer<typeof filterShape>
 
 export type ParkedEntry = {
   id: bigint

@@ -1,0 +1,62 @@
+// How a request about dead letters is going: the counts and results that its row shows while it is executed.
+import { z } from "zod"
+import type { Redriven } from "./redrive.ts"
+
+export type RequestProgress = {
+  total: number
+  done: number
+  applied: number
+  merged: number
+  superseded: number
+  discarded: number
+  failed: number
+  results: EntryResult[]
+}
+export type EntryResult = {
+  id: string
+  outcome: Redriven["outcome"] | "failed" | "discarded"
+  table: string
+  key: readonly string[] | null
+  error?: string
+  difference?: Redriven["difference"]
+}
+
+/** More results are counted and not listed. */
+const mostResults = 500
+
+/** Counts a result, and lists it while there are not too many. */
+export function count(progress: RequestProgress, result: EntryResult): void {
+  progress.done++
+  const { outcome } = result
+  if (outcome === "no-change") progress.superseded++
+  else progress[outcome]++
+  if (progress.results.length < mostResults) progress.results.push(result)
+}
+
+/** The same result without values. */
+export function masked(result: EntryResult): EntryResult {
+  const hide = (value: string | null): string | null => (value === null ? null : "***")
+  const difference = Object.fromEntries(
+    Object.entries(result.difference ?? {}).map(([name, { before, after }]) => [
+      name,
+      { before: hide(before), after: hide(after) },
+    ]),
+  )
+  return { ...result, difference }
+}
+
+const startShape = z.looseObject({
+  done: z.number().default(0),
+  applied: z.number().default(0),
+  merged: z.number().default(0),
+  superseded: z.number().default(0),
+  discarded: z.number().default(0),
+  failed: z.number().default(0),
+})
+
+/** Counts go on where an interrupted run stopped; its results are not repeated. */
+export const startOf = (stored: unknown): RequestProgress => ({
+  total: 0,
+  ...startShape.parse(stored ?? {}),
+  results: [],
+})
