@@ -8,10 +8,11 @@ import type pg from "pg"
 import type { Logger } from "pino"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { answerRequest } from "./answer-request.ts"
 import type { ApplyTarget } from "./apply.ts"
 import { loadBase } from "./base-load.ts"
 import type { CacheFence } from "./cache-fence.ts"
-import { executeDeadLetterRequest } from "./dead-letter-requests.ts"
+import type { DeadLetterWork } from "./dead-letter-work.ts"
 import { createDecoder } from "./decode.ts"
 import { classifyError, EngineError } from "./errors.ts"
 import { createFollower, type Follower } from "./follow.ts"
@@ -21,7 +22,6 @@ import type { KafkaAccess } from "./kafka.ts"
 import { type Lease, underLease } from "./lease.ts"
 import { createLeaseKeeper } from "./lease-keeper.ts"
 import { formatLsn } from "./lsn.ts"
-import { noteOperatorAction } from "./operator-actions.ts"
 import { jittered, pause, repeat } from "./pacing.ts"
 import { pruneAppliedXids } from "./progress.ts"
 import type { Projections } from "./projection.ts"
@@ -120,7 +120,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
       } catch (thrown) {
         if (stopping.signal.aborted) return
         const error = classifyError(thrown)
-        if (error.disposition === "halt") {
+        // What could be parked has been: a bad row that ends the work is beyond parking.
+        if (error.disposition !== "retry") {
           await halt(error)
           continue
         }
@@ -217,43 +218,16 @@ export function createProjector(deps: ProjectorDeps): Projector {
     else await follow(lease, target, live, known, signal, onFollowing)
   }
 
-  /** Does what is asked about dead letters. What cannot be done ends the request, not the projector. */
   async function answer(
     lease: Lease,
     target: ApplyTarget,
     request: OpenRequest,
     signal: AbortSignal,
-    between: Follower["between"],
+    between: DeadLetterWork["between"],
   ): Promise<void> {
-    log.info({ request: String(request.id), kind: request.kind }, "working on a request")
-    await updateRequest(db, lease, request.id, { state: "running" })
-    try {
-      const progress = await executeDeadLetterRequest(
-        {
-          target,
-          tables: tablesRead(deps.projections),
-          decoder: createDecoder(deps.fetchSchema),
-          between,
-          signal,
-        },
-        request,
-      )
-      await updateRequest(db, lease, request.id, { state: "done", progress })
-      const { results: _, ...counts } = progress
-      await underLease(db, lease, (trx) =>
-        noteOperatorAction(trx, {
-          source,
-          actor: request.requestedBy ?? "unknown",
-          action: request.kind,
-          detail: { request: String(request.id), asked: request.arguments, ...counts },
-        }),
-      )
-    } catch (thrown) {
-      const error = classifyError(thrown)
-      if (signal.aborted || error.code === "dependency-down" || error.code === "apply-conflict") throw thrown
-      log.error({ err: error, request: String(request.id) }, "a request has failed")
-      await updateRequest(db, lease, request.id, { state: "failed", error: error.message })
-    }
+    const decoder = createDecoder(deps.fetchSchema)
+    const tables = tablesRead(deps.projections)
+    await answerRequest({ db, lease, log }, { target, tables, decoder, between, signal }, request)
   }
 
   async function rebuild(lease: Lease, request: bigint, signal: AbortSignal): Promise<void> {
@@ -269,7 +243,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
       })
     } catch (error) {
       const classified = classifyError(error)
-      if (classified.disposition === "halt") {
+      if (classified.disposition !== "retry") {
         await updateRequest(db, lease, request, { state: "failed", error: classified.message })
       }
       throw error
@@ -382,7 +356,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
     const halted: ProjectorStatus = {
       state: "halted",
       reason: error.message,
-      nextStep: error.nextStep,
+      nextStep:
+        error.nextStep ?? "Look at the log of the projector for what was refused; mend it and restart.",
       detail: { code: error.code, ...error.detail },
     }
     let isOnRecord = await report(halted)
