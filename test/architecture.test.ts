@@ -134,7 +134,7 @@ test("only configuration reads the environment", () => {
     "command/config.ts",
     "connectors/config.ts",
     "db/migrate.ts",
-    "query/cli.ts",
+    "query/cli/database.ts",
     "query/config.ts",
   ]
   expect(readers.filter((path) => !allowed.includes(path))).toEqual([])

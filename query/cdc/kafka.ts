@@ -2,13 +2,13 @@
 // The client keeps one fetch per consumer and tells little: it may deliver an older batch after a seek, never says
 // that a partition was taken away, and restarts for ever. So readers hand everything to the follower, which keeps
 // the expected offset of each partition, and a crash of the client ends the reader.
-import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import kafkajs from "kafkajs"
 import type { Logger } from "pino"
-import { type Origin, partitionKey, placeOf } from "./change.ts"
+import { partitionKey } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { EngineError } from "./errors.ts"
+import { createRecordReading } from "./record-reading.ts"
 
 const { Kafka, logLevel } = kafkajs
 
@@ -39,8 +39,6 @@ export type KafkaAccess = ReturnType<typeof createKafkaAccess>
 const longPollMs = 100
 /** As long as the commit log is kept. */
 const sentRecordsKeptMs = 14 * 24 * 3_600_000
-/** Reading some records again may take this long. */
-const readAgainMs = 30_000
 const goodbyeMs = 3_000
 
 /** Topic and partition of a `topic/partition` key. */
@@ -126,70 +124,6 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     }
   }
 
-  /** The last `count` records of a one-partition topic, oldest first. */
-  async function readTail(topic: string, count: number): Promise<RawRecord[]> {
-    const range = (await offsetRanges([topic])).get(partitionKey(topic, 0))
-    if (!range || range.high === range.low) return []
-    const from = range.high - BigInt(count) > range.low ? range.high - BigInt(count) : range.low
-    const offsets = Array.from({ length: Number(range.high - from) }, (_, index) => from + BigInt(index))
-    return await readRecords(offsets.map((offset) => ({ topic, partition: 0, offset })))
-  }
-
-  /** Reads single records again, in the order asked for. They must be in the topics still. */
-  async function readRecords(origins: readonly Origin[]): Promise<RawRecord[]> {
-    const found = new Map<string, RawRecord>()
-    for (const topic of new Set(origins.map((origin) => origin.topic))) {
-      const wanted = new Map<number, bigint[]>()
-      for (const { partition, offset } of origins.filter((origin) => origin.topic === topic)) {
-        wanted.set(partition, [...(wanted.get(partition) ?? []), offset])
-      }
-      for (const [partition, offsets] of wanted) {
-        for (const raw of await readPartition(topic, partition, offsets)) found.set(placeOf(raw), raw)
-      }
-    }
-    return origins.map((origin) => {
-      const raw = found.get(placeOf(origin))
-      if (raw) return raw
-      throw new EngineError("dependency-down", `Record ${placeOf(origin)} could not be read again.`)
-    })
-  }
-
-  async function readPartition(
-    topic: string,
-    partition: number,
-    offsets: readonly bigint[],
-  ): Promise<RawRecord[]> {
-    const wanted = new Set(offsets)
-    const first = offsets.reduce((a, b) => (a < b ? a : b))
-    const last = offsets.reduce((a, b) => (a > b ? a : b))
-    const found: RawRecord[] = []
-    const { promise, resolve, reject } = withResolvers()
-    const reader = openReader({
-      groupId: `${options.clientId}-${topic}-${partition}-${randomUUID()}`,
-      topics: [topic],
-      onJoin: () => reader.seek(topic, partition, first),
-      onCrash: reject,
-      async onRecords(records) {
-        for (const record of records) {
-          if (record.partition !== partition) return reader.pause(topic, record.partition)
-          if (wanted.delete(record.offset)) found.push(record)
-          if (record.offset >= last) resolve()
-        }
-      },
-    })
-    const late = setTimeout(() => reject(new Error("no answer in time")), readAgainMs)
-    try {
-      await reader.start()
-      await promise
-    } catch (cause) {
-      throw new EngineError("dependency-down", `${topic}[${partition}] could not be read again.`, { cause })
-    } finally {
-      clearTimeout(late)
-      await reader.stop()
-    }
-    return found.sort((a, b) => (a.offset < b.offset ? -1 : 1))
-  }
-
   /**
    * Commits offsets to a group in which nobody reads. Nothing reads them back: they are there for the tools that show
    * lag. `offsets` are the next to read, by `topic/partition`; the group must always be the same one.
@@ -263,8 +197,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     openReader,
     publishOffsets,
     offsetRanges,
-    readTail,
-    readRecords,
+    ...createRecordReading({ openReader, offsetRanges, clientId: options.clientId }),
     send,
     async close(): Promise<void> {
       const members = [
@@ -289,14 +222,4 @@ function toRawRecord(topic: string, partition: number, message: kafkajs.KafkaMes
     headers[name] = typeof first === "string" ? Buffer.from(first) : first
   }
   return { topic, partition, offset: BigInt(message.offset), key: message.key, value: message.value, headers }
-}
-
-function withResolvers() {
-  let resolve = (): void => {}
-  let reject = (_error: Error): void => {}
-  const promise = new Promise<void>((onResolve, onReject) => {
-    resolve = onResolve
-    reject = onReject
-  })
-  return { promise, resolve, reject }
 }

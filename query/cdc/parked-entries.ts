@@ -54,8 +54,8 @@ export async function chooseParked(
       .where("attempts", "<", tried.maxAttempts)
   }
   const rows = await query
-    .orderBy("commit_lsn", (order) => order.asc().nullsLast())
-    .orderBy("lsn", (order) => order.asc().nullsLast())
+    .orderBy("commit_lsn", (by) => by.asc().nullsLast())
+    .orderBy("lsn", (by) => by.asc().nullsLast())
     .orderBy("id")
     .execute()
   return rows.map(({ id }) => id)
