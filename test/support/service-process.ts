@@ -16,6 +16,8 @@ export type ServiceProcess = {
   kill: () => Promise<void>
   /** SIGTERM, and waits until it has ended by itself; resolves to its exit code. */
   stop: () => Promise<number | null>
+  /** Waits until it has ended by itself; resolves to its exit code. */
+  exited: () => Promise<number | null>
   signal: (signal: NodeJS.Signals) => void
   pid: () => number | undefined
   /** Everything logged so far, over all starts. */
@@ -80,6 +82,11 @@ export function createServiceProcess(
         await once(ending, "exit")
       }
       return ending.exitCode
+    },
+    async exited() {
+      const ending = child
+      if (ending && isAlive(ending)) await once(ending, "exit")
+      return ending?.exitCode ?? null
     },
     signal: (signal) => void child?.kill(signal),
     pid: () => child?.pid,
