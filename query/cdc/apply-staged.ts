@@ -24,24 +24,29 @@ export type StagedStep = {
   parking?: Parking
 }
 
-/** Rows and aggregates taken at a time. */
-const chunkRows = 2_000
+export type StagedOptions = {
+  /** Told how many row changes have been taken so far. */
+  onRows?: (rows: number) => void
+  /** Places of records that are not applied. */
+  leftOut?: ReadonlySet<string>
+  /** Rows and aggregates taken at a time. */
+  chunkRows?: number
+}
+
+const usualChunkRows = 2_000
 /** Beyond this everything cached is given up: that is one step, and the rows took much longer. */
 const mostCacheKeys = 5_000
 
 const nothing: Contributions = new Map()
 
-/**
- * `onRows` is told how many row changes have been taken so far; records at the places in `leftOut` are not applied.
- * @throws EngineError or a Postgres error; whatever it is, nothing of the step is stored, or all of it.
- */
+/** @throws EngineError or a Postgres error; whatever it is, nothing of the step is stored, or all of it. */
 export async function applyStaged(
   target: ApplyTarget,
   step: StagedStep,
-  onRows: (rows: number) => void,
-  leftOut: ReadonlySet<string> = new Set(),
+  options: StagedOptions = {},
 ): Promise<Applied> {
   const { transaction, rows: changes, parking } = step
+  const { chunkRows = usualChunkRows } = options
   const tables = tablesByName(target.projections)
   return await target.db.transaction().execute(async (trx) => {
     // First, because it locks the row that a zombie would need too.
@@ -61,17 +66,17 @@ export async function applyStaged(
     let rows = 0
     let written = 0
     let taken = 0
-    await derive(trx, target, addKey, (stored) => difference(stored, nothing))
-    for await (const part of readStagedParts(trx, target, transaction, leftOut)) {
+    await derive(trx, target, chunkRows, addKey, (stored) => difference(stored, nothing))
+    for await (const part of readStagedParts(trx, target, transaction, options)) {
       const changed = await writeRows(trx, target, foldTransactions(part, tables))
       if (parkedRows) await noteLaterChanges(trx, target.ref, tables, part, parkedRows)
       rows += changed.rows
       written += changed.written
       for (const key of changed.cacheKeys) addKey(key)
       for (const { records } of part) taken += records.length
-      onRows(taken)
+      options.onRows?.(taken)
     }
-    await derive(trx, target, addKey, (stored) => difference(nothing, stored))
+    await derive(trx, target, chunkRows, addKey, (stored) => difference(nothing, stored))
     await dropStagedTable(trx, target)
     if (parking) await park(trx, target.ref, parking)
     const isAllStale = keys.size > mostCacheKeys || (parking && parking.changes.length > 0)
@@ -85,7 +90,7 @@ export async function* readStagedParts(
   trx: Transaction<QueryDatabase>,
   target: ApplyTarget,
   { xid, commitLsn }: EndedTransaction,
-  leftOut: ReadonlySet<string> = new Set(),
+  { leftOut = new Set(), chunkRows = usualChunkRows }: StagedOptions = {},
 ): AsyncGenerator<Changes[]> {
   for await (const records of readStagedChanges(trx, target, chunkRows)) {
     const kept = leftOut.size > 0 ? records.filter(({ origin }) => !leftOut.has(placeOf(origin))) : records
@@ -97,6 +102,7 @@ export async function* readStagedParts(
 async function derive(
   trx: Transaction<QueryDatabase>,
   target: ApplyTarget,
+  chunkRows: number,
   addKey: (key: string) => void,
   weigh: (stored: Contributions) => ReturnType<typeof difference>,
 ): Promise<void> {

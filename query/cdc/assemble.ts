@@ -154,6 +154,7 @@ export function createAssembler(start: AssemblerStart) {
     pendingBytes: pending.bytes,
     /** Bytes of those that belong to the head. */
     headBytes: (): number => pending.follow(lastEnd)?.bytes ?? 0,
+    pendingEnds: ends.count,
     lastEnd: (): Lsn => lastEnd,
   }
 

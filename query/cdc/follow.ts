@@ -63,6 +63,8 @@ export type Follower = {
   stop: () => Promise<void>
 }
 
+/** Some megabytes. */
+const mostPendingEnds = 20_000
 const tickMs = 50
 const publishOffsetsMs = 5_000
 
@@ -96,7 +98,9 @@ export function createFollower(deps: FollowerDeps): Follower {
     },
     takeEntry: (entry) => {
       patience.heard()
-      session?.assembler.addEntry(entry)
+      if (!session) return
+      session.assembler.addEntry(entry)
+      if (session.backPressure.mustPauseLog()) intake.pauseLog()
     },
     taken: () => session?.loop.pump(),
     fail,
@@ -155,7 +159,10 @@ export function createFollower(deps: FollowerDeps): Follower {
       stageBeyondBytes: deps.maxPendingBytes * headShare,
     })
     for (const record of parked.unplaced) assembler.addUnreadable(record, true)
-    const backPressure = createBackPressure(assembler, deps.maxPendingBytes)
+    const backPressure = createBackPressure(assembler, {
+      pendingBytes: deps.maxPendingBytes,
+      pendingEnds: mostPendingEnds,
+    })
     loop = createApplyLoop({
       target,
       progress,
@@ -165,7 +172,7 @@ export function createFollower(deps: FollowerDeps): Follower {
       readRecords: deps.kafka.readRecords,
       nextOffsets: intake.next,
       note: (next) => patience.note(next),
-      onRoom: () => intake.resumeWhere(backPressure.mayResume),
+      onRoom: () => intake.resumeWhere(backPressure),
       onApplied(transactions, { rows, stale }, parkedNow) {
         totals.transactions += transactions
         totals.changes += rows
@@ -188,6 +195,7 @@ export function createFollower(deps: FollowerDeps): Follower {
   }
 
   function takeRecord(record: DataRecord): void {
+    patience.heard()
     if (!session) return
     assertSameSource(record, session.loop.position())
     session.assembler.addRecord(record)
@@ -215,7 +223,7 @@ export function createFollower(deps: FollowerDeps): Follower {
         if (proven === "everything") assembler.prove(commitLsn)
         else assembler.proveRows(commitLsn)
         // All its rows are read and its count still differs: only the rest of the topics can tell loss from a miscount.
-        if (proven === "rows" && head.isCounted) intake.resumeWhere(() => true)
+        if (proven === "rows" && head.isCounted) intake.resumeAll()
         loop.pump()
       })
       .catch(fail)

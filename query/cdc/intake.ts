@@ -2,6 +2,7 @@
 // partition in its order and without a gap. On every (re)join of a consumer it asks where to begin and seeks there;
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
+import type { BackPressure } from "./back-pressure.ts"
 import type { CommitLogEntry, DataRecord } from "./change.ts"
 import { partitionKey } from "./change.ts"
 import type { ParkedChange } from "./dead-letters.ts"
@@ -47,10 +48,12 @@ export type Intake = {
   next: () => ReadonlyMap<string, bigint>
   /** Where the topics end now. */
   endOffsets: () => Promise<EndOffsets>
-  /** Stops fetching the partition of this record until it is resumed. */
+  /** Stops fetching the partition of this record, or the commit log, until it is resumed. */
   pause: (record: DataRecord) => void
-  /** Goes on fetching the paused partitions for which this holds. */
-  resumeWhere: (holds: (partition: string) => boolean) => void
+  pauseLog: () => void
+  /** Goes on fetching the paused partitions, and the commit log, where this holds. */
+  resumeWhere: (holds: Pick<BackPressure, "mayResume" | "mayResumeLog">) => void
+  resumeAll: () => void
 }
 
 const watchMs = 2_000
@@ -66,8 +69,9 @@ export function createIntake(deps: IntakeDeps): Intake {
   const commitLogTopic = `${deps.topicPrefix}.transaction`
   const decoder = createDecoder(deps.fetchSchema)
   const joined: Record<ReaderName, boolean> = { data: false, log: false }
-  /** The client keeps a partition paused over a rejoin, so this outlives the session. */
+  /** The client keeps a partition paused over a rejoin, so these outlive the session. */
   const paused = new Set<string>()
+  let isLogPaused = false
   let session: Session | null = null
   let resets: Promise<void> = Promise.resolve()
   let resetCount = 0
@@ -99,12 +103,25 @@ export function createIntake(deps: IntakeDeps): Intake {
       paused.add(partitionKey(topic, partition))
       readers.data.pause(topic, partition)
     },
+    pauseLog() {
+      isLogPaused = true
+      readers.log.pause(commitLogTopic, 0)
+    },
     resumeWhere,
+    resumeAll,
   }
 
-  function resumeWhere(holds: (partition: string) => boolean): void {
+  function resumeAll(): void {
+    resumeWhere({ mayResume: () => true, mayResumeLog: () => true })
+  }
+
+  function resumeWhere({ mayResume, mayResumeLog }: Pick<BackPressure, "mayResume" | "mayResumeLog">): void {
+    if (isLogPaused && mayResumeLog()) {
+      readers.log.resume(commitLogTopic, 0)
+      isLogPaused = false
+    }
     for (const partition of paused) {
-      if (!holds(partition)) continue
+      if (!mayResume(partition)) continue
       readers.data.resume(...splitPartitionKey(partition))
       paused.delete(partition)
     }
@@ -158,7 +175,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     }
     if (stopped || mine !== resetCount) return
     session = { next, expectedEnd }
-    resumeWhere(() => true)
+    resumeAll()
     for (const [partition, offset] of next) seek(partition, offset)
   }
 

@@ -81,7 +81,8 @@ export async function applyStagedOrPark(
     step,
     limit,
     readRecords,
-    apply: (parking, refused) => applyStaged(target, { ...step, ...parking }, onRows, placesOf(refused)),
+    apply: (parking, refused) =>
+      applyStaged(target, { ...step, ...parking }, { onRows, leftOut: placesOf(refused) }),
     find: () =>
       findRefused(target.db, target, (trx) => readStagedParts(trx, target, step.transaction), limit),
   })

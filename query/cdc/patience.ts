@@ -33,7 +33,7 @@ export function createPatience(deps: PatienceDeps) {
   let disturbedHead: Lsn | null = null
 
   return {
-    /** The commit log said something. */
+    /** The commit log or a table said something. */
     heard(): void {
       lastHeard = performance.now()
     },
@@ -93,7 +93,7 @@ export function createPatience(deps: PatienceDeps) {
         return `transaction ${head.xid} (${formatLsn(head.commitLsn)}) has waited ${seconds(waiting.since)} s for ${what}`
       }
       if (performance.now() - lastHeard > silenceMs) {
-        return `the commit log has been silent for ${seconds(lastHeard)} s; is the connector running?`
+        return `capture has been silent for ${seconds(lastHeard)} s; is the connector running?`
       }
       return null
     },

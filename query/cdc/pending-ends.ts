@@ -31,6 +31,9 @@ export function createPendingEnds(tables: ReadonlySet<string>) {
       return end
     },
 
+    /** How many there are, re-sent ones included. */
+    count: (): number => ends.length - first,
+
     /** How often the transaction has begun: more than once if a crash of the connector lies inside it. */
     beginsOf: (xid: string): number => beginCounts.get(xid) ?? 0,
 

@@ -17,37 +17,64 @@ export async function findDifferences(
   projections: Projections = orderProjections,
 ): Promise<Difference[]> {
   const differences: Difference[] = []
-  for (const table of projections.tables) {
-    // As JSON every type is exact but json itself, of which nothing but the text is.
-    const columns = [...table.key, ...table.columns]
-      .map(({ name, type }) => (type === "json" ? `${quoted(name)}::text` : quoted(name)))
-      .join(", ")
-    const rows = (from: string) =>
-      `select to_jsonb(r)::text as row from (select ${columns} from ${from}) r order by 1`
-    differences.push(
-      await compare(
-        table.name,
-        source,
-        rows(`public.${table.name}`),
-        reads,
-        rows(`${schema}.${table.name} where not deleted`),
-      ),
-    )
-  }
-  for (const model of projections.derived) {
-    const columns = [
-      ...model.groupBy.map(({ name }) => quoted(name)),
-      ...model.sums.map((name) => `${quoted(name)}::bigint`),
-    ]
-    const rows = (from: string) =>
-      `select to_jsonb(r)::text as row from (select ${columns.join(", ")} from ${from}) r order by 1`
-    // The write tables have no soft deletes, so the contribution is computed over views that add the column.
-    const recomputed = model.contribution("as_mirrored", null)
-    differences.push(
-      await compare(model.name, source, rows(`(${recomputed}) c`), reads, rows(`${schema}.${model.name}`)),
-    )
+  for (const { table, inSource, inReads } of comparable(schema, projections)) {
+    const [left, right] = await Promise.all([readRows(source, inSource), readRows(reads, inReads)])
+    differences.push({
+      table,
+      onlyInSource: [...left].filter((row) => !right.has(row)),
+      onlyInReads: [...right].filter((row) => !left.has(row)),
+    })
   }
   return differences.filter((found) => found.onlyInSource.length > 0 || found.onlyInReads.length > 0)
+}
+
+/** The same by number and checksum of the rows, for tables that are too large to be fetched: names those that differ. */
+export async function findDigestDifferences(
+  source: pg.Pool,
+  reads: pg.Pool,
+  schema: string,
+): Promise<string[]> {
+  const different: string[] = []
+  for (const { table, inSource, inReads } of comparable(schema, orderProjections)) {
+    const digest = (rows: string) =>
+      `select count(*) || ' rows, ' || coalesce(sum(hashtextextended(row, 0)), 0) as row from (${rows}) r`
+    const [[left], [right]] = await Promise.all([
+      readRows(source, digest(inSource)),
+      readRows(reads, digest(inReads)),
+    ])
+    if (left !== right) different.push(`${table}: ${left} in the source, ${right} in the read models`)
+  }
+  return different
+}
+
+/** Per table or model two selects of its rows as text: from the write tables and from the read models. */
+function comparable(
+  schema: string,
+  projections: Projections,
+): { table: string; inSource: string; inReads: string }[] {
+  const rows = (columns: readonly string[], from: string) =>
+    `select to_jsonb(r)::text as row from (select ${columns.join(", ")} from ${from}) r`
+  const tables = projections.tables.map(({ name, key, columns }) => {
+    const names = [...key, ...columns].map((column) => quoted(column.name))
+    return {
+      table: name,
+      inSource: rows(names, `public.${name}`),
+      inReads: rows(names, `${schema}.${name} where not deleted`),
+    }
+  })
+  const models = projections.derived.map(({ name, groupBy, sums, contribution }) => {
+    const names = [
+      ...groupBy.map((column) => quoted(column.name)),
+      ...sums.map((sum) => `${quoted(sum)}::bigint`),
+    ]
+    return {
+      table: name,
+      // The write tables have no soft deletes, so the contribution is computed over views that add the column.
+      inSource: rows(names, `(${contribution("as_mirrored", null)}) c`),
+      inReads: rows(names, `${schema}.${name}`),
+    }
+  })
+  return [...tables, ...models]
 }
 
 /** Views over the write tables in the shape of the mirrored ones, for recomputing derived models there. */
@@ -79,21 +106,6 @@ export async function findUnacknowledged(
     [[...acknowledged.keys()], [...acknowledged.values()]],
   )
   return rows
-}
-
-async function compare(
-  table: string,
-  source: pg.Pool,
-  sourceSql: string,
-  reads: pg.Pool,
-  readsSql: string,
-): Promise<Difference> {
-  const [left, right] = await Promise.all([readRows(source, sourceSql), readRows(reads, readsSql)])
-  return {
-    table,
-    onlyInSource: [...left].filter((row) => !right.has(row)),
-    onlyInReads: [...right].filter((row) => !left.has(row)),
-  }
 }
 
 async function readRows(pool: pg.Pool, sql: string): Promise<Set<string>> {

@@ -1,20 +1,34 @@
-// Whatever order partitions are read in, wherever the connector crashes and from whatever offset it sends again, and
-// however often the projector restarts: the transactions that leave the assembler are the source's, each whole,
+// Whatever order partitions are read in, wherever the connector crashes and from whatever offset it sends again, however
+// little memory there is and however often the projector restarts: the transactions that leave the assembler are the source's, each whole,
 // each once, in commit order, and all of them. And what was lost from the topics is noticed, not passed over.
 import fc from "fast-check"
 import { expect, test } from "vitest"
+import { headShare, type Limits } from "../../../query/cdc/back-pressure.ts"
 import { EngineError } from "../../../query/cdc/errors.ts"
 import { toLsn } from "../../../query/cdc/lsn.ts"
-import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
+import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import { createSimulatedConnector, type Removal, type SimulatedConnector } from "./simulated-connector.ts"
 import { createSimulatedReader, type SimulatedReader } from "./simulated-reader.ts"
 import { genesis, identityOf, readRows, type SourceTransaction, writeHistory } from "./simulated-source.ts"
+
+/** What a record of the simulation takes in memory. */
+const recordBytes = 701
+const partitions = 6
+
+const ample: Limits = { pendingBytes: 1e9, pendingEnds: 1e9 }
+
+/** Half of the runs have hardly any memory. */
+const chooseLimits = (choices: Choices): Limits =>
+  choices.pick(2) === 0
+    ? ample
+    : { pendingBytes: choices.pick(8) * recordBytes, pendingEnds: choices.pick(4) }
 
 type Story = {
   /** The source's transactions after the base, in commit order. */
   expected: SourceTransaction[]
   connector: SimulatedConnector
   reader: SimulatedReader
+  limits: Limits
   /** What the assembler halted with, if it did. */
   halt: EngineError | null
 }
@@ -28,8 +42,9 @@ function play(tape: Uint16Array, chooseRemoval?: ChooseRemoval): Story {
   const expected = history.filter(({ commitLsn }) => commitLsn > baseLsn)
   const removal = chooseRemoval?.(expected, choices.pick) ?? null
   const connector = createSimulatedConnector(history, choices, removal)
-  const reader = createSimulatedReader(connector, { choices, baseLsn, isTight: choices.pick(4) === 3 })
-  const story: Story = { expected, connector, reader, halt: null }
+  const limits = chooseLimits(choices)
+  const reader = createSimulatedReader(connector, { choices, baseLsn, limits })
+  const story: Story = { expected, connector, reader, limits, halt: null }
   try {
     while (!choices.isOver()) {
       if (choices.pick(3) === 0) connector.step()
@@ -72,9 +87,10 @@ function isDisturbed({ topics }: SimulatedConnector, xid: string): boolean {
 
 test("what is released is the source's history, whole, once, in order and to its end", () => {
   let disturbed = 0
+  let staged = 0
   fc.assert(
     fc.property(tapes(500), (tape) => {
-      const { expected, connector, reader, halt } = play(tape)
+      const { expected, connector, reader, limits, halt } = play(tape)
       if (halt) throw halt
       expect(readStory(reader)).toEqual(sourceStory(expected))
       for (const { records } of reader.applied) {
@@ -82,11 +98,17 @@ test("what is released is the source's history, whole, once, in order and to its
           expect(record.lsn >= (records[index - 1]?.lsn ?? 0n)).toBe(true)
         }
       }
+      // The head may fill half as much again, and a partition pauses with the record that is one too many.
+      expect(reader.highestBytes()).toBeLessThanOrEqual(
+        limits.pendingBytes * (1 + headShare) + 2 * partitions * recordBytes,
+      )
+      staged += reader.staged()
       if (expected.some(({ xid }) => isDisturbed(connector, xid))) disturbed++
     }),
     propertyRuns("released transactions", 3_000),
   )
   expect(disturbed, "no crash fell inside a transaction").toBeGreaterThan(0)
+  expect(staged, "no transaction was too large for memory").toBeGreaterThan(0)
 })
 
 test("a row that no partition holds is noticed, and its transaction is not released", () => {

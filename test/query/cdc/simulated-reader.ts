@@ -1,9 +1,16 @@
 // A projector without Kafka and Postgres: it reads partitions in any interleaving, applies what the assembler
 // releases, and restarts from what it stored with the last apply, as query/cdc/follow.ts does.
 import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
-import type { Transaction } from "../../../query/cdc/change.ts"
+import {
+  type BackPressure,
+  createBackPressure,
+  headShare,
+  type Limits,
+} from "../../../query/cdc/back-pressure.ts"
+import type { DataRecord, Transaction } from "../../../query/cdc/change.ts"
 import type { Head } from "../../../query/cdc/head.ts"
 import type { Lsn } from "../../../query/cdc/lsn.ts"
+import { sortAsMade } from "../../../query/cdc/pending.ts"
 import type { Choices } from "../../support/properties.ts"
 import type { SimulatedConnector } from "./simulated-connector.ts"
 import { genesis } from "./simulated-source.ts"
@@ -14,22 +21,28 @@ type Batch = { transactions: Transaction[]; stored: Stored }
 
 type Session = {
   assembler: Assembler
+  backPressure: BackPressure
   logNext: number
   next: Map<string, bigint>
   applying: Batch | null
+  /** On their way to the staged table. */
+  staging: DataRecord[] | null
+  /** The staged table, by identity. */
+  staged: Map<string, DataRecord>
   /** What the last pump found waiting for rows. */
   head: Head | null
   proof: { commitLsn: Lsn; committed: Lsn; ends: Map<string, bigint>; logEnd: number } | null
   /** Partitions that are not read on. */
   paused: Set<string>
+  isLogPaused: boolean
 }
 
 export type SimulatedReader = ReturnType<typeof createSimulatedReader>
 
-/** With `isTight` memory, every partition pauses as soon as a record belongs to a transaction after the head. */
+/** `limits` decide what pauses and what is staged, as they do in query/cdc/follow.ts. */
 export function createSimulatedReader(
   connector: SimulatedConnector,
-  options: { choices: Choices; baseLsn: Lsn; isTight: boolean },
+  options: { choices: Choices; baseLsn: Lsn; limits: Limits },
 ) {
   const { topics } = connector
   const { choices } = options
@@ -37,9 +50,16 @@ export function createSimulatedReader(
   const applied: Transaction[] = []
   let stored: Stored = { lastEnd: genesis, lastEndOffset: 0, resume: new Map() }
   let session = open()
+  let highestBytes = 0
+  let staged = 0
+  let readAll = false
 
   return {
     applied,
+    /** The most that was in memory; 0 if all had to be read for the sake of a proof. */
+    highestBytes: () => (readAll ? 0 : highestBytes),
+    /** How many transactions were applied from the staged table. */
+    staged: () => staged,
     /** One thing that may happen; choice 0 goes on plainly. @throws EngineError as the assembler does. */
     step(): void {
       const what = choices.pick(16)
@@ -67,27 +87,34 @@ export function createSimulatedReader(
   function open(): Session {
     const entry = topics.log[stored.lastEndOffset]
     if (entry?.status !== "END" || entry.commitLsn !== stored.lastEnd) throw new Error("not the last END")
+    const assembler = createAssembler({
+      lastEnd: stored.lastEnd,
+      baseLsn: options.baseLsn,
+      tables: new Set(["public.t", "public.u"]),
+      stageBeyondBytes: options.limits.pendingBytes * headShare,
+    })
     return {
-      assembler: createAssembler({
-        lastEnd: stored.lastEnd,
-        baseLsn: options.baseLsn,
-        tables: new Set(["public.t", "public.u"]),
-      }),
+      assembler,
+      backPressure: createBackPressure(assembler, options.limits),
       logNext: stored.lastEndOffset + 1,
       next: new Map(partitions.map((partition) => [partition, stored.resume.get(partition) ?? 0n])),
       applying: null,
+      staging: null,
+      staged: new Map(),
       head: null,
       proof: null,
       paused: new Set(),
+      isLogPaused: false,
     }
   }
 
   function readLog(count: number): void {
-    for (let n = 0; n < count; n++) {
+    for (let n = 0; n < count && !session.isLogPaused; n++) {
       const entry = topics.log[session.logNext]
       if (!entry) return
       session.logNext++
       session.assembler.addEntry(entry)
+      session.isLogPaused = session.backPressure.mustPauseLog()
     }
   }
 
@@ -98,18 +125,37 @@ export function createSimulatedReader(
       if (!record) return
       session.next.set(partition, at + 1n)
       session.assembler.addRecord(record)
-      if (options.isTight && session.assembler.isReadBeyondHead(partition)) session.paused.add(partition)
+      highestBytes = Math.max(highestBytes, session.assembler.pendingBytes())
+      if (session.backPressure.mustPause(record)) session.paused.add(partition)
     }
   }
 
   function pump(): void {
-    if (session.applying) return
-    const transactions: Transaction[] = []
-    let next = session.assembler.next()
-    for (; next.state === "released"; next = session.assembler.next()) transactions.push(next.transaction)
-    session.head = next.state === "waiting-for-rows" ? next.head : null
+    if (session.applying || session.staging) return
+    begin()
     for (const partition of session.paused) {
-      if (!session.assembler.isReadBeyondHead(partition)) session.paused.delete(partition)
+      if (session.backPressure.mayResume(partition)) session.paused.delete(partition)
+    }
+    if (session.backPressure.mayResumeLog()) session.isLogPaused = false
+  }
+
+  /** As query/cdc/apply-loop.ts. */
+  function begin(): void {
+    const { assembler } = session
+    const transactions: Transaction[] = []
+    let next = assembler.next()
+    for (; next.state === "released"; next = assembler.next()) transactions.push(next.transaction)
+    session.head = next.state === "waiting-for-rows" ? next.head : null
+    if (next.state === "needs-staging" && transactions.length === 0) {
+      const { isFirst, records } = assembler.takeForStaging(1 + choices.pick(3))
+      if (isFirst) session.staged = new Map()
+      session.staging = records
+    }
+    if (next.state === "released-staged") {
+      const records = [...session.staged.values()]
+      if (records.length !== next.rows) throw new Error("not what was staged")
+      transactions.push({ ...next.transaction, records: sortAsMade(records) })
+      staged++
     }
     const last = transactions.at(-1)
     if (!last) return
@@ -118,16 +164,28 @@ export function createSimulatedReader(
       stored: {
         lastEnd: last.commitLsn,
         lastEndOffset: Number(last.endOffset),
-        resume: session.assembler.resumeOffsets(session.next),
+        resume: assembler.resumeOffsets(session.next),
       },
     }
   }
 
+  /** What is under way to Postgres is stored. */
   function commit(): void {
-    if (!session.applying) return
-    stored = session.applying.stored
-    applied.push(...session.applying.transactions)
-    session.applying = null
+    if (session.applying) {
+      stored = session.applying.stored
+      applied.push(...session.applying.transactions)
+      session.applying = null
+    }
+    if (session.staging) {
+      const added = new Map<string, number>()
+      for (const record of session.staging) {
+        if (session.staged.has(record.identity)) continue
+        session.staged.set(record.identity, record)
+        added.set(record.change.table, (added.get(record.change.table) ?? 0) + 1)
+      }
+      session.assembler.noteStaged(added)
+      session.staging = null
+    }
   }
 
   /** The apply in flight is lost or was stored, never half. */
@@ -152,7 +210,11 @@ export function createSimulatedReader(
     else if (unread.every(([name]) => session.assembler.isReadBeyondHead(name))) {
       session.assembler.proveRows(commitLsn)
       // If rows are still missed now, only copies can tell a count that is too high from a loss.
-      if (!session.head.needsProof) session.paused.clear()
+      if (session.head.isCounted) {
+        session.paused.clear()
+        session.isLogPaused = false
+        readAll = true
+      }
     }
   }
 
@@ -162,7 +224,11 @@ export function createSimulatedReader(
       session.logNext,
       ...session.next.values(),
       session.paused.size,
+      session.isLogPaused,
       session.applying !== null,
+      session.staging !== null,
+      session.staged.size,
+      session.assembler.pendingBytes(),
     ].join()
   }
 }
