@@ -2,7 +2,6 @@
 // partition in its order and without a gap. On every (re)join of a consumer it asks where to begin and seeks there;
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
-import type { BackPressure } from "./back-pressure.ts"
 import type { CommitLogEntry, DataRecord } from "./change.ts"
 import { partitionKey } from "./change.ts"
 import type { ParkedChange } from "./dead-letters.ts"
@@ -11,6 +10,7 @@ import { classifyError, EngineError } from "./errors.ts"
 import { type KafkaAccess, splitPartitionKey, type TopicReader } from "./kafka.ts"
 import type { Lsn } from "./lsn.ts"
 import { repeat } from "./pacing.ts"
+import { createPauses, type Pauses } from "./pauses.ts"
 import type { EndOffsets } from "./proof.ts"
 import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
@@ -41,19 +41,13 @@ export type IntakeDeps = {
   fail: (error: unknown) => void
 }
 
-export type Intake = {
+export type Intake = Pauses & {
   start: () => Promise<void>
   stop: () => Promise<void>
   /** Next offset to read, by `topic/partition`; empty while it joins. */
   next: () => ReadonlyMap<string, bigint>
   /** Where the topics end now. */
   endOffsets: () => Promise<EndOffsets>
-  /** Stops fetching the partition of this record, or the commit log, until it is resumed. */
-  pause: (record: DataRecord) => void
-  pauseLog: () => void
-  /** Goes on fetching the paused partitions, and the commit log, where this holds. */
-  resumeWhere: (holds: Pick<BackPressure, "mayResume" | "mayResumeLog">) => void
-  resumeAll: () => void
 }
 
 const watchMs = 2_000
@@ -69,9 +63,6 @@ export function createIntake(deps: IntakeDeps): Intake {
   const commitLogTopic = `${deps.topicPrefix}.transaction`
   const decoder = createDecoder(deps.fetchSchema)
   const joined: Record<ReaderName, boolean> = { data: false, log: false }
-  /** The client keeps a partition paused over a rejoin, so these outlive the session. */
-  const paused = new Set<string>()
-  let isLogPaused = false
   let session: Session | null = null
   let resets: Promise<void> = Promise.resolve()
   let resetCount = 0
@@ -82,6 +73,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     data: openReader("data", dataTopics, takeData),
     log: openReader("log", [commitLogTopic], takeEntry),
   }
+  const pauses = createPauses(readers, commitLogTopic)
 
   return {
     async start() {
@@ -99,32 +91,7 @@ export function createIntake(deps: IntakeDeps): Intake {
       const [data, commitLog] = await Promise.all([endsOf(dataTopics), endsOf([commitLogTopic])])
       return { data, commitLog }
     },
-    pause({ origin: { topic, partition } }) {
-      paused.add(partitionKey(topic, partition))
-      readers.data.pause(topic, partition)
-    },
-    pauseLog() {
-      isLogPaused = true
-      readers.log.pause(commitLogTopic, 0)
-    },
-    resumeWhere,
-    resumeAll,
-  }
-
-  function resumeAll(): void {
-    resumeWhere({ mayResume: () => true, mayResumeLog: () => true })
-  }
-
-  function resumeWhere({ mayResume, mayResumeLog }: Pick<BackPressure, "mayResume" | "mayResumeLog">): void {
-    if (isLogPaused && mayResumeLog()) {
-      readers.log.resume(commitLogTopic, 0)
-      isLogPaused = false
-    }
-    for (const partition of paused) {
-      if (!mayResume(partition)) continue
-      readers.data.resume(...splitPartitionKey(partition))
-      paused.delete(partition)
-    }
+    ...pauses,
   }
 
   async function endsOf(topics: readonly string[]): Promise<Map<string, bigint>> {
@@ -175,7 +142,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     }
     if (stopped || mine !== resetCount) return
     session = { next, expectedEnd }
-    resumeAll()
+    pauses.resumeAll()
     for (const [partition, offset] of next) seek(partition, offset)
   }
 

@@ -77,22 +77,26 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
   }
 
   async function look(): Promise<void> {
+    const known = [...placed]
+    const { rows } = await system.reads.query(seen(schema), [known])
+    const { orders: whole, items, counted, small } = seenShape.parse(rows[0])
+    snapshots.add(JSON.stringify({ whole, items, counted }))
+    // Commands of one client, one after the other: what is visible of them is a prefix.
+    expect(new Set(small)).toEqual(new Set(known.slice(0, small.length)))
+    highestMib = Math.max(highestMib, residentMib(pid))
+    const ready = await fetch(`${system.query.url()}/readyz`)
+    const { reason } = readyShape.parse(await ready.json()).checks.projector
+    if (reason !== undefined && reason !== reasons.at(-1)) reasons.push(reason)
+  }
+
+  async function keepLooking(): Promise<void> {
     while (running) {
-      const known = [...placed]
-      const { rows } = await system.reads.query(seen(schema), [known])
-      const { orders: whole, items, counted, small } = seenShape.parse(rows[0])
-      snapshots.add(JSON.stringify({ whole, items, counted }))
-      // Commands of one client, one after the other: what is visible of them is a prefix.
-      expect(new Set(small)).toEqual(new Set(known.slice(0, small.length)))
-      highestMib = Math.max(highestMib, residentMib(pid))
-      const ready = await fetch(`${system.query.url()}/readyz`)
-      const { reason } = readyShape.parse(await ready.json()).checks.projector
-      if (reason !== undefined && reason !== reasons.at(-1)) reasons.push(reason)
+      await look()
       await sleep(250)
     }
   }
 
-  const loops = Promise.all([shop(), look()])
+  const loops = Promise.all([shop(), keepLooking()])
   try {
     const startedAt = Date.now()
     await system.source.query(giant)
@@ -104,21 +108,15 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
     await loops
   }
   await system.caughtUp()
-  console.log({ highestMib: Math.round(highestMib), placed: placed.length, reasons })
-  console.log(
-    system.query.logs
-      .filter(({ code }) => code === "staged")
-      .map((line) => JSON.stringify(line))
-      .join("\n"),
-  )
+  await look()
+  const [first, last] = [reasons[0], reasons.at(-1)]
+  console.log({ highestMib: Math.round(highestMib), placed: placed.length, first, last })
 
   const nothing = { whole: 0, items: 0, counted: 0 }
   const everything = { whole: orders, items: orders / 10, counted: orders }
   expect([...snapshots].map((text) => JSON.parse(text))).toEqual([nothing, everything])
   expect(reasons).toContainEqual(expect.stringMatching(/^reading transaction \d+: [\d,]+ .*staged/))
-  expect(reasons).toContainEqual(
-    expect.stringMatching(/^applying transaction \d+: [\d,]+ of 1,\d+,\d+ rows$/),
-  )
+  expect(reasons).toContainEqual(expect.stringMatching(/^applying transaction \d+: [\d,]+ of [\d,]+ rows$/))
   expect(highestMib).toBeLessThan(mostMib)
   expect(await findDigestDifferences(system.source, system.reads, schema)).toEqual([])
   expect(await findUnacknowledged(system.reads, schema, acknowledged)).toEqual([])
