@@ -4,6 +4,7 @@
 import type { StartOffsets } from "./base-load.ts"
 import type { CommitLogEntry, DataRecord } from "./change.ts"
 import type { Decoder } from "./decode.ts"
+import { classifyError } from "./errors.ts"
 import { heartbeatTable, readHeartbeat } from "./heartbeat.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { pause } from "./pacing.ts"
@@ -62,12 +63,19 @@ async function readHeartbeats({ kafka, decoder, topics, ...options }: Options): 
   return records
 }
 
-/** The youngest first, so that one that was sent again is found where it was sent last. */
+/**
+ * The youngest first, so that one that was sent again is found where it was sent last. What follows from one of them
+ * must be readable, so none counts that comes before an entry which is not: a rebuild is the way past such an entry.
+ */
 async function readEnds({ kafka, decoder, topics }: Options): Promise<End[]> {
   const ends: End[] = []
   for (const raw of await kafka.readTail(topics.commitLog, tailRecords)) {
-    const entry = await decoder.decodeEntry(raw)
-    if (entry.status === "END") ends.push(entry)
+    const entry = await decoder.decodeEntry(raw).catch((error: unknown) => {
+      if (classifyError(error).code !== "undecodable-commit-log") throw error
+      ends.length = 0
+      return null
+    })
+    if (entry?.status === "END") ends.push(entry)
   }
   return ends.toReversed()
 }
