@@ -126,7 +126,14 @@ function publicationFaults(
   return faults
 }
 
-function describeStatus(status: CaptureStatus): string {
+function describePublication({ capture, publication: { captured, missing } }: CaptureStatus): string {
+  if (capture.publication === null) return "none"
+  if (missing.length === 0) return `${captured.length} tables captured`
+  return `${captured.length - missing.length} of ${captured.length} tables captured`
+}
+
+/** The status as the program prints it, a line each. */
+export function describeStatus(status: CaptureStatus): string {
   const { capture, publication } = status
   const slot = capture.slot
   const states = status.tasks.map(({ id, state }) => `task ${id} ${state}`)
@@ -135,7 +142,7 @@ function describeStatus(status: CaptureStatus): string {
     `slot         ${slot === null ? "none" : `${slot.active ? "active" : "NOT ACTIVE"}, ${slot.walStatus}`}`,
     slot && `  restart    ${slot.restartLsn} (${slot.retainedBytes} bytes of WAL kept)`,
     slot && `  confirmed  ${slot.confirmedFlushLsn} (${slot.lagBytes} bytes behind ${capture.currentLsn})`,
-    `publication  ${publication.name}: ${publication.captured.length} tables captured`,
+    `publication  ${publication.name}: ${describePublication(status)}`,
     publication.extra.length > 0 && `  not captured: ${publication.extra.join(", ")}`,
     status.offsets.length === 0 && "offsets      none stored yet",
     ...status.offsets.map(

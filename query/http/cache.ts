@@ -147,10 +147,11 @@ function judge(
   return {
     ...answer,
     position: maxLsn(answer.position, lease.position),
+    // The later heartbeat is that of the later position, not that of the later clock: a clock may be set back.
     heartbeatMs:
-      answer.heartbeatMs === null || lease.heartbeatMs === null
+      lease.position >= answer.position
         ? (lease.heartbeatMs ?? answer.heartbeatMs)
-        : Math.max(answer.heartbeatMs, lease.heartbeatMs),
+        : (answer.heartbeatMs ?? lease.heartbeatMs),
   }
 }
 

@@ -81,11 +81,16 @@ function heartbeatCheck(status: SourceStatus, now: number): Check {
   if (ageSeconds === null) {
     return { state: "failed", reason: "No heartbeat of the source has been applied yet." }
   }
-  const detail = { age_seconds: ageSeconds }
-  if (ageSeconds <= oldestHeartbeatSeconds) return { state: "ok", detail }
+  // By the query database's clock alone, so that no difference between clocks hides a standstill.
+  const appliedSeconds = Math.max(0, Math.round(status.applied_age_seconds ?? 0))
+  const detail = { age_seconds: ageSeconds, applied_seconds_ago: appliedSeconds }
+  if (Math.max(ageSeconds, appliedSeconds) <= oldestHeartbeatSeconds) return { state: "ok", detail }
   return {
     state: "failed",
-    reason: `The last heartbeat of the source that was applied is ${ageSeconds} s old: capture or the projector stands still.`,
+    reason:
+      appliedSeconds > oldestHeartbeatSeconds
+        ? `Nothing has been applied for ${appliedSeconds} s: capture or the projector stands still.`
+        : `The last heartbeat of the source that was applied is ${ageSeconds} s old: the read models are catching up, or the clocks of the source and of this process differ.`,
     next_step: "Look at the projector above, then at the connector: npm run connectors:status.",
     detail,
   }

@@ -107,6 +107,18 @@ describe("readiness", () => {
     await early.close()
   })
 
+  it("is red when nothing has been applied for long, also if the source's clock is ahead", async () => {
+    await makeReady()
+    await sql`update cdc.progress set applied_at = now() - interval '31 seconds'`.execute(models.db)
+    const early = createQueryApp(models, { now: () => heartbeatAt - 3_600_000 })
+    const response = await early.get("/readyz")
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({
+      checks: { heartbeat: { reason: expect.stringContaining("Nothing has been applied for 31 s") } },
+    })
+    await early.close()
+  })
+
   it("is red when a check of the composition is", async () => {
     await makeReady()
     const other = createQueryApp(models, {
