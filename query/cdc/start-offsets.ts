@@ -57,7 +57,10 @@ async function readHeartbeats({ kafka, decoder, topics, ...options }: Options): 
   const table = heartbeatTable(options.heartbeatTable)
   const records: DataRecord[] = []
   for (const raw of await kafka.readTail(topics.heartbeat, tailHeartbeats)) {
-    const record = await decoder.decodeData(raw, table)
+    const record = await decoder.decodeData(raw, table).catch((error: unknown) => {
+      if (classifyError(error).disposition === "dead-letter") return null
+      throw error
+    })
     if (record) records.push(record)
   }
   return records
