@@ -82,7 +82,8 @@ export function startObserver(options: {
       // A rebuild removed the generation between the two statements of this snapshot.
       if (!isMissingTable(error)) throw error
     } finally {
-      await client.query("rollback")
+      // On a connection that broke it fails, and a client that is not given back keeps the pool from ending.
+      await client.query("rollback").catch(() => {})
       client.release()
     }
   }
