@@ -318,7 +318,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
         onFollowing()
       }
       const now = following.state === "waiting" ? following : (retrying ?? following)
-      const changed = now.state !== status.state
+      const changed = now.state !== status.state || isAbout(now) !== isAbout(status)
       status = now
       if (changed || stillHalted) await report(now)
     })
@@ -390,6 +390,9 @@ function isBeginning({ state, detail }: ProjectorStatus): boolean {
 }
 
 const hasApplied = ({ detail }: ProjectorStatus): boolean => Number(detail.transactions) > 0
+
+/** What it does or waits for, without how far it is: `reading`, `applying`, `transaction`, `capture`. */
+const isAbout = ({ reason }: ProjectorStatus): string | undefined => reason?.split(" ", 1)[0]
 
 function describe(follower: Follower, live: Generation): ProjectorStatus {
   const state = follower.state()

@@ -7,9 +7,10 @@ import { z } from "zod"
 import { createMirrorViews, findDigestDifferences, findUnacknowledged } from "../chaos/invariants.ts"
 import { createClient } from "../support/client.ts"
 import { createSystem, type System } from "../support/system.ts"
+import { waitFor } from "../support/wait.ts"
 
 const orders = 1_000
-const lines = Number(process.env.GIANT_LINES ?? 1_000)
+const giantLines = Number(process.env.GIANT_LINES ?? 1_000)
 const mostMib = 512
 
 let system: System
@@ -22,22 +23,22 @@ beforeAll(async () => {
 afterAll(() => system?.drop())
 
 /** Every order gets its first line, then every order its second: each part of it touches all of them. */
-const giant = `
+const giant = (name: string, lines: number): string => `
   begin;
   insert into orders (id, customer_id, status, currency, version)
-    select 'giant-' || o, 'customer-125', 'draft', 'USD', 1 from generate_series(1, ${orders}) o;
+    select '${name}-' || o, 'customer-125', 'draft', 'USD', 1 from generate_series(1, ${orders}) o;
   insert into order_items (order_id, line, product_id, quantity, unit_price_minor)
-    select 'giant-' || o, l, 'product-456', 1, 2999
+    select '${name}-' || o, l, 'product-456', 1, 2999
     from generate_series(1, ${lines}) l, generate_series(1, ${orders}) o order by l, o;
-  update orders set subtotal_minor = ${lines}::bigint * 2999, total_minor = ${lines}::bigint * 2999 where id like 'giant-%';
-  insert into order_events (order_id, version, type) select 'giant-' || o, 1, 'OrderCreated' from generate_series(1, ${orders}) o;
+  update orders set subtotal_minor = ${lines}::bigint * 2999, total_minor = ${lines}::bigint * 2999 where id like '${name}-%';
+  insert into order_events (order_id, version, type) select '${name}-' || o, 1, 'OrderCreated' from generate_series(1, ${orders}) o;
   commit`
 
 /** What one snapshot of the read side holds of it: a sample of its items, its totals, its sums. */
 const seen = (schema: string) => `
-  select (select count(*) from ${schema}.orders where id like 'giant-%' and total_minor = ${lines}::bigint * 2999)::int as orders,
+  select (select count(*) from ${schema}.orders where id like 'giant-%' and total_minor = ${giantLines}::bigint * 2999)::int as orders,
     (select count(*) from ${schema}.order_items i join generate_series(1, ${orders}, 10) o on i.order_id = 'giant-' || o
-     where i.line = 1 + o % ${lines})::int as items,
+     where i.line = 1 + o % ${giantLines})::int as items,
     (select coalesce(sum(orders), 0) from ${schema}.customer_totals where customer_id = 'customer-125')::int as counted,
     (select coalesce(array_agg(id), '{}') from ${schema}.orders where id = any($1)) as small`
 
@@ -54,6 +55,12 @@ const readyShape = z.looseObject({
 /** Resident memory of a process. */
 const residentMib = (pid: number): number =>
   Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) / 1024
+
+/** What readiness says of the projector; undefined while it simply follows. */
+async function reasonToWait(): Promise<string | undefined> {
+  const ready = await fetch(`${system.query.url()}/readyz`)
+  return readyShape.parse(await ready.json()).checks.projector.reason
+}
 
 it("is applied whole, in bounded memory, and is seen to be waited for", async () => {
   const client = createClient(system.commandUrl, system.query.url)
@@ -84,8 +91,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
     // Commands of one client, one after the other: what is visible of them is a prefix.
     expect(new Set(small)).toEqual(new Set(known.slice(0, small.length)))
     highestMib = Math.max(highestMib, residentMib(pid))
-    const ready = await fetch(`${system.query.url()}/readyz`)
-    const { reason } = readyShape.parse(await ready.json()).checks.projector
+    const reason = await reasonToWait()
     if (reason !== undefined && reason !== reasons.at(-1)) reasons.push(reason)
   }
 
@@ -99,7 +105,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
   const loops = Promise.all([shop(), keepLooking()])
   try {
     const startedAt = Date.now()
-    await system.source.query(giant)
+    await system.source.query(giant("giant", giantLines))
     console.log(`committed after ${Date.now() - startedAt} ms`)
     await system.caughtUp(400_000)
     console.log(`visible after ${Date.now() - startedAt} ms`)
@@ -120,4 +126,19 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
   expect(highestMib).toBeLessThan(mostMib)
   expect(await findDigestDifferences(system.source, system.reads, schema)).toEqual([])
   expect(await findUnacknowledged(system.reads, schema, acknowledged)).toEqual([])
+})
+
+it("is read again and applied whole when the projector is killed while it stages and while it applies", async () => {
+  const started = system.query.logs.length
+  await system.source.query(giant("killed", 60))
+  for (const doing of ["reading", "applying"]) {
+    await waitFor(async () => (await reasonToWait())?.startsWith(doing) ?? false, `it is ${doing}`, 120_000)
+    await system.query.kill()
+    await system.query.start()
+  }
+  await system.caughtUp(120_000)
+  const schema = await system.liveSchema()
+  expect(await findDigestDifferences(system.source, system.reads, schema)).toEqual([])
+  const logged = system.query.logs.slice(started).map(({ msg }) => msg)
+  expect(logged.filter((msg) => msg === "the staged transaction is applied")).toHaveLength(1)
 })
