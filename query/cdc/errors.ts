@@ -89,6 +89,55 @@ const sqlStates: Readonly<Record<string, ErrorCode>> = {
   XX002: "refused-statement", // index corrupted
 }
 
+/**
+ * Kafka's answers that waiting does not change; every other fault of Kafka or of its client is waited for.
+ * https://kafka.apache.org/protocol#protocol_error_codes
+ */
+const refusedByKafka: ReadonlySet<string> = new Set([
+  "CLUSTER_AUTHORIZATION_FAILED",
+  "GROUP_AUTHORIZATION_FAILED",
+  "ILLEGAL_SASL_STATE",
+  "INVALID_TOPIC_EXCEPTION",
+  "POLICY_VIOLATION",
+  "SASL_AUTHENTICATION_FAILED",
+  "SECURITY_DISABLED",
+  "TOPIC_AUTHORIZATION_FAILED",
+  "UNSUPPORTED_SASL_MECHANISM",
+  "UNSUPPORTED_VERSION",
+])
+
+/** A fault of Kafka or of its client, which wraps what the broker said. */
+export function kafkaFault(what: string, thrown: unknown): EngineError {
+  const refusal = refusalIn(thrown)
+  if (refusal === null) return new EngineError("dependency-down", what, { cause: thrown })
+  return new EngineError("misconfigured", `${what} It refuses this process: ${refusal}.`, {
+    nextStep: "Check the brokers' permissions and this process' settings, then restart it.",
+    detail: { kafka: refusal },
+    cause: thrown,
+  })
+}
+
+function refusalIn(thrown: unknown): string | null {
+  for (
+    let error = thrown;
+    error instanceof Error;
+    error = "originalError" in error ? error.originalError : error.cause
+  ) {
+    if ("type" in error && typeof error.type === "string" && refusedByKafka.has(error.type)) return error.type
+  }
+  return null
+}
+
+/** A dependency's answer over HTTP that is not the one asked for. */
+export function httpFault(what: string, status: number): EngineError {
+  if (status !== 401 && status !== 403)
+    return new EngineError("dependency-down", what, { detail: { status } })
+  return new EngineError("misconfigured", what, {
+    nextStep: "It refuses this process. Check its permissions and this process' settings, then restart it.",
+    detail: { status },
+  })
+}
+
 /** Gives any thrown value a code, and with it a disposition; an unknown fault is retried, never swallowed. */
 export function classifyError(error: unknown): EngineError {
   if (error instanceof EngineError) return error

@@ -107,12 +107,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     return deps.kafka.openReader({
       groupId: `${deps.groupId}-${name}`,
       topics,
-      onCrash: (cause) =>
-        deps.fail(
-          new EngineError("dependency-down", `Reading from Kafka failed: ${cause.message}`, {
-            cause,
-          }),
-        ),
+      onCrash: (cause) => deps.fail(kafkaFault(`Reading from Kafka failed: ${cause.message}.`, cause)),
       onJoin: () => {
         joined[name] = true
         session = null

@@ -7,7 +7,7 @@ import kafkajs from "kafkajs"
 import type { Logger } from "pino"
 import { partitionKey } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
-import { EngineError } from "./errors.ts"
+import { kafkaFault } from "./errors.ts"
 import { createRecordReading } from "./record-reading.ts"
 
 const { Kafka, logLevel } = kafkajs
@@ -71,7 +71,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     } catch (cause) {
       connected = null
       const message = cause instanceof Error ? cause.message : String(cause)
-      throw new EngineError("dependency-down", `Kafka does not answer: ${message}`, { cause })
+      throw kafkaFault(`Kafka does not answer: ${message}.`, cause)
     }
   }
 
@@ -159,9 +159,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
       producer = null
       await failed?.then((connected) => connected.disconnect()).catch(() => {})
       const message = cause instanceof Error ? cause.message : String(cause)
-      throw new EngineError("dependency-down", `Kafka did not take records for ${topic}: ${message}`, {
-        cause,
-      })
+      throw kafkaFault(`Kafka did not take records for ${topic}: ${message}.`, cause)
     }
   }
 

@@ -3,7 +3,7 @@
 // partition has been read up to where it ended after that.
 // Costs at most the worker's offset.flush.interval.ms.
 import { z } from "zod"
-import { EngineError } from "./errors.ts"
+import { EngineError, httpFault } from "./errors.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 
 const offsetsShape = z.object({
@@ -25,9 +25,9 @@ export function createCommittedLsnFetcher(connectUrl: string, connectorName: str
       },
     )
     if (!response.ok) {
-      throw new EngineError(
-        "dependency-down",
+      throw httpFault(
         `Kafka Connect answered ${response.status} for the offsets of ${connectorName}.`,
+        response.status,
       )
     }
     const { offsets } = offsetsShape.parse(await response.json())

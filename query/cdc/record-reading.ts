@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto"
 import { type Origin, partitionKey, placeOf } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
-import { EngineError } from "./errors.ts"
+import { EngineError, kafkaFault } from "./errors.ts"
 import type { OffsetRange, TopicReader, TopicReaderOptions } from "./kafka.ts"
 
 /** Reading some records may take this long. */
@@ -72,7 +72,7 @@ export function createRecordReading(access: {
       await reader.start()
       await promise
     } catch (cause) {
-      throw new EngineError("dependency-down", `${topic}[${partition}] could not be read again.`, { cause })
+      throw kafkaFault(`${topic}[${partition}] could not be read again.`, cause)
     } finally {
       clearTimeout(late)
       await reader.stop()

@@ -2,7 +2,7 @@
 // meaning, so an answer is kept for ever; a registry that is down is retried by the projector, and an id it does
 // not know is a fault that waiting will not cure.
 import { z } from "zod"
-import { EngineError } from "./errors.ts"
+import { EngineError, httpFault } from "./errors.ts"
 
 const answerShape = z.object({ schema: z.string() })
 const requestTimeoutMs = 5_000
@@ -29,10 +29,7 @@ export function createSchemaFetcher(registryUrl: string): FetchSchema {
       })
     }
     if (!response.ok) {
-      throw new EngineError(
-        "dependency-down",
-        `The schema registry answered ${response.status} for schema ${id}.`,
-      )
+      throw httpFault(`The schema registry answered ${response.status} for schema ${id}.`, response.status)
     }
     const { schema } = answerShape.parse(await response.json())
     cache.set(id, schema)

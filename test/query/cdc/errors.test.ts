@@ -1,7 +1,7 @@
 // What is done about a thrown value: dependencies and conflicts are waited for, bad rows parked, refused statements
 // halt.
 import { expect, test } from "vitest"
-import { classifyError, dispositions, EngineError } from "../../../query/cdc/errors.ts"
+import { classifyError, dispositions, EngineError, kafkaFault } from "../../../query/cdc/errors.ts"
 
 const sqlError = (code: string): Error => Object.assign(new Error(`refused with ${code}`), { code })
 
@@ -61,4 +61,30 @@ test("only what waiting cures is retried, and a conflict is not taken for a bad 
     "undecodable-record",
     "unknown-schema",
   ])
+})
+
+const kafkaError = (type: string): Error => Object.assign(new Error(type), { type })
+const wrapped = (cause: Error): Error => Object.assign(new Error("gave up"), { originalError: cause })
+
+test.each([
+  { thrown: kafkaError("LEADER_NOT_AVAILABLE"), code: "dependency-down", why: "an election" },
+  { thrown: kafkaError("UNKNOWN_TOPIC_OR_PARTITION"), code: "dependency-down", why: "a topic not there yet" },
+  {
+    thrown: kafkaError("MESSAGE_TOO_LARGE"),
+    code: "dependency-down",
+    why: "a record the topic does not take",
+  },
+  { thrown: new Error("Connection timeout"), code: "dependency-down", why: "no broker" },
+  { thrown: kafkaError("TOPIC_AUTHORIZATION_FAILED"), code: "misconfigured", why: "no permission" },
+  { thrown: kafkaError("SASL_AUTHENTICATION_FAILED"), code: "misconfigured", why: "a wrong password" },
+  { thrown: kafkaError("UNSUPPORTED_VERSION"), code: "misconfigured", why: "a broker of another time" },
+  {
+    thrown: wrapped(new Error("retries", { cause: kafkaError("GROUP_AUTHORIZATION_FAILED") })),
+    code: "misconfigured",
+    why: "what the client has wrapped",
+  },
+] as const)("Kafka: $why is $code", ({ thrown, code }) => {
+  const error = kafkaFault("Kafka says no.", thrown)
+  expect(error).toMatchObject({ code, disposition: dispositions[code], cause: thrown })
+  if (code === "misconfigured") expect(error.nextStep).toContain("restart")
 })

@@ -73,6 +73,17 @@ test("a registry that fails is asked again, and then the record decodes", async 
   expect(await decoder.decodeData(raw, table)).toMatchObject({ change: { op: "upsert", key: ["o1"] } })
 })
 
+test.each([401, 403])(
+  "a registry that answers %d refuses this process: waiting does not help",
+  async (refusal) => {
+    status = refusal
+    const failure = await failureOf(createDecoder(createSchemaFetcher(registryUrl)).decodeData(raw, table))
+    expect(failure).toMatchObject({ code: "misconfigured", disposition: "halt", detail: { status: refusal } })
+    expect(failure.nextStep).toContain("settings")
+    status = 200
+  },
+)
+
 test("a registry that is down is asked again", async () => {
   const failure = await failureOf(createSchemaFetcher("http://127.0.0.1:1")(schemaId))
   expect(failure).toMatchObject({ code: "dependency-down", disposition: "retry" })
