@@ -55,7 +55,10 @@ function comparable(
   const rows = (columns: readonly string[], from: string) =>
     `select to_jsonb(r)::text as row from (select ${columns.join(", ")} from ${from}) r`
   const tables = projections.tables.map(({ name, key, columns }) => {
-    const names = [...key, ...columns].map((column) => quoted(column.name))
+    // As JSON every type is exact but json itself, of which nothing but the text is.
+    const names = [...key, ...columns].map(({ name, type }) =>
+      type === "json" ? `${quoted(name)}::text` : quoted(name),
+    )
     return {
       table: name,
       inSource: rows(names, `public.${name}`),
