@@ -1,7 +1,14 @@
 // Runs the query service until SIGTERM or SIGINT, or until its projectors have halted and its settings say to end then:
 // with exit code 1, for a supervisor to notice.
+import { setFlagsFromString } from "node:v8"
 import { loadConfig } from "./config.ts"
 import { start } from "./start.ts"
+
+/**
+ * What is not collected yet may be as much as what lives. By default it may be several times that in a small heap, and
+ * the bound on pending records (MAX_PENDING_MIB) would say little about the process.
+ */
+setFlagsFromString("--heap-growing-percent=100")
 
 const service = await start(loadConfig()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error)
