@@ -157,7 +157,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
     })
     const reporting = repeat(statusMs, signal, async () => void (await report(status)))
     const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, source))
-    const publishing = repeat(publishMs, signal, () => publishParked(lease))
+    // Not waited for at the end: a Kafka that answers nothing must not hold the lease, and what is sent twice is a copy.
+    void repeat(publishMs, signal, () => publishParked(lease))
     try {
       while (!signal.aborted) await workOnce(lease, signal, onFollowing)
     } catch (error) {
@@ -167,7 +168,7 @@ export function createProjector(deps: ProjectorDeps): Projector {
     } finally {
       held.abort()
       ended.abort()
-      await Promise.allSettled([renewing, reporting, pruning, publishing])
+      await Promise.allSettled([renewing, reporting, pruning])
       // Nothing cached may outlive the lease under which it was fenced.
       if (stopping.signal.aborted) await deps.cacheFence.stop()
       await keeper.release(lease)
