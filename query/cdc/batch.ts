@@ -10,8 +10,11 @@ import type { MirroredTable } from "./projection.ts"
 /** A value that lives in the stored row under `key` and nowhere else. */
 export class StoredValue {
   readonly key: readonly Value[]
-  constructor(key: readonly Value[]) {
+  /** Why there is none: the batch deletes that row before. */
+  readonly missing: EngineError | null
+  constructor(key: readonly Value[], missing: EngineError | null = null) {
     this.key = key
+    this.missing = missing
   }
 }
 
@@ -31,6 +34,7 @@ export type Changes = { xid: string; commitLsn: Lsn; records: readonly RowChange
 /** Rows to write, by table, in the order of their last change. */
 export type Batch = Map<string, Map<string, PendingRow>>
 
+/** @throws EngineError when a row is left with a value that is stored nowhere. */
 export function foldTransactions(
   transactions: readonly Changes[],
   tables: ReadonlyMap<string, MirroredTable>,
@@ -48,7 +52,15 @@ export function foldTransactions(
       foldRecord(rows, record, transaction, index)
     })
   }
+  for (const rows of batch.values()) for (const row of rows.values()) assertPresent(row)
   return batch
+}
+
+/** Last, because a row that is deleted in the end needs no value, whatever it was to take on the way. */
+function assertPresent({ values }: PendingRow): void {
+  for (const value of values ?? []) {
+    if (value instanceof StoredValue && value.missing) throw value.missing
+  }
 }
 
 function foldRecord(
@@ -81,26 +93,25 @@ function resolveRow(
   if (!row.includes(unavailable)) return row.filter((value) => value !== unavailable)
   const oldKey = movedFrom(transaction.records, record, index) ?? key
   const earlier = rows.get(keyText(oldKey))
-  if (earlier && !earlier.values) {
-    throw new EngineError(
-      "missing-stored-value",
-      `An update of ${record.change.table} leaves a value alone that the row before it does not have.`,
-      {
-        nextStep: "Rebuild from a snapshot: npm run projection:rebuild.",
-        detail: {
-          table: record.change.table,
-          key: keyText(key),
-          xid: transaction.xid,
-          offset: String(record.origin.offset),
-        },
-      },
-    )
-  }
+  const unsent = new StoredValue(
+    oldKey,
+    earlier && !earlier.values ? missingValue(record, transaction) : null,
+  )
   return row.map((value, column) => {
     if (value !== unavailable) return value
-    return earlier?.values?.[column] ?? (earlier ? null : new StoredValue(oldKey))
+    return earlier?.values ? (earlier.values[column] ?? null) : unsent
   })
 }
+
+const missingValue = ({ change, origin }: RowChange, { xid }: Changes): EngineError =>
+  new EngineError(
+    "missing-stored-value",
+    `An update of ${change.table} leaves a value alone that the row before it does not have.`,
+    {
+      nextStep: "Rebuild from a snapshot: npm run projection:rebuild.",
+      detail: { table: change.table, key: keyText(change.key), xid, offset: String(origin.offset) },
+    },
+  )
 
 /** The old key of a primary key change: the delete of the same table with the same LSN. */
 function movedFrom(records: readonly RowChange[], record: RowChange, index: number): readonly Value[] | null {

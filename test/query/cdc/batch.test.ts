@@ -99,6 +99,10 @@ test("an unsent value of a row that was deleted before cannot be right", () => {
   expect(() => folded([remove(1, "a"), put(2, "a", 1, unavailable)])).toThrow(/leaves a value alone/)
 })
 
+test("a value that is stored nowhere is not missed by a row that is deleted in the end", () => {
+  expect(() => folded([remove(1, "a"), put(2, "a", 1, unavailable), remove(3, "a")])).not.toThrow()
+})
+
 test("a table that is not mirrored is left out", () => {
   expect(folded([rowChange({ table: "cdc_heartbeat", lsn: 1, previous: 0, offset: 1 })])).toEqual({})
 })
