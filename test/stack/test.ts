@@ -18,7 +18,7 @@ import type { Settings } from "./settings.ts"
 import { addTallies, runTests, type Tally } from "./test-runner.ts"
 
 const directory = join(projectDirectory, ".stack-test")
-const limitMs = 25 * 60_000
+const limitMs = 60 * 60_000
 
 const runs = [
   { title: "unit, pg and redis tests", args: ["--project", "unit", "--project", "pg", "--project", "redis"] },
