@@ -8,6 +8,10 @@ type NullableJson = ColumnType<unknown, string | null | undefined, string | null
 
 export type OrderStatus = "draft" | "confirmed" | "paid" | "shipped" | "delivered" | "cancelled"
 
+/** `pending`: the provider has not been asked yet or not answered; `unknown`: nobody knows what it did. */
+export type PaymentStatus = "pending" | "unknown" | "authorized" | "captured" | "declined" | "voided"
+export type RefundStatus = "pending" | "unknown" | "succeeded" | "failed"
+
 export type CommandDatabase = {
   customers: {
     id: string
@@ -18,6 +22,8 @@ export type CommandDatabase = {
     version: Generated<number>
     created_at: Timestamp
     updated_at: Timestamp
+    /** When the personal data was removed; the row stays because orders name it. */
+    erased_at: Date | null
   }
   products: {
     id: string
@@ -26,6 +32,54 @@ export type CommandDatabase = {
     currency: string
     weight_grams: Generated<number>
     active: Generated<boolean>
+    version: Generated<number>
+    created_at: Timestamp
+    updated_at: Timestamp
+  }
+  /** A product without a row is not kept in stock: it is never short. */
+  inventory: {
+    product_id: string
+    on_hand: Generated<bigint>
+    /** Part of `on_hand` that confirmed orders wait for. */
+    reserved: Generated<bigint>
+    version: Generated<number>
+    updated_at: Timestamp
+  }
+  discounts: {
+    id: string
+    code: string | null
+    customer_id: string | null
+    product_id: string | null
+    kind: "percent" | "fixed"
+    percent_basis_points: number | null
+    amount_minor: bigint | null
+    currency: string | null
+    minimum_order_minor: Generated<bigint>
+    usage_limit: number | null
+    times_used: Generated<number>
+    stackable: Generated<boolean>
+    active: Generated<boolean>
+    valid_from: Timestamp
+    valid_until: Date | null
+    version: Generated<number>
+    created_at: Timestamp
+    updated_at: Timestamp
+  }
+  shipping_rules: {
+    id: string
+    country: string
+    currency: string
+    maximum_weight_grams: number | null
+    price_minor: bigint
+    free_above_minor: bigint | null
+    version: Generated<number>
+    created_at: Timestamp
+    updated_at: Timestamp
+  }
+  tax_rates: {
+    country: string
+    basis_points: number
+    version: Generated<number>
     created_at: Timestamp
     updated_at: Timestamp
   }
@@ -39,7 +93,15 @@ export type CommandDatabase = {
     shipping_minor: Generated<bigint>
     tax_minor: Generated<bigint>
     total_minor: bigint
+    /** Sums of all payments and refunds that the provider has confirmed. */
+    captured_minor: Generated<bigint>
+    refunded_minor: Generated<bigint>
     shipping_address: NullableJson
+    /** Of the address, and stays when that is erased. */
+    country: string | null
+    discount_codes: ColumnType<string[], string[] | undefined, string[]>
+    /** How the sums came about: discounts, shipping rule, tax rate. Frozen when the order is confirmed. */
+    pricing: NullableJson
     note: string | null
     cancel_reason: string | null
     /** The highest line number ever given in this order; a removed line's number is not used again. */
@@ -48,6 +110,11 @@ export type CommandDatabase = {
     created_at: Timestamp
     updated_at: Timestamp
     confirmed_at: Date | null
+    /** Until then the stock of an unpaid order is kept for it. */
+    reserved_until: Date | null
+    paid_at: Date | null
+    shipped_at: Date | null
+    delivered_at: Date | null
     cancelled_at: Date | null
   }
   order_items: {
@@ -56,9 +123,49 @@ export type CommandDatabase = {
     product_id: string
     quantity: number
     unit_price_minor: bigint
+    /** Taken from stock that is still on hand; 0 for products that are not kept in stock. */
+    reserved_quantity: Generated<number>
+    shipped_quantity: Generated<number>
     created_at: Timestamp
     updated_at: Timestamp
   }
+  payments: {
+    order_id: string
+    payment: number
+    status: PaymentStatus
+    amount_minor: bigint
+    captured_minor: Generated<bigint>
+    refunded_minor: Generated<bigint>
+    currency: string
+    provider: string
+    provider_reference: string | null
+    failure: string | null
+    created_at: Timestamp
+    updated_at: Timestamp
+  }
+  refunds: {
+    order_id: string
+    refund: number
+    payment: number
+    status: RefundStatus
+    amount_minor: bigint
+    currency: string
+    reason: string | null
+    provider_reference: string | null
+    failure: string | null
+    created_at: Timestamp
+    updated_at: Timestamp
+  }
+  shipments: {
+    order_id: string
+    shipment: number
+    carrier: string
+    tracking: string | null
+    created_at: Timestamp
+    updated_at: Timestamp
+    delivered_at: Date | null
+  }
+  shipment_items: { order_id: string; shipment: number; line: number; quantity: number }
   order_events: {
     order_id: string
     version: number
@@ -77,6 +184,8 @@ export type CommandDatabase = {
     headers: Json
     body: string
     xid: Generated<string>
+    /** Of whom the answer speaks. */
+    customer_id: string | null
     created_at: Timestamp
   }
 }

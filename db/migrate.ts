@@ -8,6 +8,7 @@ import * as commandRoles from "./command/migrations/0001-roles.ts"
 import * as commandOrderTables from "./command/migrations/0002-order-tables.ts"
 import * as commandOrderEvents from "./command/migrations/0003-order-events.ts"
 import * as commandCapture from "./command/migrations/0004-capture.ts"
+import * as commandOrderDomain from "./command/migrations/0005-order-domain.ts"
 import { createDatabase, createPool } from "./connect.ts"
 import { loadDemoData } from "./demo-data.ts"
 import * as queryRoles from "./query/migrations/0001-roles.ts"
@@ -20,6 +21,7 @@ const commandMigrations = {
   "0002-order-tables": commandOrderTables,
   "0003-order-events": commandOrderEvents,
   "0004-capture": commandCapture,
+  "0005-order-domain": commandOrderDomain,
 }
 
 const queryMigrations = {

@@ -10,13 +10,14 @@ import {
   longText,
   type Projections,
   text,
+  textArray,
   timestamptz,
 } from "../cdc/projection.ts"
 import { customerTotals } from "./customer-totals.ts"
 import { salesByQuarterHour } from "./sales.ts"
 
 /** Tables whose rows show in the answer about one order, each with the order's id as its first key column. */
-const tablesOfOrder = new Set(["orders", "order_items", "payments"])
+const tablesOfOrder = new Set(["orders", "order_items", "payments", "refunds", "shipments", "shipment_items"])
 
 export const orderProjections: Projections = defineProjections({
   heartbeatTable: "cdc_heartbeat",
@@ -42,6 +43,7 @@ export const orderProjections: Projections = defineProjections({
         integer("version"),
         timestamptz("created_at"),
         timestamptz("updated_at"),
+        timestamptz("erased_at"),
       ],
       indexes: [],
     },
@@ -54,6 +56,7 @@ export const orderProjections: Projections = defineProjections({
         longText("currency"),
         integer("weight_grams"),
         boolean("active"),
+        integer("version"),
         timestamptz("created_at"),
         timestamptz("updated_at"),
       ],
@@ -71,13 +74,22 @@ export const orderProjections: Projections = defineProjections({
         bigint("shipping_minor"),
         bigint("tax_minor"),
         bigint("total_minor"),
+        bigint("captured_minor"),
+        bigint("refunded_minor"),
         jsonb("shipping_address"),
+        longText("country"),
+        textArray("discount_codes"),
+        jsonb("pricing"),
         longText("note"),
         longText("cancel_reason"),
         integer("version"),
         timestamptz("created_at"),
         timestamptz("updated_at"),
         timestamptz("confirmed_at"),
+        timestamptz("reserved_until"),
+        timestamptz("paid_at"),
+        timestamptz("shipped_at"),
+        timestamptz("delivered_at"),
         timestamptz("cancelled_at"),
       ],
       indexes: [
@@ -93,6 +105,8 @@ export const orderProjections: Projections = defineProjections({
         longText("product_id"),
         integer("quantity"),
         bigint("unit_price_minor"),
+        integer("reserved_quantity"),
+        integer("shipped_quantity"),
         timestamptz("created_at"),
         timestamptz("updated_at"),
       ],
@@ -104,12 +118,52 @@ export const orderProjections: Projections = defineProjections({
       columns: [
         longText("status"),
         bigint("amount_minor"),
+        bigint("captured_minor"),
+        bigint("refunded_minor"),
         longText("currency"),
         longText("provider"),
         longText("provider_reference"),
         timestamptz("created_at"),
         timestamptz("updated_at"),
       ],
+      indexes: [],
+    },
+    {
+      name: "refunds",
+      key: [text("order_id"), integer("refund")],
+      columns: [
+        integer("payment"),
+        longText("status"),
+        bigint("amount_minor"),
+        longText("currency"),
+        longText("reason"),
+        timestamptz("created_at"),
+        timestamptz("updated_at"),
+      ],
+      indexes: [],
+    },
+    {
+      name: "shipments",
+      key: [text("order_id"), integer("shipment")],
+      columns: [
+        longText("carrier"),
+        longText("tracking"),
+        timestamptz("created_at"),
+        timestamptz("updated_at"),
+        timestamptz("delivered_at"),
+      ],
+      indexes: [],
+    },
+    {
+      name: "shipment_items",
+      key: [text("order_id"), integer("shipment"), integer("line")],
+      columns: [integer("quantity")],
+      indexes: [],
+    },
+    {
+      name: "inventory",
+      key: [text("product_id")],
+      columns: [bigint("on_hand"), bigint("reserved"), integer("version"), timestamptz("updated_at")],
       indexes: [],
     },
     {

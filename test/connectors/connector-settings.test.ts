@@ -9,7 +9,7 @@ import {
 const names = { topicPrefix: "ecommerce", slotName: "ecommerce_slot" }
 
 describe("settings", () => {
-  test("capture the seven tables in the publication's order of meaning", () => {
+  test("capture the eleven tables in the publication's order of meaning", () => {
     expect(capturedTables(buildSettings(names))).toEqual([
       "public.customers",
       "public.products",
@@ -17,6 +17,10 @@ describe("settings", () => {
       "public.order_items",
       "public.payments",
       "public.order_events",
+      "public.inventory",
+      "public.refunds",
+      "public.shipments",
+      "public.shipment_items",
       "public.cdc_heartbeat",
     ])
   })

@@ -75,6 +75,8 @@ test("its tables have the projection's columns with their types, and the engine'
     "product_id text",
     "quantity integer",
     "unit_price_minor bigint",
+    "reserved_quantity integer",
+    "shipped_quantity integer",
     "created_at timestamp with time zone",
     "updated_at timestamp with time zone",
     "deleted boolean not null",
