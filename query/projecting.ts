@@ -13,6 +13,7 @@ import type { Projections } from "./cdc/projection.ts"
 import { createProjector } from "./cdc/projector.ts"
 import { createCommittedLsnFetcher } from "./cdc/proof.ts"
 import { createSchemaFetcher } from "./cdc/schema-registry.ts"
+import { commitLogTopic } from "./cdc/topics.ts"
 import type { ProjectingConfig } from "./config.ts"
 import { createDependencyChecks } from "./dependencies.ts"
 import type { Checks } from "./http/source-checks.ts"
@@ -88,7 +89,7 @@ export function createProjecting(options: {
     holder,
     readiness: createDependencyChecks({
       kafka,
-      commitLogTopic: `${source.topicPrefix}.transaction`,
+      commitLogTopic: commitLogTopic(source.topicPrefix),
       registryUrl: config.schemaRegistryUrl,
       connectUrl: source.connectUrl,
       connectorName: source.connectorName,

@@ -9,14 +9,13 @@ import { type BackPressure, createBackPressure, headShare } from "./back-pressur
 import type { DataRecord } from "./change.ts"
 import { readParked } from "./dead-letters.ts"
 import { EngineError } from "./errors.ts"
-import { heartbeatTable, readHeartbeat } from "./heartbeat.ts"
+import { readHeartbeat, tablesRead } from "./heartbeat.ts"
 import { createIntake, type IntakeStart } from "./intake.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
 import { createPatience } from "./patience.ts"
 import { readProgress } from "./progress.ts"
 import type { FetchCommittedLsn } from "./proof.ts"
-import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { isOtherHistory, type Source, sourceChanged } from "./source.ts"
 import { removeStagedTable } from "./staged-rows.ts"
@@ -73,7 +72,7 @@ type Session = { assembler: Assembler; backPressure: BackPressure; loop: ApplyLo
 export function createFollower(deps: FollowerDeps): Follower {
   const { target, log } = deps
   const { projections } = target
-  const tables: SourceTable[] = [...projections.tables, heartbeatTable(projections.heartbeatTable)]
+  const tables = tablesRead(projections)
   const totals = { transactions: 0, changes: 0, staleRows: 0, parked: 0 }
   const timers: NodeJS.Timeout[] = []
   let session: Session | null = null

@@ -1,7 +1,7 @@
 // The captured heartbeat row: it moves the position of an idle database and carries the source's clock and
 // identity. It is counted like any row and mirrored nowhere.
 import type { DataRecord, Transaction } from "./change.ts"
-import { integer, text, timestamptz } from "./projection.ts"
+import { integer, type Projections, text, timestamptz } from "./projection.ts"
 import type { SourceTable } from "./row-image.ts"
 import type { SourceIdentity } from "./source.ts"
 
@@ -16,6 +16,12 @@ export const heartbeatTable = (name: string): SourceTable => ({
   key: [integer("id")],
   columns: [timestamptz("beat_at"), text("system_identifier"), integer("timeline")],
 })
+
+/** Every source table whose records are read: the mirrored ones and the heartbeat's. */
+export const tablesRead = (projections: Projections): readonly SourceTable[] => [
+  ...projections.tables,
+  heartbeatTable(projections.heartbeatTable),
+]
 
 /** The heartbeat that a record of the heartbeat table tells, or null. */
 export function readHeartbeat(record: DataRecord, table: string): Heartbeat | null {

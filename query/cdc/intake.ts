@@ -15,6 +15,7 @@ import type { EndOffsets } from "./proof.ts"
 import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
+import { commitLogTopic, dataTopic } from "./topics.ts"
 
 export type IntakeStart = {
   /** The commit log goes on after this END; the record at its offset must be it. */
@@ -56,11 +57,10 @@ type Session = { next: Map<string, bigint>; expectedEnd: IntakeStart | null }
 type ReaderName = "data" | "log"
 
 export function createIntake(deps: IntakeDeps): Intake {
-  const tablesByTopic = new Map(
-    deps.tables.map((table) => [`${deps.topicPrefix}.public.${table.name}`, table]),
-  )
+  const { topicPrefix } = deps
+  const tablesByTopic = new Map(deps.tables.map((table) => [dataTopic(topicPrefix, table.name), table]))
   const dataTopics = [...tablesByTopic.keys()]
-  const commitLogTopic = `${deps.topicPrefix}.transaction`
+  const logTopic = commitLogTopic(topicPrefix)
   const decoder = createDecoder(deps.fetchSchema)
   const joined: Record<ReaderName, boolean> = { data: false, log: false }
   let session: Session | null = null
@@ -71,9 +71,9 @@ export function createIntake(deps: IntakeDeps): Intake {
 
   const readers: Record<ReaderName, TopicReader> = {
     data: openReader("data", dataTopics, takeData),
-    log: openReader("log", [commitLogTopic], takeEntry),
+    log: openReader("log", [logTopic], takeEntry),
   }
-  const pauses = createPauses(readers, commitLogTopic)
+  const pauses = createPauses(readers, logTopic)
 
   return {
     async start() {
@@ -88,7 +88,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     },
     next: () => session?.next ?? new Map(),
     async endOffsets() {
-      const [data, commitLog] = await Promise.all([endsOf(dataTopics), endsOf([commitLogTopic])])
+      const [data, commitLog] = await Promise.all([endsOf(dataTopics), endsOf([logTopic])])
       return { data, commitLog }
     },
     ...pauses,
@@ -121,11 +121,11 @@ export function createIntake(deps: IntakeDeps): Intake {
     if (stopped || !joined.data || !joined.log) return
     const mine = ++resetCount
     const start = await deps.begin()
-    const ranges = await deps.kafka.offsetRanges([...dataTopics, commitLogTopic])
+    const ranges = await deps.kafka.offsetRanges([...dataTopics, logTopic])
     const next = new Map<string, bigint>()
     let expectedEnd: IntakeStart | null = null
     for (const [partition, range] of ranges) {
-      const isLog = partition === partitionKey(commitLogTopic, 0)
+      const isLog = partition === partitionKey(logTopic, 0)
       let offset = start.resumeOffsets.get(partition) ?? 0n
       if (isLog) {
         offset = findLogStart(start.lastEndOffset, range)
@@ -143,7 +143,7 @@ export function createIntake(deps: IntakeDeps): Intake {
 
   function seek(partition: string, offset: bigint): void {
     const [topic, number] = splitPartitionKey(partition)
-    const reader = topic === commitLogTopic ? readers.log : readers.data
+    const reader = topic === logTopic ? readers.log : readers.data
     reader.seek(topic, number, offset)
   }
 
@@ -184,7 +184,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     const current = session
     if (!current) return
     const before = new Map(current.next)
-    const ranges = await deps.kafka.offsetRanges([...dataTopics, commitLogTopic])
+    const ranges = await deps.kafka.offsetRanges([...dataTopics, logTopic])
     if (current !== session) return
     for (const [partition, range] of ranges) {
       // Reading has gone on: it may be beyond the end that was told, but must have been within it before.

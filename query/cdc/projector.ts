@@ -17,7 +17,7 @@ import { createDecoder } from "./decode.ts"
 import { classifyError, EngineError } from "./errors.ts"
 import { createFollower, type Follower } from "./follow.ts"
 import { findLiveGeneration, type Generation } from "./generations.ts"
-import { heartbeatTable } from "./heartbeat.ts"
+import { tablesRead } from "./heartbeat.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { type Lease, underLease } from "./lease.ts"
 import { createLeaseKeeper } from "./lease-keeper.ts"
@@ -28,10 +28,9 @@ import type { Projections } from "./projection.ts"
 import type { FetchCommittedLsn } from "./proof.ts"
 import { publishDeadLetters } from "./publish-dead-letters.ts"
 import { findOpenRequest, type OpenRequest, updateRequest } from "./requests.ts"
-import type { SourceTable } from "./row-image.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { findSource, type Source } from "./source.ts"
-import { noteStartOffsets, type TopicNames } from "./start-offsets.ts"
+import { noteStartOffsets } from "./start-offsets.ts"
 import {
   confirmProjectorStatus,
   type ProjectorStatus,
@@ -269,8 +268,8 @@ export function createProjector(deps: ProjectorDeps): Projector {
         noteStartOffsets({
           kafka: deps.kafka,
           decoder: createDecoder(deps.fetchSchema),
-          topics: topicsOf(deps),
-          heartbeatTable: deps.projections.heartbeatTable,
+          topicPrefix: deps.topicPrefix,
+          projections: deps.projections,
           signal,
         }),
       onProgress(progress) {
@@ -412,21 +411,5 @@ function describe(follower: Follower, live: Generation): ProjectorStatus {
       staleRows: state.staleRows,
       parked: state.parked,
     },
-  }
-}
-
-/** Every source table that is read: the mirrored ones and the heartbeat's. */
-const tablesRead = (projections: Projections): SourceTable[] => [
-  ...projections.tables,
-  heartbeatTable(projections.heartbeatTable),
-]
-
-function topicsOf({ projections, topicPrefix }: ProjectorDeps): TopicNames {
-  const topicOf = (table: string) => `${topicPrefix}.public.${table}`
-  const heartbeat = topicOf(projections.heartbeatTable)
-  return {
-    commitLog: `${topicPrefix}.transaction`,
-    heartbeat,
-    data: [...projections.tables.map(({ name }) => topicOf(name)), heartbeat],
   }
 }

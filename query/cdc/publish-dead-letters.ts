@@ -5,10 +5,9 @@ import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
+import { deadLetterTopic } from "./topics.ts"
 
 const batchEntries = 100
-
-export const deadLetterTopic = (topicPrefix: string): string => `${topicPrefix}.dead-letters`
 
 /** Sends what was not sent yet. @returns how many. @throws EngineError (retry) when Kafka does not take them. */
 export async function publishDeadLetters(

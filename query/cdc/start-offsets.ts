@@ -5,38 +5,34 @@ import type { StartOffsets } from "./base-load.ts"
 import type { CommitLogEntry, DataRecord } from "./change.ts"
 import type { Decoder } from "./decode.ts"
 import { classifyError } from "./errors.ts"
-import { heartbeatTable, readHeartbeat } from "./heartbeat.ts"
+import { heartbeatTable, readHeartbeat, tablesRead } from "./heartbeat.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { pause } from "./pacing.ts"
+import type { Projections } from "./projection.ts"
+import { commitLogTopic, dataTopic } from "./topics.ts"
 
 /** Heartbeats come twice a second; this many records of the log reach back to one under any load. */
 const tailRecords = 4_000
 const tailHeartbeats = 4
 const pollMs = 250
 
-export type TopicNames = {
-  commitLog: string
-  heartbeat: string
-  /** All data topics, that of the heartbeat among them. */
-  data: readonly string[]
-}
-
 /** Waits until the commit log holds the END of a heartbeat: capture must run before a base can be loaded. */
 export async function noteStartOffsets(options: {
   kafka: KafkaAccess
   decoder: Decoder
-  topics: TopicNames
-  heartbeatTable: string
+  topicPrefix: string
+  projections: Projections
   signal: AbortSignal
 }): Promise<StartOffsets> {
-  const { kafka, topics, signal } = options
+  const { kafka, topicPrefix, projections, signal } = options
+  const dataTopics = tablesRead(projections).map(({ name }) => dataTopic(topicPrefix, name))
   for (;;) {
     signal.throwIfAborted()
-    const ranges = await kafka.offsetRanges(topics.data)
+    const ranges = await kafka.offsetRanges(dataTopics)
     const heartbeats = await readHeartbeats(options)
     const ends = await readEnds(options)
     for (const record of heartbeats.toReversed()) {
-      const identity = readHeartbeat(record, options.heartbeatTable)
+      const identity = readHeartbeat(record, projections.heartbeatTable)
       const end = ends.find(({ xid, commitLsn }) => xid === record.xid && commitLsn > record.lsn)
       if (!identity || !end) continue
       return {
@@ -53,10 +49,10 @@ export async function noteStartOffsets(options: {
 type Options = Parameters<typeof noteStartOffsets>[0]
 type End = Extract<CommitLogEntry, { status: "END" }>
 
-async function readHeartbeats({ kafka, decoder, topics, ...options }: Options): Promise<DataRecord[]> {
-  const table = heartbeatTable(options.heartbeatTable)
+async function readHeartbeats({ kafka, decoder, topicPrefix, projections }: Options): Promise<DataRecord[]> {
+  const table = heartbeatTable(projections.heartbeatTable)
   const records: DataRecord[] = []
-  for (const raw of await kafka.readTail(topics.heartbeat, tailHeartbeats)) {
+  for (const raw of await kafka.readTail(dataTopic(topicPrefix, table.name), tailHeartbeats)) {
     const record = await decoder.decodeData(raw, table).catch((error: unknown) => {
       if (classifyError(error).disposition === "dead-letter") return null
       throw error
@@ -70,9 +66,9 @@ async function readHeartbeats({ kafka, decoder, topics, ...options }: Options): 
  * The youngest first, so that one that was sent again is found where it was sent last. What follows from one of them
  * must be readable, so none counts that comes before an entry which is not: a rebuild is the way past such an entry.
  */
-async function readEnds({ kafka, decoder, topics }: Options): Promise<End[]> {
+async function readEnds({ kafka, decoder, topicPrefix }: Options): Promise<End[]> {
   const ends: End[] = []
-  for (const raw of await kafka.readTail(topics.commitLog, tailRecords)) {
+  for (const raw of await kafka.readTail(commitLogTopic(topicPrefix), tailRecords)) {
     const entry = await decoder.decodeEntry(raw).catch((error: unknown) => {
       if (classifyError(error).code !== "undecodable-commit-log") throw error
       ends.length = 0

@@ -1,7 +1,7 @@
 // Preflight: what a migration is judged against. The connector's settings say which tables are captured through which
 // publication, the projections say which of their columns are read, and as what.
 import { z } from "zod"
-import { heartbeatTable } from "../cdc/heartbeat.ts"
+import { tablesRead } from "../cdc/heartbeat.ts"
 import type { Column, ColumnType, Projections } from "../cdc/projection.ts"
 
 export const connectorSettings = z.object({
@@ -29,12 +29,7 @@ export function describeCapture(
   settings: z.infer<typeof connectorSettings>,
   projections: Projections,
 ): Captured {
-  const read = new Map(
-    [...projections.tables, heartbeatTable(projections.heartbeatTable)].map((table) => [
-      `public.${table.name}`,
-      table,
-    ]),
-  )
+  const read = new Map(tablesRead(projections).map((table) => [`public.${table.name}`, table]))
   const tables = settings["table.include.list"].split(",").map((entry): CapturedTable => {
     const name = entry.trim()
     const table = read.get(name)
