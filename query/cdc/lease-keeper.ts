@@ -10,6 +10,8 @@ import { pause } from "./pacing.ts"
 const renewShare = 0.1
 const standbyPollMs = 250
 
+export type LeaseKeeper = ReturnType<typeof createLeaseKeeper>
+
 export function createLeaseKeeper(deps: {
   db: Kysely<QueryDatabase>
   source: string

@@ -1,0 +1,150 @@
+// What the holder of the lease works on: loads a generation when there is none that fits, executes what operators
+// asked for, and otherwise follows the commit log.
+import type { Kysely } from "kysely"
+import type pg from "pg"
+import type { Logger } from "pino"
+import { createDatabase } from "../../db/connect.ts"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { answerRequest } from "./answer-request.ts"
+import type { ApplyTarget } from "./apply.ts"
+import type { CacheFence } from "./cache-fence.ts"
+import type { DeadLetterWork } from "./dead-letter-work.ts"
+import { createDecoder } from "./decode.ts"
+import { EngineError } from "./errors.ts"
+import { createFollower, type Follower } from "./follow.ts"
+import { loadGeneration, rebuild } from "./fresh-generation.ts"
+import { findLiveGeneration } from "./generations.ts"
+import { tablesRead } from "./heartbeat.ts"
+import type { KafkaAccess } from "./kafka.ts"
+import type { Lease } from "./lease.ts"
+import { pause, repeat } from "./pacing.ts"
+import type { Projections } from "./projection.ts"
+import type { ProjectorReport } from "./projector-report.ts"
+import type { FetchCommittedLsn } from "./proof.ts"
+import { findOpenRequest, type OpenRequest } from "./requests.ts"
+import type { FetchSchema } from "./schema-registry.ts"
+import { findSource, type Source } from "./source.ts"
+
+export type HolderWorkDeps = {
+  source: string
+  /** Unique per process. */
+  holder: string
+  /** For lease, status and requests, where every statement is short. */
+  db: Kysely<QueryDatabase>
+  /** For applying and loading, where one may take any time. Named after the holder, so that a successor can end them. */
+  pool: pg.Pool
+  sourceUrl: string
+  topicPrefix: string
+  projections: Projections
+  kafka: KafkaAccess
+  fetchSchema: FetchSchema
+  fetchCommittedLsn: FetchCommittedLsn
+  cacheFence: CacheFence
+  maxPendingBytes: number
+  /** Most changes that may be parked before the projector halts. */
+  deadLetterLimit: number
+  log: Logger
+}
+
+/** How often it looks for a request. */
+export const requestPollMs = 500
+const reportMs = 100
+
+/** @returns what to do over and over while the lease is held: one piece of work, until it ends or the signal says so. */
+export function createHolderWork(
+  deps: HolderWorkDeps,
+  report: ProjectorReport,
+): (lease: Lease, signal: AbortSignal) => Promise<void> {
+  const { db, source, projections, log } = deps
+  const work = createDatabase<QueryDatabase>(deps.pool)
+  const loading = { ...deps, work, report }
+  let attempts = 0
+
+  return async (lease, signal) => {
+    const request = await findOpenRequest(db, source)
+    if (request?.kind === "rebuild") {
+      await rebuild(loading, lease, request.id, signal)
+      return
+    }
+    const live = await findLiveGeneration(db, source)
+    if (live?.projectionVersion !== projections.version) {
+      await loadGeneration(loading, lease, signal)
+      return
+    }
+    const known = await findSource(db, source)
+    if (!known) throw new EngineError("misconfigured", `Source ${source} is not known.`)
+    const target: ApplyTarget = {
+      db: work,
+      projections,
+      ref: live,
+      schema: live.schema,
+      epoch: known.epoch,
+      leaseEpoch: lease.leaseEpoch,
+      cacheFence: deps.cacheFence,
+    }
+    // Nothing is applied now, so what is asked about dead letters can be done: also where following would halt.
+    if (request) await answer(lease, target, request, signal, (step) => step().then(() => true))
+    else await follow(lease, target, known, signal)
+  }
+
+  async function answer(
+    lease: Lease,
+    target: ApplyTarget,
+    request: OpenRequest,
+    signal: AbortSignal,
+    between: DeadLetterWork["between"],
+  ): Promise<void> {
+    const decoder = createDecoder(deps.fetchSchema)
+    const tables = tablesRead(projections)
+    await answerRequest({ db, lease, log }, { target, tables, decoder, between, signal }, request)
+  }
+
+  async function follow(
+    lease: Lease,
+    target: ApplyTarget,
+    known: Source,
+    signal: AbortSignal,
+  ): Promise<void> {
+    attempts++
+    const follower = createFollower({
+      target,
+      source: known,
+      topicPrefix: deps.topicPrefix,
+      kafka: deps.kafka,
+      fetchSchema: deps.fetchSchema,
+      fetchCommittedLsn: deps.fetchCommittedLsn,
+      lagGroupId: `lockstep-${source}`,
+      groupId: `lockstep-${source}-${lease.leaseEpoch}-${deps.holder}-${attempts}`,
+      maxPendingBytes: deps.maxPendingBytes,
+      deadLetterLimit: deps.deadLetterLimit,
+      log,
+    })
+    const done = new AbortController()
+    const until = AbortSignal.any([signal, done.signal])
+    const { generation } = target.ref
+    const reporting = repeat(reportMs, until, () => report.noteFollowing(generation, follower.state()))
+    try {
+      await follower.start()
+      await Promise.race([follower.failed, serveRequests(lease, target, follower, until)])
+    } finally {
+      done.abort()
+      await follower.stop()
+      await reporting
+    }
+  }
+
+  /** Does what is asked between applies. Resolves when following must end for it, or when the signal says to stop. */
+  async function serveRequests(
+    lease: Lease,
+    target: ApplyTarget,
+    follower: Follower,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      await pause(requestPollMs, signal)
+      const request = signal.aborted ? null : await findOpenRequest(db, source)
+      if (request?.kind === "rebuild") return
+      if (request) await answer(lease, target, request, signal, follower.between)
+    }
+  }
+}

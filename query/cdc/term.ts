@@ -1,0 +1,81 @@
+// One term of the lease, from taking it to letting it go: the work, and beside it what lasts as long as the term does.
+// The lease is renewed, the status told, dead letters are published and old transaction ids forgotten.
+import type { Kysely } from "kysely"
+import type { Logger } from "pino"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { CacheFence } from "./cache-fence.ts"
+import { EngineError } from "./errors.ts"
+import type { KafkaAccess } from "./kafka.ts"
+import { type Lease, underLease } from "./lease.ts"
+import type { LeaseKeeper } from "./lease-keeper.ts"
+import { repeat } from "./pacing.ts"
+import { pruneAppliedXids } from "./progress.ts"
+import type { ProjectorReport } from "./projector-report.ts"
+import { publishDeadLetters } from "./publish-dead-letters.ts"
+
+export type TermDeps = {
+  db: Kysely<QueryDatabase>
+  keeper: LeaseKeeper
+  /** One piece of work; asked again while the lease is held. */
+  workOnce: (lease: Lease, signal: AbortSignal) => Promise<void>
+  /** Breaks the connections of the work, answered or not: nothing may run on them without the lease. */
+  breakConnections: () => void
+  kafka: KafkaAccess
+  topicPrefix: string
+  cacheFence: CacheFence
+  report: ProjectorReport
+  log: Logger
+}
+
+const statusMs = 2_000
+const pruneMs = 60_000
+const publishMs = 1_000
+
+/**
+ * Works until `stopping` is aborted.
+ * @throws what ended the work, or EngineError (retry) when the lease is lost.
+ */
+export async function serveTerm(deps: TermDeps, lease: Lease, stopping: AbortSignal): Promise<void> {
+  const { db, keeper, cacheFence, report } = deps
+  const held = new AbortController()
+  const ended = new AbortController()
+  const signal = AbortSignal.any([held.signal, stopping])
+  const renewing = keeper.keep(lease, ended.signal, () => {
+    held.abort()
+    deps.breakConnections()
+  })
+  const reporting = repeat(statusMs, signal, async () => void (await report.tell()))
+  const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, lease.source))
+  // Not waited for at the end: a Kafka that answers nothing must not hold the lease, and what is sent twice is a copy.
+  void repeat(publishMs, signal, () => publishParked(deps, lease))
+  try {
+    while (!signal.aborted) await deps.workOnce(lease, signal)
+  } catch (error) {
+    // What a process that has lost the lease stumbles over is no finding: its tables may be gone, for one.
+    if (!stopping.aborted) await underLease(db, lease, async () => {})
+    throw error
+  } finally {
+    held.abort()
+    ended.abort()
+    await Promise.allSettled([renewing, reporting, pruning])
+    // Nothing cached may outlive the lease under which it was fenced.
+    if (stopping.aborted) await cacheFence.stop()
+    await keeper.release(lease)
+  }
+  if (!stopping.aborted) {
+    throw new EngineError(
+      "dependency-down",
+      "The lease was lost to another instance or to a database outage.",
+    )
+  }
+}
+
+/** Never fails: what was not sent is sent the next time. */
+async function publishParked({ db, kafka, topicPrefix, log }: TermDeps, lease: Lease): Promise<void> {
+  try {
+    const sent = await publishDeadLetters(db, lease, kafka, topicPrefix)
+    if (sent > 0) log.info({ sent }, "dead letters were published")
+  } catch (error) {
+    log.warn({ err: error }, "dead letters could not be published; they are kept and sent later")
+  }
+}
