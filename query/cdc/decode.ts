@@ -1,7 +1,7 @@
 // Step 2 of the flow: from the bytes of a Kafka record to a row change or a commit-log entry. Schemas are fetched
 // once per id and resolved once per (topic, id); after that a record costs some microseconds.
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
-import type { Change, CommitLogEntry, DataRecord, Value } from "./change.ts"
+import { type Change, type CommitLogEntry, type DataRecord, placeOf, type Value } from "./change.ts"
 import {
   createEnvelopeReading,
   type Envelope,
@@ -158,7 +158,8 @@ function toChange(
   if (!after || (envelope.op !== "c" && envelope.op !== "u")) {
     throw undecodable(raw, `its operation is "${envelope.op}"`)
   }
-  return { op: "upsert", table: table.name, key: keyOf(after, table), row: rowOf(after, table) }
+  const key = keyOf(after, table)
+  return { op: "upsert", table: table.name, key, row: rowOf(after, table, key) }
 }
 
 const blocked = ({ name }: SourceTable, error: EngineError): Change => ({
@@ -189,14 +190,10 @@ function guarded<Result>(raw: RawRecord, read: () => Result): Result {
 }
 
 function undecodable(raw: RawRecord, what: string, cause?: unknown): EngineError {
-  return new EngineError(
-    "undecodable-record",
-    `Record ${raw.topic}[${raw.partition}]@${raw.offset} cannot be read: ${what}.`,
-    {
-      detail: { topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
-      cause,
-    },
-  )
+  return new EngineError("undecodable-record", `Record ${placeOf(raw)} cannot be read: ${what}.`, {
+    detail: { topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
+    cause,
+  })
 }
 
 /** What the entry would have said is not known: it may have been the END of the next transaction. */

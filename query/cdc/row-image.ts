@@ -11,13 +11,13 @@ export type SourceTable = { name: string; key: readonly Column[]; columns: reado
 /** A row by column; a delete's image holds its key and nothing else. */
 export type Image = Readonly<Record<string, unknown>>
 
-/** The key's values in the table's order. @throws as `rowOf` does. */
+/** The key's values in the table's order. @throws TypeError that names a column whose value was not sent exactly. */
 export const keyOf = (image: Image, table: SourceTable): readonly Value[] =>
   table.key.map((column) => readValue(column, image[column.name]))
 
-/** Key and columns in the table's order. @throws TypeError that names a column whose value was not sent exactly. */
-export const rowOf = (image: Image, table: SourceTable): Row => [
-  ...keyOf(image, table),
+/** The key, then the columns in the table's order. @throws as `keyOf` does. */
+export const rowOf = (image: Image, table: SourceTable, key = keyOf(image, table)): Row => [
+  ...key,
   ...table.columns.map((column) => readColumn(column, image[column.name])),
 ]
 
