@@ -40,14 +40,14 @@ export const positionChannel = "lockstep_position"
 
 /** @throws EngineError or a Postgres error; whatever it is, nothing of the step is stored, or all of it. */
 export async function applyTransactions(target: ApplyTarget, step: ApplyStep): Promise<Applied> {
-  const batch = foldTransactions(step.transactions, tablesByName(target.projections))
+  const tables = tablesByName(target.projections)
+  const batch = foldTransactions(step.transactions, tables)
   const changes = step.transactions.reduce((sum, { records }) => sum + records.length, 0)
   return await target.db.transaction().execute(async (trx) => {
     // First, because it locks the row that a zombie would need too.
     await advanceProgress(trx, target.ref, { ...step, changes, leaseEpoch: target.leaseEpoch })
     const { rows, written, cacheKeys } = await applyChanges(trx, target, batch)
     if (step.parking) {
-      const tables = tablesByName(target.projections)
       await park(trx, target.ref, step.parking)
       await noteLaterChanges(trx, target.ref, tables, step.transactions, parkedRowsAfter(step.parking))
     }

@@ -19,6 +19,12 @@ export const placeOf = ({ topic, partition, offset }: Origin): string => `${topi
 /** The name of a partition where offsets are kept by partition. */
 export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`
 
+/** Topic and partition of such a name. */
+export function splitPartitionKey(key: string): [topic: string, partition: number] {
+  const slash = key.lastIndexOf("/")
+  return [key.slice(0, slash), Number(key.slice(slash + 1))]
+}
+
 export type Change =
   | { op: "upsert"; table: string; key: readonly Value[]; row: Row }
   | { op: "delete"; table: string; key: readonly Value[] }

@@ -160,7 +160,8 @@ function refusedBy(sqlState: string, message: string, cause: unknown): EngineErr
   return new EngineError(code, `Postgres refused a statement: ${message}`, { nextStep, ...more })
 }
 
-function sqlStateOf(error: unknown): string | null {
+/** The SQLSTATE that a Postgres error carries; null for every other one. */
+export function sqlStateOf(error: unknown): string | null {
   if (typeof error !== "object" || error === null || !("code" in error)) return null
   // No class begins with E; names of system errors do, and EPIPE is five letters long.
   return typeof error.code === "string" && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(error.code) ? error.code : null

@@ -2,12 +2,11 @@
 // partition in its order and without a gap. On every (re)join of a consumer it asks where to begin and seeks there;
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
-import type { CommitLogEntry, DataRecord } from "./change.ts"
-import { partitionKey } from "./change.ts"
+import { type CommitLogEntry, type DataRecord, partitionKey, splitPartitionKey } from "./change.ts"
 import type { ParkedChange } from "./dead-letters.ts"
 import { createDecoder, type RawRecord } from "./decode.ts"
 import { classifyError, EngineError, kafkaFault } from "./errors.ts"
-import { type KafkaAccess, splitPartitionKey, type TopicReader } from "./kafka.ts"
+import type { KafkaAccess, TopicReader } from "./kafka.ts"
 import type { Lsn } from "./lsn.ts"
 import { repeat } from "./pacing.ts"
 import { createPauses, type Pauses } from "./pauses.ts"

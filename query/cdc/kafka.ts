@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import kafkajs from "kafkajs"
 import type { Logger } from "pino"
-import { partitionKey } from "./change.ts"
+import { partitionKey, splitPartitionKey } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { kafkaFault } from "./errors.ts"
 import { createRecordReading } from "./record-reading.ts"
@@ -40,12 +40,6 @@ const longPollMs = 100
 /** As long as the commit log is kept. */
 const sentRecordsKeptMs = 14 * 24 * 3_600_000
 const goodbyeMs = 3_000
-
-/** Topic and partition of a `topic/partition` key. */
-export function splitPartitionKey(key: string): [topic: string, partition: number] {
-  const slash = key.lastIndexOf("/")
-  return [key.slice(0, slash), Number(key.slice(slash + 1))]
-}
 
 export function createKafkaAccess(options: { brokers: readonly string[]; clientId: string; log: Logger }) {
   const kafka = new Kafka({

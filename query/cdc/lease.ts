@@ -5,7 +5,7 @@
 // runs under `underLease`. A process that lost the lease without noticing can therefore write nothing.
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { EngineError } from "./errors.ts"
+import { EngineError, sqlStateOf } from "./errors.ts"
 
 /** What every write has to show. */
 export type LeaseRef = { source: string; leaseEpoch: bigint }
@@ -156,7 +156,3 @@ export async function releaseLease(db: Kysely<QueryDatabase>, lease: LeaseRef): 
 }
 
 const expiry = (ttlMs: number) => sql`clock_timestamp() + make_interval(secs => ${ttlMs / 1000})`
-
-function sqlStateOf(error: unknown): unknown {
-  return typeof error === "object" && error !== null && "code" in error ? error.code : null
-}

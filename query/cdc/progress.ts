@@ -2,7 +2,7 @@
 // lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
 import { type Kysely, type RawBuilder, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type EndedTransaction, partitionKey } from "./change.ts"
+import { type EndedTransaction, partitionKey, splitPartitionKey } from "./change.ts"
 import { leaseIsAnothers } from "./lease.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 
@@ -134,14 +134,11 @@ export async function storeResumeOffsets(
 
 /** Rows of topic, partition and offset. */
 function unnestOffsets(offsets: ReadonlyMap<string, bigint>): RawBuilder<unknown> {
-  const entries = [...offsets].map(([key, offset]) => {
-    const slash = key.lastIndexOf("/")
-    return { topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)), offset }
-  })
+  const partitions = [...offsets.keys()].map(splitPartitionKey)
   return sql`unnest(
-    ${entries.map(({ topic }) => topic)}::text[],
-    ${entries.map(({ partition }) => partition)}::integer[],
-    ${entries.map(({ offset }) => String(offset))}::bigint[])`
+    ${partitions.map(([topic]) => topic)}::text[],
+    ${partitions.map(([, partition]) => partition)}::integer[],
+    ${[...offsets.values()].map(String)}::bigint[])`
 }
 
 /** Tokens older than this are judged by position alone; heartbeats have long moved it past them. */
