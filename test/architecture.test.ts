@@ -110,6 +110,7 @@ describe("packages stay where they belong", () => {
   test("what decides is pure: the aggregate, the assembler and the batch import no package", () => {
     const pure = [
       "command/orders/decide.ts",
+      "command/orders/draft.ts",
       ...[
         "assemble",
         "back-pressure",

@@ -6,7 +6,7 @@ import { text } from "../http/text.ts"
 import { customerId, productId } from "../ids.ts"
 import { currencyCode, moneyBody, toMoneyBody } from "../money.ts"
 import type { RequestedItem } from "./commands.ts"
-import { maximumLines } from "./decide.ts"
+import { maximumLines } from "./draft.ts"
 import { itemTotal, orderSums } from "./order.ts"
 import type { StoredOrder } from "./repository.ts"
 

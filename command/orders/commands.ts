@@ -21,12 +21,16 @@ export type CreateOrder = {
   fields: readonly DetailField[]
 }
 
-export type ExistingOrderCommand =
-  | { type: "UpdateOrder"; fields: readonly DetailField[] }
+/** What only a draft takes. */
+export type DraftCommand =
   | { type: "AddItem"; item: RequestedItem }
   | { type: "ChangeItem"; line: number; quantity: number }
   | { type: "RemoveItem"; line: number }
   | { type: "ConfirmOrder" }
+
+export type ExistingOrderCommand =
+  | DraftCommand
+  | { type: "UpdateOrder"; fields: readonly DetailField[] }
   | { type: "CancelOrder"; reason: string }
 
 export type OrderCommand = CreateOrder | ExistingOrderCommand

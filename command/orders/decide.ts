@@ -1,17 +1,10 @@
 // The rules of an order, pure: an order and a command in, one event or one rejection out.
-// Items change only in a draft; confirming needs an item; an order has one currency; a price is the
-// catalogue's. Naming a product twice makes two lines: lines are what the customer typed, not a sum per product.
-import { formatAmount, parseAmount, toMoneyBody } from "../money.ts"
-import type { Product } from "../products/product.ts"
+// What concerns a draft is in draft.ts; here stands who decides what, and what an order allows at other times.
 import { accept, type Refused, type Result, refuse } from "../rejection.ts"
-import type { CreateOrder, ExistingOrderCommand, OrderCommand, RequestedItem } from "./commands.ts"
+import type { ExistingOrderCommand, OrderCommand } from "./commands.ts"
+import { decideCreate, decideDraft, type Known } from "./draft.ts"
 import type { OrderEvent } from "./events.ts"
-import { fitsColumn, type Item, type Order } from "./order.ts"
-
-export const maximumLines = 1_000
-
-/** What a decision may look at besides the order: the moment, and the catalogue. */
-export type Known = { now: Date; productOf: (productId: string) => Product | undefined }
+import type { Order } from "./order.ts"
 
 /** The event that follows from the command, or why none does. */
 export function decide(order: Order | undefined, command: OrderCommand, known: Known): Result<OrderEvent> {
@@ -20,36 +13,14 @@ export function decide(order: Order | undefined, command: OrderCommand, known: K
   return decideNext(order, command, known)
 }
 
-function decideCreate(command: CreateOrder, known: Known): Result<OrderEvent> {
-  if (command.items.length > maximumLines) return tooManyLines()
-  let currency = command.currency
-  const items: Item[] = []
-  for (const [index, requested] of command.items.entries()) {
-    const priced = priceItem(requested, index + 1, currency, known)
-    if (!priced.ok) return priced
-    currency = priced.value.currency
-    items.push(priced.value.item)
-  }
-  if (currency === undefined) {
-    return refuse("currency-required", "An order without items must name its currency.")
-  }
-  if (!fitsColumn(items, 0n)) return amountTooLarge()
-  const { orderId, customerId, fields } = command
-  return accept({
-    type: "OrderCreated",
-    orderId,
-    customerId,
-    currency,
-    items,
-    fields,
-    version: 1,
-    at: known.now,
-  })
-}
-
 function decideNext(order: Order, command: ExistingOrderCommand, known: Known): Result<OrderEvent> {
   const next = { version: order.version + 1, at: known.now }
   switch (command.type) {
+    case "AddItem":
+    case "ChangeItem":
+    case "RemoveItem":
+    case "ConfirmOrder":
+      return order.status === "draft" ? decideDraft(order, command, known) : notDraft(order)
     case "UpdateOrder":
       if (order.status === "shipped" || order.status === "delivered" || order.status === "cancelled") {
         return refuse("order-closed", `The order is ${order.status}; address and note are final.`, {
@@ -57,29 +28,6 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
         })
       }
       return accept({ type: "OrderUpdated", fields: command.fields, ...next })
-    case "AddItem": {
-      if (order.status !== "draft") return notDraft(order)
-      if (order.items.length >= maximumLines) return tooManyLines()
-      const priced = priceItem(command.item, order.lastLine + 1, order.currency, known)
-      if (!priced.ok) return priced
-      if (!fits(order, [...order.items, priced.value.item])) return amountTooLarge()
-      return accept({ type: "ItemAdded", item: priced.value.item, ...next })
-    }
-    case "ChangeItem": {
-      if (order.status !== "draft") return notDraft(order)
-      const { line, quantity } = command
-      if (!hasLine(order, line)) return noLine(line)
-      if (!fits(order, withQuantity(order.items, line, quantity))) return amountTooLarge()
-      return accept({ type: "ItemChanged", line, quantity, ...next })
-    }
-    case "RemoveItem":
-      if (order.status !== "draft") return notDraft(order)
-      if (!hasLine(order, command.line)) return noLine(command.line)
-      return accept({ type: "ItemRemoved", line: command.line, ...next })
-    case "ConfirmOrder":
-      if (order.status !== "draft") return notDraft(order)
-      if (order.items.length === 0) return refuse("order-empty", "An order needs an item to be confirmed.")
-      return accept({ type: "OrderConfirmed", ...next })
     case "CancelOrder":
       if (order.status === "shipped" || order.status === "delivered" || order.status === "cancelled") {
         return refuse(
@@ -94,62 +42,8 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
   }
 }
 
-/** The item at the catalogue's price, if the client agrees with it and it is in the order's currency. */
-function priceItem(
-  requested: RequestedItem,
-  line: number,
-  orderCurrency: string | undefined,
-  { productOf }: Known,
-): Result<{ item: Item; currency: string }> {
-  const { productId, quantity, price } = requested
-  const product = productOf(productId)
-  const about = { product_id: productId }
-  if (!product) return refuse("product-unknown", "The catalogue has no such product.", about)
-  if (!product.active) return refuse("product-inactive", "The product is not for sale.", about)
-  const { currency, amountMinor } = product.price
-  if (price !== undefined && parseAmount(price, currency) !== amountMinor) {
-    return refuse(
-      "price-mismatch",
-      `The price is ${formatAmount(product.price)} ${currency}, not ${price}. Look at it again, then repeat.`,
-      { ...about, current_price: toMoneyBody(product.price) },
-    )
-  }
-  if (orderCurrency !== undefined && orderCurrency !== currency) {
-    return refuse(
-      "currency-mismatch",
-      `The product is sold in ${currency}, the order is in ${orderCurrency}; an order has one currency.`,
-      { ...about, order_currency: orderCurrency, product_currency: currency },
-    )
-  }
-  return accept({ item: { line, productId, quantity, unitPriceMinor: amountMinor }, currency })
-}
-
-function fits(order: Order, items: readonly Item[]): boolean {
-  return fitsColumn(items, order.shippingMinor + order.taxMinor - order.discountMinor)
-}
-
-function hasLine(order: Order, line: number): boolean {
-  return order.items.some((item) => item.line === line)
-}
-
-function withQuantity(items: readonly Item[], line: number, quantity: number): Item[] {
-  return items.map((item) => (item.line === line ? { ...item, quantity } : item))
-}
-
 function notDraft(order: Order): Refused {
   return refuse("order-not-draft", `The order is ${order.status}; this is possible only in a draft.`, {
     order_status: order.status,
   })
-}
-
-function noLine(line: number): Refused {
-  return refuse("line-not-found", `The order has no line ${line}.`)
-}
-
-function tooManyLines(): Refused {
-  return refuse("too-many-lines", `An order has at most ${maximumLines} lines.`)
-}
-
-function amountTooLarge(): Refused {
-  return refuse("amount-too-large", "The order's total is larger than can be stored.")
 }

@@ -28,7 +28,7 @@ type OrderFacts = {
   updatedAt: Date
 }
 
-type DraftOrder = OrderFacts & { status: "draft" }
+export type DraftOrder = OrderFacts & { status: "draft" }
 type ConfirmedOrder = OrderFacts & { status: "confirmed"; confirmedAt: Date }
 type PaidOrder = OrderFacts & { status: "paid"; confirmedAt: Date }
 type ShippedOrder = OrderFacts & { status: "shipped"; confirmedAt: Date }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { productId } from "../../../command/ids.ts"
 import type { OrderCommand, RequestedItem } from "../../../command/orders/commands.ts"
-import { decide, maximumLines } from "../../../command/orders/decide.ts"
+import { decide } from "../../../command/orders/decide.ts"
+import { maximumLines } from "../../../command/orders/draft.ts"
 import type { Order } from "../../../command/orders/order.ts"
 import type { RejectionCode } from "../../../command/rejection.ts"
 import {

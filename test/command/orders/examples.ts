@@ -1,7 +1,7 @@
 // Orders and a catalogue for the tests of the decider.
 
 import { customerId, orderId, productId } from "../../../command/ids.ts"
-import type { Known } from "../../../command/orders/decide.ts"
+import type { Known } from "../../../command/orders/draft.ts"
 import { evolve, type OrderEvent } from "../../../command/orders/events.ts"
 import type { Order } from "../../../command/orders/order.ts"
 import type { Product } from "../../../command/products/product.ts"
