@@ -36,6 +36,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
     info: { title: "Lockstep command service", version: "1" },
+    security: [],
   })
   app.notFound((c) => faultResponse(notFound(app, c), c.req.path))
   app.onError((error, c) => {

@@ -15,7 +15,7 @@ type RequestFault =
   | "outcome-unknown"
   | "internal-error"
 
-type ProblemCode = RejectionCode | RequestFault
+export type ProblemCode = RejectionCode | RequestFault
 
 const problems = {
   "order-not-found": [404, "Order not found"],
@@ -48,6 +48,11 @@ const problems = {
   "outcome-unknown": [503, "Outcome unknown"],
   "internal-error": [500, "Internal error"],
 } as const satisfies Record<ProblemCode, readonly [status: number, title: string]>
+
+/** The stable name of a problem, as `type` shows it. */
+export const problemType = (code: ProblemCode): string => `urn:lockstep:problem:${code}`
+
+export const statusOf = (code: ProblemCode): number => problems[code][0]
 
 /** One place in the request that is wrong: a JSON pointer into the body, or the name of a header or parameter. */
 export type RequestError = { pointer?: string; header?: string; parameter?: string; detail: string }
@@ -107,7 +112,7 @@ function problemResponse(
   headers: Record<string, string> = {},
 ): Response {
   const [status, title] = problems[code]
-  const body = { type: `urn:lockstep:problem:${code}`, title, status, detail, instance, ...members }
+  const body = { type: problemType(code), title, status, detail, instance, ...members }
   return new Response(JSON.stringify(body), {
     status,
     headers: {

@@ -20,7 +20,7 @@ const postCustomer = createRoute({
     headers: z.object({ "idempotency-key": idempotencyKeyHeader }),
     body: jsonOf(customerRequest),
   },
-  responses: answersOf(201, customerBody),
+  responses: answersOf(201, customerBody, ["email-taken"]),
 })
 
 const patchCustomer = createRoute({
@@ -33,7 +33,7 @@ const patchCustomer = createRoute({
     params: z.object({ id: customerId.openapi({ param: { name: "id", in: "path" } }) }),
     body: jsonOf(customerChange),
   },
-  responses: answersOf(200, customerBody),
+  responses: answersOf(200, customerBody, ["customer-not-found", "email-taken", "version-mismatch"]),
 })
 
 /** All routes of customers. */

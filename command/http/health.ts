@@ -3,6 +3,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import { type Kysely, sql } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { anyHeaders, plainProblems } from "./problem-answers.ts"
 
 const probeTimeoutMs = 2_000
 
@@ -24,8 +25,10 @@ const livez = createRoute({
   responses: {
     200: {
       description: "It is.",
+      headers: anyHeaders,
       content: { "application/json": { schema: z.object({ status: z.literal("live") }) } },
     },
+    ...plainProblems(),
   },
 })
 
@@ -34,8 +37,9 @@ const readyz = createRoute({
   path: "/readyz",
   summary: "Can it take commands?",
   responses: {
-    200: { description: "It can.", content: readinessContent },
-    503: { description: "Not now; the detail says why.", content: readinessContent },
+    ...plainProblems(),
+    200: { description: "It can.", headers: anyHeaders, content: readinessContent },
+    503: { description: "Not now; the detail says why.", headers: anyHeaders, content: readinessContent },
   },
 })
 

@@ -4,6 +4,8 @@ import { type RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import type { Done, Execute, Work } from "../execute.ts"
 import { problemBody, rejectionResponse } from "../http-errors.ts"
+import type { RejectionCode } from "../rejection.ts"
+import { anyHeaders, commandProblems, header } from "./problem-answers.ts"
 
 export const idempotencyKeyHeader = z
   .string()
@@ -43,19 +45,33 @@ export function jsonOf<Schema extends z.ZodType>(schema: Schema) {
   return { required: true, content: { "application/json": { schema } } }
 }
 
-/** A route's documented answers: the resource, or a problem. */
-export function answersOf(status: 200 | 201, schema: z.ZodType): RouteConfig["responses"] {
-  const headers: Record<string, { schema: { type: "string" }; description: string }> = {
-    ETag: { schema: { type: "string" }, description: "The version, for If-Match." },
-    "Consistency-Token": { schema: { type: "string" }, description: "Makes a read wait for this command." },
-    "Idempotency-Replayed": { schema: { type: "string" }, description: "Present if this repeats an answer." },
-    ...(status === 201 ? { Location: { schema: { type: "string" }, description: "The resource." } } : {}),
+/**
+ * A command's documented answers: the resource that it wrote, and every way in which it can be refused. Named are the
+ * codes that its rules and the database's constraints know; what can happen to any command is added.
+ */
+export function answersOf(
+  status: 200 | 201,
+  schema: z.ZodType,
+  refusals?: readonly RejectionCode[],
+): RouteConfig["responses"] {
+  const headers = {
+    ETag: header("The version, for If-Match."),
+    "Consistency-Token": header("Makes a read wait for this command."),
+    "Idempotency-Replayed": header("Present if this repeats an answer."),
+    ...anyHeaders,
+    ...(status === 201 ? { Location: header("The resource.") } : {}),
   }
+  const refused =
+    refusals === undefined
+      ? {
+          default: {
+            description: "Refused, with nothing changed.",
+            content: { "application/problem+json": { schema: problemBody } },
+          },
+        }
+      : commandProblems(refusals)
   return {
     [status]: { description: "Accepted.", headers, content: { "application/json": { schema } } },
-    default: {
-      description: "Refused, with nothing changed.",
-      content: { "application/problem+json": { schema: problemBody } },
-    },
+    ...refused,
   }
 }

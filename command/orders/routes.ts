@@ -8,7 +8,7 @@ import { jsonBody, noBody } from "../http/json-body.ts"
 import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
 import { type OrderId, orderId } from "../ids.ts"
 import { originOf } from "../origin.ts"
-import { accept } from "../rejection.ts"
+import { accept, type RejectionCode } from "../rejection.ts"
 import {
   cancellation,
   itemChange,
@@ -34,7 +34,19 @@ const lineParams = orderParams.extend({
     .openapi({ type: "integer", param: { name: "line", in: "path" } }),
 })
 
-const changed = answersOf(200, orderBody)
+/** What naming a product can run into. */
+const itemRefusals = [
+  "product-unknown",
+  "product-inactive",
+  "price-mismatch",
+  "currency-mismatch",
+  "too-many-lines",
+  "amount-too-large",
+] as const
+
+/** The answers of a command to an order that exists, with what this one's rules refuse. */
+const changedUnless = (...refusals: RejectionCode[]) =>
+  answersOf(200, orderBody, ["order-not-found", "version-mismatch", "version-conflict", ...refusals])
 
 const postOrder = createRoute({
   method: "post",
@@ -42,7 +54,7 @@ const postOrder = createRoute({
   summary: "Create a draft order at the catalogue's prices",
   middleware: [jsonBody],
   request: { headers: creationHeaders, body: jsonOf(orderRequest) },
-  responses: answersOf(201, orderBody),
+  responses: answersOf(201, orderBody, ["customer-unknown", "currency-required", ...itemRefusals]),
 })
 
 const patchOrder = createRoute({
@@ -51,7 +63,7 @@ const patchOrder = createRoute({
   summary: "Change address or note; null clears",
   middleware: [jsonBody],
   request: { headers: changeHeaders, params: orderParams, body: jsonOf(orderChange) },
-  responses: changed,
+  responses: changedUnless("order-closed"),
 })
 
 const postItem = createRoute({
@@ -60,7 +72,7 @@ const postItem = createRoute({
   summary: "Add a line to a draft",
   middleware: [jsonBody],
   request: { headers: changeHeaders, params: orderParams, body: jsonOf(itemRequest) },
-  responses: changed,
+  responses: changedUnless("order-not-draft", ...itemRefusals),
 })
 
 const patchItem = createRoute({
@@ -69,7 +81,7 @@ const patchItem = createRoute({
   summary: "Change a line's quantity; its unit price stays",
   middleware: [jsonBody],
   request: { headers: changeHeaders, params: lineParams, body: jsonOf(itemChange) },
-  responses: changed,
+  responses: changedUnless("order-not-draft", "line-not-found", "amount-too-large"),
 })
 
 const deleteItem = createRoute({
@@ -78,7 +90,7 @@ const deleteItem = createRoute({
   summary: "Remove a line from a draft",
   middleware: [noBody],
   request: { headers: changeHeaders, params: lineParams },
-  responses: changed,
+  responses: changedUnless("order-not-draft", "line-not-found"),
 })
 
 const postConfirm = createRoute({
@@ -87,7 +99,7 @@ const postConfirm = createRoute({
   summary: "Confirm a draft that has items",
   middleware: [noBody],
   request: { headers: changeHeaders, params: orderParams },
-  responses: changed,
+  responses: changedUnless("order-not-draft", "order-empty"),
 })
 
 const postCancel = createRoute({
@@ -96,7 +108,7 @@ const postCancel = createRoute({
   summary: "Cancel a draft, confirmed or paid order",
   middleware: [jsonBody],
   request: { headers: changeHeaders, params: orderParams, body: jsonOf(cancellation) },
-  responses: changed,
+  responses: changedUnless("order-not-cancellable"),
 })
 
 /** All routes of orders. */

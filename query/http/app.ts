@@ -70,7 +70,11 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addLivenessRoute(app)
   addReadinessRoute(app, { ...all, sources: sources.map(toReadiness) })
   addStatusRoute(app, all)
-  app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Lockstep query service", version: "1" } })
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "Lockstep query service", version: "1" },
+    security: [],
+  })
   app.notFound((c) => problemResponse(notFound(app, c), c.req.path))
   app.onError((error, c) => {
     const problem = toProblem(error)

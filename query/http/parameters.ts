@@ -2,7 +2,8 @@
 // A parameter that no route knows is refused: a misspelt filter must not look like an answer without it.
 import { type Hook, type RouteConfig, z } from "@hono/zod-openapi"
 import type { Env } from "hono"
-import { problemBody, ReadProblem, type RequestError } from "./problem.ts"
+import { type ProblemCode, ReadProblem, type RequestError } from "./problem.ts"
+import { anyHeaders, header, readProblems, snapshotHeaders } from "./problem-answers.ts"
 
 const mostErrors = 20
 
@@ -45,18 +46,15 @@ export const refuseInvalid: Hook<unknown, Env, string, undefined> = (result) => 
   })
 }
 
-const header = (description: string) => ({ schema: { type: "string" as const }, description })
-
 const answerHeaders = {
+  ...anyHeaders,
+  ...snapshotHeaders,
   ETag: header("Of the body; an order's begins with its version."),
-  "Read-Position": header("The commit LSN up to which the answer shows everything, as Postgres writes it."),
-  "Read-Incomplete": header(
-    "How many row changes are parked that this answer would show; absent when it is whole.",
-  ),
-  "Read-Age": header("Seconds since the source's clock at that position, or `unknown`."),
-  "Read-Generation": header("The complete set of read models that answered."),
-  "Read-Epoch": header("The history of the source that the position belongs to."),
+  "Cache-Control": header("Always `no-cache, private`."),
   "Cache-Status": header("RFC 9211."),
+  Link: header('Of a page that is not the last: the next one, as rel="next".'),
+  "Read-Stale": header("`true` when the demand is not met and a stale answer was asked for."),
+  "Preference-Applied": header("`handling=lenient`, along with Read-Stale."),
 }
 
 /** What readers may demand; judged in query/http/demand.ts, so any text passes here. */
@@ -70,18 +68,21 @@ export const demandHeaders = z.object({
   "if-none-match": z.string().optional(),
 })
 
-/** A route's documented answers: the read model, not modified, or a problem. */
-export function answersOf(schema: z.ZodType): RouteConfig["responses"] {
+/**
+ * A route's documented answers: the read model, not modified, or a problem. Every read can be refused in some ways;
+ * `problems` are those of this question alone, as that there is nothing with its id.
+ */
+export function answersOf(
+  schema: z.ZodType,
+  problems: readonly ProblemCode[] = [],
+): RouteConfig["responses"] {
   return {
     200: {
       description: "As of Read-Position.",
       headers: answerHeaders,
       content: { "application/json": { schema } },
     },
-    304: { description: "The client's copy is the answer." },
-    default: {
-      description: "No answer; `type` says why.",
-      content: { "application/problem+json": { schema: problemBody } },
-    },
+    304: { description: "The client's copy is the answer.", headers: answerHeaders },
+    ...readProblems(problems),
   }
 }

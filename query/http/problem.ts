@@ -33,6 +33,11 @@ const problems = {
   "internal-error": [500, "Internal error"],
 } as const satisfies Record<ProblemCode, readonly [status: number, title: string]>
 
+/** The stable name of a problem, as `type` shows it. */
+export const problemType = (code: ProblemCode): string => `urn:lockstep:problem:${code}`
+
+export const statusOf = (code: ProblemCode): number => problems[code][0]
+
 /** One place in the request that is wrong: the name of a header or parameter. */
 export type RequestError = { header?: string; parameter?: string; detail: string }
 
@@ -73,7 +78,7 @@ export class ReadProblem extends Error {
 export function problemResponse({ code, message, errors, headers }: ReadProblem, instance: string): Response {
   const [status, title] = problems[code]
   const body = {
-    type: `urn:lockstep:problem:${code}`,
+    type: problemType(code),
     title,
     status,
     detail: message,

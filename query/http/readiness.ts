@@ -5,6 +5,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import type pg from "pg"
 import type { ReadCache } from "./cache.ts"
 import { ReadProblem } from "./problem.ts"
+import { anyHeaders, momentaryHeaders, plainProblems } from "./problem-answers.ts"
 import { type Check, type Checks, check, sourceChecks } from "./source-checks.ts"
 import { readSourceStatus } from "./source-status.ts"
 
@@ -20,8 +21,10 @@ const livez = createRoute({
   responses: {
     200: {
       description: "It is.",
+      headers: anyHeaders,
       content: { "application/json": { schema: z.object({ status: z.literal("live") }) } },
     },
+    ...plainProblems(),
   },
 })
 
@@ -30,8 +33,13 @@ const readyz = createRoute({
   path: "/readyz",
   summary: "Can it answer queries, and do the read models follow?",
   responses: {
-    200: { description: "Yes.", content: readinessContent },
-    503: { description: "Not now; the checks say why.", content: readinessContent },
+    ...plainProblems(),
+    200: { description: "Yes.", headers: momentaryHeaders, content: readinessContent },
+    503: {
+      description: "Not now; the checks say why.",
+      headers: momentaryHeaders,
+      content: readinessContent,
+    },
   },
 })
 

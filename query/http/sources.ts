@@ -1,5 +1,6 @@
 // `GET /sources`: which sources this instance answers for, and where. The first one also answers at the root.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
+import { anyHeaders, plainProblems } from "./problem-answers.ts"
 
 const listSources = createRoute({
   method: "get",
@@ -8,6 +9,7 @@ const listSources = createRoute({
   responses: {
     200: {
       description: "In the order of the configuration; the first one answers at the root, too.",
+      headers: anyHeaders,
       content: {
         "application/json": {
           schema: z
@@ -16,6 +18,7 @@ const listSources = createRoute({
         },
       },
     },
+    ...plainProblems(),
   },
 })
 

@@ -3,7 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import type pg from "pg"
 import { formatLsn, toLsn } from "../cdc/lsn.ts"
-import { problemBody } from "./problem.ts"
+import { momentaryHeaders, plainProblems } from "./problem-answers.ts"
 import { heartbeatAgeSeconds } from "./source-checks.ts"
 import { readSourceStatus, type SourceStatus } from "./source-status.ts"
 
@@ -65,11 +65,12 @@ const getStatus = createRoute({
   path: "/status",
   summary: "How every source stands: lease, projector, generation, position, open requests",
   responses: {
-    200: { description: "As of now.", content: { "application/json": { schema: status } } },
-    default: {
-      description: "The query database does not answer.",
-      content: { "application/problem+json": { schema: problemBody } },
+    200: {
+      description: "As of now.",
+      headers: momentaryHeaders,
+      content: { "application/json": { schema: status } },
     },
+    ...plainProblems(["database-unavailable"]),
   },
 })
 

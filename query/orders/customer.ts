@@ -80,7 +80,7 @@ const getCustomer = createRoute({
   path: "/customers/{id}",
   summary: "A customer with totals per currency",
   request: { params: idParams, query: noQuery, headers: demandHeaders },
-  responses: answersOf(customerBody),
+  responses: answersOf(customerBody, ["customer-not-found"]),
 })
 
 const listCustomerOrders = createRoute({
@@ -92,7 +92,7 @@ const listCustomerOrders = createRoute({
     query: z.strictObject({ limit: pageLimit, cursor: pageCursor }),
     headers: demandHeaders,
   },
-  responses: answersOf(customerOrdersBody),
+  responses: answersOf(customerOrdersBody, ["customer-not-found"]),
 })
 
 export function addCustomerRoutes(app: OpenAPIHono, reads: Reads): void {

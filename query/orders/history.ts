@@ -43,7 +43,7 @@ const getHistory = createRoute({
   path: "/orders/{id}/history",
   summary: "What happened to an order, by version",
   request: { params: idParams, query: noQuery, headers: demandHeaders },
-  responses: answersOf(historyBody),
+  responses: answersOf(historyBody, ["order-not-found"]),
 })
 
 export function addHistoryRoute(app: OpenAPIHono, reads: Reads): void {

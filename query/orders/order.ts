@@ -92,7 +92,7 @@ const getOrder = createRoute({
   path: "/orders/{id}",
   summary: "An order with its items, customer and payments",
   request: { params: idParams, query: noQuery, headers: demandHeaders },
-  responses: answersOf(orderBody),
+  responses: answersOf(orderBody, ["order-not-found"]),
 })
 
 export function addOrderRoute(app: OpenAPIHono, reads: Reads): void {

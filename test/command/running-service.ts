@@ -6,6 +6,7 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { createDatabase, createPool } from "../../db/connect.ts"
 import { loadDemoData } from "../../db/demo-data.ts"
 import { createCommandDatabase } from "../support/databases.ts"
+import { createDocumentCheck } from "../support/documented.ts"
 
 export type Answer = { status: number; headers: Headers; text: string; body: Record<string, unknown> }
 
@@ -14,7 +15,7 @@ export type RunningService = {
   config: Config
   /** The service's database as superuser. */
   db: Kysely<CommandDatabase>
-  /** Sends a request; an object becomes a JSON body. */
+  /** Sends a request; an object becomes a JSON body. Throws if the answer is not one that the route documents. */
   call: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
   /** Creates a draft with this many keyboards on line 1 (none: an empty draft) and returns its path. */
   createDraft: (quantity?: number) => Promise<string>
@@ -39,6 +40,7 @@ export async function runService(overrides: Partial<Config> = {}): Promise<Runni
     createPool({ url: database.adminUrl, applicationName: "test", maxConnections: 4 }),
   )
 
+  const check = createDocumentCheck(async () => (await fetch(`${service.url}/openapi.json`)).json())
   const call: RunningService["call"] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${service.url}${path}`, {
       method,
@@ -46,6 +48,7 @@ export async function runService(overrides: Partial<Config> = {}): Promise<Runni
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
+    await check(method, path, response.status, response.headers, text)
     return { status: response.status, headers: response.headers, text, body: JSON.parse(text) }
   }
 

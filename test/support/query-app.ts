@@ -4,9 +4,11 @@ import { clientConfig } from "../../db/connect.ts"
 import { type AppDeps, type AppSource, createApp } from "../../query/http/app.ts"
 import type { ReadCache } from "../../query/http/cache.ts"
 import { createPositionSignal } from "../../query/http/position-signal.ts"
+import { createDocumentCheck } from "./documented.ts"
 import { heartbeatAt, type ReadModels, source } from "./read-models.ts"
 
 export type QueryApp = {
+  /** Throws if the answer is not one that the route documents. */
   get(path: string, headers?: Record<string, string>, init?: RequestInit): Promise<Response>
   close(): Promise<void>
 }
@@ -34,8 +36,14 @@ export function createQueryApp(
     now: () => heartbeatAt + 2_500,
     ...more,
   })
+  const check = createDocumentCheck(async () => (await app.request("/openapi.json")).json())
   return {
-    get: async (path, headers = {}, init = {}) => await app.request(path, { headers, ...init }),
+    async get(path, headers = {}, init = {}) {
+      const response = await app.request(path, { headers, ...init })
+      const text = await response.clone().text()
+      await check(init.method ?? "GET", path, response.status, response.headers, text)
+      return response
+    },
     close: () => positions.stop(),
   }
 }

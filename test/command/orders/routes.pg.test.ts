@@ -276,7 +276,7 @@ describe("/openapi.json", () => {
     expect(body).toMatchObject({
       openapi: "3.1.0",
       paths: {
-        "/orders": { post: { responses: { 201: {}, default: {} } } },
+        "/orders": { post: { responses: { 201: {}, 409: {}, 422: {}, 503: {} } } },
         "/orders/{id}": { patch: {} },
         "/orders/{id}/items": { post: {} },
         "/orders/{id}/items/{line}": { patch: {}, delete: {} },
