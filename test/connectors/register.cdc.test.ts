@@ -6,6 +6,7 @@ import { ConnectorNotRunning, RegistrationRefused } from "../../connectors/refus
 import { registerConnector } from "../../connectors/register.ts"
 import { readCaptureStatus } from "../../connectors/status.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
+import { registrationOf } from "../support/capturing.ts"
 import { createCommandDatabase, type TestDatabase, uniqueName } from "../support/databases.ts"
 
 const endpoints = readEndpoints()
@@ -44,13 +45,7 @@ function fresh() {
   registered.push(name)
   return {
     name,
-    connectUrl: endpoints.connectUrl,
-    kafkaBrokers: endpoints.kafkaBrokers,
-    adminUrl: database.adminUrl,
-    databaseName: database.name,
-    connectorName: name,
-    topicPrefix: name,
-    slotName: name,
+    ...registrationOf(name, database),
     timeLimitMs: 60_000,
   }
 }

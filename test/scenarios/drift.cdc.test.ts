@@ -15,6 +15,7 @@ import { start } from "../../query/start.ts"
 import { createMirrorViews, type Difference, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
+import { waitForHalt } from "../support/halts.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics } from "../support/topics.ts"
@@ -244,20 +245,6 @@ test("passes over records of the old form that are sent again after newer ones",
   await run("alter table orders drop column colour")
 })
 
-type Halt = { reason: string; next_step: string; detail: Record<string, unknown> }
-
-async function halted(): Promise<Halt> {
-  let halt: Halt | undefined
-  await waitFor(async () => {
-    const { rows } = await system.reads.query<Halt>(
-      "select reason, next_step, detail from cdc.projector_status where state = 'halted'",
-    )
-    halt = rows[0]
-    return halt !== undefined
-  }, "the projector has halted")
-  return halt ?? expect.unreachable("the projector has not halted")
-}
-
 type HaltCase = {
   name: string
   statements: () => string[]
@@ -393,7 +380,7 @@ test.each(halts)("halts when $name", async ({ statements, back, says, detail }) 
   expect(await foretold(statements())).toMatch(/halts|loses/)
   await run(...statements())
 
-  const halt = await halted()
+  const halt = await waitForHalt(system)
   expect(halt.reason).toMatch(says)
   expect(halt.reason).toContain(`Records of table ${String(detail.table)} written with schema`)
   expect(halt.next_step).toMatch(/rebuild/)
@@ -519,7 +506,7 @@ test("goes on where it stood when a version that does not fit is replaced by one
   const broken = await deploy(withColumns(orderProjections.version, "orders", { note: jsonb("note") }))
   try {
     await run(touchItem(), touchOrder(), touchItem())
-    expect((await halted()).reason).toMatch(/column note is string, not jsonb/)
+    expect((await waitForHalt(system)).reason).toMatch(/column note is string, not jsonb/)
   } finally {
     await broken.stop()
   }

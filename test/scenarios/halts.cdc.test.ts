@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
+import { type Halt, waitForHalt } from "../support/halts.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics, type Topics } from "../support/topics.ts"
@@ -25,21 +26,6 @@ afterAll(async () => {
   await topics?.close()
   await system?.drop()
 })
-
-type Halt = { reason: string; next_step: string; detail: Record<string, unknown> }
-
-async function halted(): Promise<Halt> {
-  let halt: Halt | undefined
-  await waitFor(async () => {
-    const { rows } = await system.reads.query<Halt>(
-      "select reason, next_step, detail from cdc.projector_status where state = 'halted'",
-    )
-    halt = rows[0]
-    return halt !== undefined
-  }, "the projector has halted")
-  if (!halt) throw new Error("the projector has not halted")
-  return halt
-}
 
 /** What holds while the projector stands still: readiness says so, reads show the state before, commands work. */
 async function expectLoudAndServing(order: string, halt: Halt): Promise<void> {
@@ -77,7 +63,7 @@ it("halts when a captured table is truncated at the source, and a rebuild makes 
   expect((await client.read(order)).body.payments).toHaveLength(1)
   await system.source.query("truncate payments")
 
-  const halt = await halted()
+  const halt = await waitForHalt(system)
   expect(halt.reason).toBe("Table payments was truncated at the source.")
   expect(halt.next_step).toContain("npm run projection:rebuild")
   expect(halt.detail).toMatchObject({ code: "truncate", table: "payments" })
@@ -98,7 +84,7 @@ it("halts at a commit-log entry that cannot be read, names its place, and does n
     { topic, partition, key: Buffer.from("nobody"), value: Buffer.from('{"op":"c"}'), headers: {} },
   ])
 
-  const halt = await halted()
+  const halt = await waitForHalt(system)
   expect(halt.reason).toContain(`${topic}[${partition}]@`)
   expect(halt.next_step).toContain("npm run projection:rebuild")
   expect(halt.detail).toMatchObject({
@@ -111,7 +97,7 @@ it("halts at a commit-log entry that cannot be read, names its place, and does n
   await system.query.kill()
   await system.reads.query("delete from cdc.projector_status")
   await system.query.start()
-  expect(await halted()).toEqual(halt)
+  expect(await waitForHalt(system)).toEqual(halt)
 
   await rebuild(system)
   await expectWholeAgain(order)

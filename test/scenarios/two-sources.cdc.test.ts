@@ -3,9 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createDatabase, createPool } from "../../db/connect.ts"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { readRequest, requestRebuild } from "../../query/cdc/requests.ts"
+import { createPool } from "../../db/connect.ts"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { chooseSeed, createRandom } from "../chaos/random.ts"
 import { startWriters } from "../chaos/writers.ts"
@@ -14,6 +12,7 @@ import { type CapturedSource, createCapturedSource } from "../support/captured-s
 import { createClient } from "../support/client.ts"
 import { createQueryDatabase, type TestDatabase } from "../support/databases.ts"
 import { createReadSide, type ReadSide } from "../support/read-side.ts"
+import { rebuildSource } from "../support/rebuild.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
 import { waitFor } from "../support/wait.ts"
 
@@ -170,7 +169,7 @@ describe("what happens to one", () => {
       schemaOfEast: await east.liveSchema(),
       leases: await leases(),
     }
-    await rebuild(east)
+    await rebuildSource(reads, east.captured.name)
     expect(await east.liveSchema()).not.toBe(before.schemaOfEast)
     expect(await west.liveSchema()).toBe(before.schema)
     expect(await leases()).toEqual(before.leases)
@@ -194,7 +193,7 @@ describe("what happens to one", () => {
     await equal(west)
     expect(await stateOf(name)).toBe("halted")
 
-    await rebuild(east)
+    await rebuildSource(reads, east.captured.name)
     await Promise.all([equal(east), equal(west)])
     await waitFor(async () => (await get("/readyz")).status === 200, "both are ready")
   })
@@ -207,18 +206,4 @@ async function stateOf(source: string): Promise<unknown> {
 
 async function leases(): Promise<unknown[]> {
   return (await reads.query("select source, holder, lease_epoch from cdc.leases order by source")).rows
-}
-
-async function rebuild(side: Side): Promise<void> {
-  const db = createDatabase<QueryDatabase>(reads)
-  const { id } = await requestRebuild(db, side.captured.name, "test")
-  await waitFor(
-    async () => {
-      const request = await readRequest(db, id)
-      if (request?.state === "failed") throw new Error(`the rebuild failed: ${request.error}`)
-      return request?.state === "done"
-    },
-    "the rebuild is done",
-    60_000,
-  )
 }

@@ -3,13 +3,11 @@
 import type pg from "pg"
 import { loadConfig } from "../../command/config.ts"
 import * as command from "../../command/start.ts"
-import { createConnectClient } from "../../connectors/connect-client.ts"
 import { type RegistrationOptions, registerConnector } from "../../connectors/register.ts"
 import { createPool } from "../../db/connect.ts"
 import { loadDemoData } from "../../db/demo-data.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
+import { endCapture, registrationOf } from "./capturing.ts"
 import { createCommandDatabase, uniqueName } from "./databases.ts"
-import { removeTopics } from "./topics.ts"
 
 export type CapturedSource = {
   /** Of the source, its connector, its slot, and its topics' first part. */
@@ -27,20 +25,10 @@ export type CapturedSource = {
 }
 
 export async function createCapturedSource(base: string): Promise<CapturedSource> {
-  const endpoints = readEndpoints()
   const name = uniqueName(base)
   const database = await createCommandDatabase(base)
   await loadDemoData(database.adminUrl)
-  const connect = createConnectClient({ url: endpoints.connectUrl })
-  const registration = {
-    connectUrl: endpoints.connectUrl,
-    kafkaBrokers: endpoints.kafkaBrokers,
-    adminUrl: database.adminUrl,
-    databaseName: database.name,
-    connectorName: name,
-    topicPrefix: name,
-    slotName: name,
-  }
+  const registration = registrationOf(name, database)
   await registerConnector(registration)
   const commandEnvironment = {
     COMMAND_PORT: "0",
@@ -60,9 +48,7 @@ export async function createCapturedSource(base: string): Promise<CapturedSource
     loaderUrl: database.urlAs("base_loader"),
     async drop() {
       await service.stop()
-      await connect.stop(name).catch(() => {})
-      await connect.remove(name).catch(() => {})
-      await removeTopics(endpoints.kafkaBrokers, name).catch(() => {})
+      await endCapture(name)
       await pool.end()
       await database.drop()
     },

@@ -3,8 +3,8 @@
 import type pg from "pg"
 import type { RegistrationOptions } from "../../connectors/register.ts"
 import { createPool } from "../../db/connect.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
 import { createCapturedSource } from "./captured-source.ts"
+import { queryEnvironmentOf } from "./capturing.ts"
 import { createQueryDatabase } from "./databases.ts"
 import { createReadSide, type ReadSide } from "./read-side.ts"
 import { createServiceProcess, type ServiceProcess } from "./service-process.ts"
@@ -35,21 +35,9 @@ export async function createSystem(
     nodeArguments?: readonly string[]
   } = {},
 ): Promise<System> {
-  const endpoints = readEndpoints()
   const [captured, reading] = await Promise.all([createCapturedSource(base), createQueryDatabase(base)])
   const { name } = captured
-  const usual = {
-    PROJECTOR_DATABASE_URL: reading.urlAs("projector"),
-    READER_DATABASE_URL: reading.urlAs("reader"),
-    SOURCE_DATABASE_URL: captured.loaderUrl,
-    KAFKA_BROKERS: endpoints.kafkaBrokers,
-    SCHEMA_REGISTRY_URL: endpoints.registryUrl,
-    CONNECT_URL: endpoints.connectUrl,
-    CONNECTOR_NAME: name,
-    TOPIC_PREFIX: name,
-    REDIS_URL: endpoints.redisUrl,
-    SOURCE_NAME: name,
-  }
+  const usual = queryEnvironmentOf(name, captured.loaderUrl, reading)
   const queryEnvironment: Record<string, string> = { ...usual, ...more.queryEnvironment?.(usual) }
   const query = createServiceProcess("query", queryEnvironment, more.nodeArguments)
   const reads = createPool({ url: reading.adminUrl, applicationName: "test" })
