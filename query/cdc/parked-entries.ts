@@ -1,5 +1,12 @@
 // The dead letters of a generation as operations see them: choosing, reading and settling them.
-import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type Kysely,
+  type SqlBool,
+  sql,
+  type Transaction as Transaction_,
+} from "kysely"
 import { z } from "zod"
 import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
 import type { RawRecord } from "./decode.ts"
@@ -28,6 +35,17 @@ export type ParkedEntry = {
   valuePlaces: ReadonlyMap<string, string>
 }
 
+/** Whether an entry of `cdc.dead_letters` fits. */
+export const fits =
+  ({ ids, table, code, aggregate }: EntryFilter) =>
+  (eb: ExpressionBuilder<QueryDatabase, "cdc.dead_letters">): Expression<SqlBool> =>
+    eb.and([
+      ...(ids === undefined ? [] : [eb("id", "in", ids.map(BigInt))]),
+      ...(table === undefined ? [] : [eb("table_name", "=", table)]),
+      ...(code === undefined ? [] : [eb("code", "=", code)]),
+      ...(aggregate === undefined ? [] : [eb(sql<string>`row_key[1]`, "=", aggregate)]),
+    ])
+
 /** Ids of what is parked and fits, in the order of history; entries of unknown place come after the others. */
 export async function chooseParked(
   db: Kysely<QueryDatabase>,
@@ -42,12 +60,7 @@ export async function chooseParked(
     .where("source", "=", ref.source)
     .where("generation", "=", ref.generation)
     .where("state", "=", "parked")
-  if (filter.ids) query = query.where("id", "in", filter.ids.map(BigInt))
-  if (filter.table !== undefined) query = query.where("table_name", "=", filter.table)
-  if (filter.code !== undefined) query = query.where("code", "=", filter.code)
-  if (filter.aggregate !== undefined) {
-    query = query.where(sql<string>`row_key[1]`, "=", filter.aggregate)
-  }
+    .where(fits(filter))
   if (tried) {
     query = query
       .where((eb) => eb.or([eb("last_request", "is", null), eb("last_request", "!=", tried.request)]))

@@ -2,7 +2,8 @@
 // masked unless somebody asks to see them.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { EntryFilter } from "../cdc/parked-entries.ts"
+import { placeOf } from "../cdc/change.ts"
+import { type EntryFilter, fits } from "../cdc/parked-entries.ts"
 
 export type EntryLine = {
   id: string
@@ -22,17 +23,11 @@ export async function listEntries(
   source: string,
   filter: EntryFilter & { state: string; limit: number },
 ): Promise<{ total: number; entries: EntryLine[] }> {
-  let query = db
+  const query = db
     .selectFrom("cdc.dead_letters")
     .where("source", "=", source)
     .where((eb) => eb(eb.cast<string>("state", "text"), "=", filter.state))
-  if (filter.ids) query = query.where("id", "in", filter.ids.map(BigInt))
-  if (filter.table !== undefined) query = query.where("table_name", "=", filter.table)
-  if (filter.code !== undefined) query = query.where("code", "=", filter.code)
-  if (filter.aggregate !== undefined) {
-    const { aggregate } = filter
-    query = query.where((eb) => eb(eb.ref("row_key"), "@>", eb.val([aggregate])))
-  }
+    .where(fits(filter))
   const { total } = await query.select((eb) => eb.fn.countAll<bigint>().as("total")).executeTakeFirstOrThrow()
   const rows = await query.selectAll().orderBy("id").limit(filter.limit).execute()
   return {
@@ -43,7 +38,7 @@ export async function listEntries(
       key: row.row_key,
       code: row.code,
       message: maskQuoted(row.last_error ?? row.message),
-      origin: `${row.topic}[${row.partition}]@${row.kafka_offset}`,
+      origin: placeOf({ ...row, offset: row.kafka_offset }),
       attempts: row.attempts,
       parkedAt: row.parked_at.toISOString(),
       generation: row.generation,

@@ -70,9 +70,13 @@ function positive(value: string): number {
   throw new InvalidArgumentError("It must be a whole number above 0.")
 }
 
+function assertId(command: Command, id: string): void {
+  if (!/^\d{1,18}$/.test(id)) command.error(`error: "${id}" is not the id of an entry`)
+}
+
 /** What to work on. Naming nothing is not the same as all. */
 function filterOf(command: Command, ids: string[], { all, table, code, aggregate }: Chosen): EntryFilter {
-  for (const id of ids) if (!/^\d{1,18}$/.test(id)) command.error(`error: "${id}" is not the id of an entry`)
+  for (const id of ids) assertId(command, id)
   const filter = { ...(ids.length > 0 ? { ids } : {}), table, code, aggregate }
   const names = Object.values(filter).some((value) => value !== undefined)
   if (all === true && names) command.error("error: --all and a choice exclude each other")
@@ -103,7 +107,7 @@ async function show(
   options: { reveal?: boolean; json?: boolean },
   command: Command,
 ): Promise<void> {
-  if (!/^\d{1,18}$/.test(id)) command.error(`error: "${id}" is not the id of an entry`)
+  assertId(command, id)
   await withDatabase(async (db, source) => {
     const entry = await showEntry(db, source, BigInt(id), options.reveal === true)
     if (!entry) throw new Error(`There is no entry ${id}. npx lockstep dlq list shows what is parked.`)
