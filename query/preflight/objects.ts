@@ -37,15 +37,18 @@ export function judgeCreateTable(captured: Captured, names: Names, statement: Cr
 }
 
 const withoutRows = new Set([
-  ...[
-    "OBJECT_INDEX",
-    "OBJECT_TABCONSTRAINT",
-    "OBJECT_VIEW",
-    "OBJECT_MATVIEW",
-    "OBJECT_SEQUENCE",
-    "OBJECT_TRIGGER",
-  ],
-  ...["OBJECT_RULE", "OBJECT_POLICY", "OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_TYPE", "OBJECT_DOMAIN"],
+  "OBJECT_INDEX",
+  "OBJECT_TABCONSTRAINT",
+  "OBJECT_VIEW",
+  "OBJECT_MATVIEW",
+  "OBJECT_SEQUENCE",
+  "OBJECT_TRIGGER",
+  "OBJECT_RULE",
+  "OBJECT_POLICY",
+  "OBJECT_FUNCTION",
+  "OBJECT_PROCEDURE",
+  "OBJECT_TYPE",
+  "OBJECT_DOMAIN",
 ])
 
 export function judgeRename(captured: Captured, names: Names, statement: RenameStmt): Verdict {
