@@ -2,10 +2,15 @@
 // only what it uses, and what is printed hides the passwords.
 import { readFileSync } from "node:fs"
 import { z } from "zod"
-import { type ProjectedSource, parseNames, parseSources, sourceNameSchema } from "./source-settings.ts"
-
-const postgresUrl = z.url({ protocol: /^postgres(ql)?$/ })
-const httpUrl = z.url({ protocol: /^https?$/ })
+import {
+  httpUrl,
+  type ProjectedSource,
+  parseNames,
+  parseSources,
+  postgresUrl,
+  sourceNameSchema,
+  topicPrefixSchema,
+} from "./source-settings.ts"
 
 const roleSchema = z.enum(["all", "http", "projector"])
 
@@ -40,10 +45,7 @@ const oneSource = z.object({
 const oneProjectedSource = z.object({
   SOURCE_DATABASE_URL: postgresUrl,
   CONNECTOR_NAME: z.string().min(1).default("orders"),
-  TOPIC_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .default("ecommerce"),
+  TOPIC_PREFIX: topicPrefixSchema.default("ecommerce"),
 })
 
 const severalSources = z.object({

@@ -8,14 +8,21 @@ export const sourceNameSchema = z
   .max(60)
   .regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used")
 
+export const topicPrefixSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used")
+
+export const postgresUrl = z.url({ protocol: /^postgres(ql)?$/ })
+export const httpUrl = z.url({ protocol: /^https?$/ })
+
 const projectedSource = z.strictObject({
   name: sourceNameSchema,
   /** Its database as role base_loader. */
-  databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }),
+  databaseUrl: postgresUrl,
   connectorName: z.string().min(1),
-  topicPrefix: z.string().regex(/^[A-Za-z0-9_-]+$/, "only letters, digits, _ and - may be used"),
+  topicPrefix: topicPrefixSchema,
   /** Another Kafka Connect than CONNECT_URL. */
-  connectUrl: z.url({ protocol: /^https?$/ }).optional(),
+  connectUrl: httpUrl.optional(),
 })
 
 /** A source with what its projector needs. */

@@ -3,10 +3,11 @@ import type { Kysely } from "kysely"
 import { z } from "zod"
 import { createDatabase, createPool } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { postgresUrl, sourceNameSchema } from "../source-settings.ts"
 
 const environment = z.object({
-  PROJECTOR_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
-  SOURCE_NAME: z.string().min(1).default("orders"),
+  PROJECTOR_DATABASE_URL: postgresUrl,
+  SOURCE_NAME: sourceNameSchema.default("orders"),
 })
 
 /** Opens the database for `work` and closes it after. @throws Error naming the setting that is missing. */
