@@ -102,28 +102,32 @@ describe("the lease", () => {
     expect(await redis.admin.pttl(leaseName("test"))).toBeLessThanOrEqual(1_000)
   })
 
-  it("is not renewed by a projector that may have lost its own lease", async () => {
+  /** Another projector fills "a", and then its own lease may be lost, until it holds it again. */
+  async function warmAndStopHolding() {
     let heldMs = 60_000
     const other = createTestProjector(models, redis.url, () => heldMs)
     open.push(other.fence)
     await warm("a", other)
     heldMs = 0
     await eventually(async () => !(await leaseIsThere()), 1_500)
-    heldMs = 60_000
+    const hold = (): void => {
+      heldMs = 60_000
+    }
+    return { other, hold }
+  }
+
+  it("is not renewed by a projector that may have lost its own lease", async () => {
+    const { hold } = await warmAndStopHolding()
+    hold()
     await eventually(leaseIsThere)
   })
 
   it("is not taken up again by a projector that was none meanwhile: another one may have written without Redis", async () => {
-    let heldMs = 60_000
-    const other = createTestProjector(models, redis.url, () => heldMs)
-    open.push(other.fence)
-    await warm("a", other)
-    heldMs = 0
-    await eventually(async () => !(await leaseIsThere()), 1_500)
+    const { other, hold } = await warmAndStopHolding()
     models.position = toLsn(models.position + 8n)
     models.values.set("a", models.position)
 
-    heldMs = 60_000
+    hold()
     other.fence.succeed(0)
     await pause(600)
     expect(await leaseIsThere()).toBe(false)
