@@ -9,8 +9,11 @@ import { ReadProblem } from "./problem.ts"
 
 /** A query over one generation's tables. */
 export type Question = {
-  /** Names the statement on its connection; another text needs another name. */
-  name: string
+  /**
+   * Names the statement on its connection, so that it is planned once; another text needs another name, and Postgres
+   * takes some 50 bytes. Null where there are too many texts to keep, or where the plan depends on what is asked for.
+   */
+  name: string | null
   /**
    * A select of at most one row: `body` (JSON text), `version` (integer or null), `cursor` (text or null).
    * `schema` is the quoted schema; parameters are $1 .. $n.
@@ -91,7 +94,7 @@ export function createSnapshotReader(options: {
     token: ConsistencyToken | null,
   ): Promise<Snapshot | null> {
     const row = await ask<Row>(pool, {
-      name: `${question.name} ${asked}`,
+      ...(question.name !== null && { name: `${question.name} ${asked}` }),
       text: statement(asked, question),
       values: [...question.parameters, source, token?.lsn ?? null, token?.xid ?? null],
     })
@@ -168,7 +171,7 @@ const adminShutdown = "57P01"
 /** A pooled connection may have died unnoticed; a read may simply be asked again on another one. */
 async function ask<Found extends pg.QueryResultRow>(
   pool: pg.Pool,
-  query: { name: string; text: string; values: unknown[] },
+  query: { name?: string; text: string; values: unknown[] },
 ): Promise<Found | undefined> {
   try {
     return (await pool.query<Found>(query)).rows[0]

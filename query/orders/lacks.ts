@@ -1,9 +1,12 @@
 // Which parked changes an answer would show, as SQL conditions on `parked` (table_name, row_key). An answer that lacks
 // some says how many (`Read-Incomplete`), so a condition may count one too many and must never count one too few.
 
-/** The order in $1, with its items, payments and customer. */
+/** Tables that an order shows, by the order's id. */
+const partsOfOrder = "('orders', 'order_items', 'payments', 'refunds', 'shipments', 'shipment_items')"
+
+/** The order in $1, with everything that belongs to it and its customer. */
 export const lacksOfOrder = (schema: string): string => `
-  parked.table_name in ('orders', 'order_items', 'payments') and parked.row_key[1] = $1
+  parked.table_name in ${partsOfOrder} and parked.row_key[1] = $1
   or parked.table_name = 'customers'
     and parked.row_key[1] = (select o.customer_id from ${schema}.orders o where o.id = $1)`
 

@@ -14,6 +14,27 @@ const unusualUnits = [
   ["0.0001", "CLF UYW"],
 ] as const
 
+const usualDigits = 2
+
+function digitsOf(currency: string): number {
+  const unusual = unusualUnits.find(([, codes]) => codes.split(" ").includes(currency))
+  return unusual ? (unusual[0].split(".")[1] ?? "").length : usualDigits
+}
+
+/** A decimal text such as 59.9, not negative. */
+export const decimalAmount = z
+  .string()
+  .regex(/^\d{1,18}(\.\d{1,4})?$/, "must be a decimal number such as 59.98")
+  .openapi({ example: "59.98" })
+
+/** Whole minor units of a decimal text; null when it has more fraction digits than the currency. */
+export function toMinor(amount: string, currency: string): bigint | null {
+  const [whole = "", fraction = ""] = amount.split(".")
+  const digits = digitsOf(currency)
+  if (fraction.slice(digits).match(/[1-9]/)) return null
+  return BigInt(whole + fraction.slice(0, digits).padEnd(digits, "0"))
+}
+
 const unitOf = (currency: string): string => {
   const cases = unusualUnits.map(([unit, codes]) => {
     const list = codes.split(" ").map((code) => `'${code}'`)

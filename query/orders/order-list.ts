@@ -1,23 +1,26 @@
-// Orders by customer, status and time of creation, newest first, page by page.
+// Orders by whatever they are looked for by, newest first, page by page.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
-import { answersOf, demandHeaders, idText, moment } from "../http/parameters.ts"
+import { answersOf, demandHeaders } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
 import {
-  createFilter,
   nextPageOf,
   orderLine,
   orderPage,
+  orderTotal,
   pageCursor,
   pageLimit,
-  where,
   whereAfter,
 } from "./order-page.ts"
-
-const orderStatus = z.enum(["draft", "confirmed", "paid", "shipped", "delivered", "cancelled"])
+import { isUsual, orderFilter, orderFilterParameters } from "./order-search.ts"
 
 const orderListBody = z
   .object({
     orders: z.array(orderLine),
+    total: z
+      .number()
+      .int()
+      .optional()
+      .openapi({ description: "With `count=exact`: how many orders there are on all pages." }),
     next: z.string().nullable().openapi({ description: "Path and query of the next page." }),
   })
   .openapi("OrderList")
@@ -28,10 +31,11 @@ const listOrders = createRoute({
   summary: "Orders, newest first",
   request: {
     query: z.strictObject({
-      customer_id: idText.optional(),
-      status: orderStatus.optional(),
-      from: moment.optional().openapi({ description: "Created at or after." }),
-      to: moment.optional().openapi({ description: "Created before." }),
+      ...orderFilterParameters,
+      count: z
+        .enum(["exact"])
+        .optional()
+        .openapi({ description: "Counts all pages too, which takes longer." }),
       limit: pageLimit,
       cursor: pageCursor,
     }),
@@ -42,22 +46,24 @@ const listOrders = createRoute({
 
 export function addOrderListRoute(app: OpenAPIHono, reads: Reads): void {
   app.openapi(listOrders, (c) => {
-    const { customer_id, status, from, to, limit, cursor } = c.req.valid("query")
-    const filter = createFilter()
-    where(filter, "customer", customer_id, (value) => `o.customer_id = ${value}::text`)
-    where(filter, "status", status, (value) => `o.status = ${value}::text`)
-    where(filter, "from", from, (value) => `o.created_at >= ${value}::timestamptz`)
-    where(filter, "to", to, (value) => `o.created_at < ${value}::timestamptz`)
+    const { count, limit, cursor, ...asked } = c.req.valid("query")
+    const filter = orderFilter(asked)
+    const conditions = [...filter.conditions]
     whereAfter(filter, cursor)
     const text = (schema: string): string => {
       const page = orderPage(schema, filter)
+      const total = count ? `, ${orderTotal(schema, conditions)} as total` : ""
       return `${page.with}
-        select (select row_to_json(answer)::text from (select ${page.orders} as orders) answer) as body,
+        select (select row_to_json(answer)::text from (select ${page.orders} as orders${total}) answer) as body,
           null::integer as version, ${page.cursor} as cursor`
     }
     return reads.answer(
       c,
-      { name: `orders by ${filter.names.join()}`, text, parameters: [...filter.parameters, limit] },
+      {
+        name: isUsual(asked) && !count ? `orders by ${filter.names.join()}` : null,
+        text,
+        parameters: [...filter.parameters, limit],
+      },
       { nextPage: nextPageOf(c.req.url) },
     )
   })

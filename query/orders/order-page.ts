@@ -12,6 +12,7 @@ export const orderLine = z
     version: z.number().int(),
     items: z.number().int().openapi({ description: "Sum of the quantities." }),
     total: moneyBody,
+    country: z.string().nullable(),
     created_at: z.string(),
     updated_at: z.string(),
   })
@@ -95,7 +96,7 @@ export function orderPage(schema: string, { conditions, parameters }: Filter): O
         select page.id, page.customer_id, page.status, page.version,
           (select coalesce(sum(i.quantity), 0) from ${schema}.order_items i
            where i.order_id = page.id and not i.deleted) as items,
-          ${moneyJson("page.total_minor", "page.currency")} as total,
+          ${moneyJson("page.total_minor", "page.currency")} as total, page.country,
           ${momentText("page.created_at")} as created_at, ${momentText("page.updated_at")} as updated_at
         from page where page.n <= ${limit} order by page.n
       ) line
@@ -108,6 +109,10 @@ export function orderPage(schema: string, { conditions, parameters }: Filter): O
       where page.n = ${limit} and exists (select from page beyond where beyond.n > ${limit}))`,
   }
 }
+
+/** SQL text of how many orders fulfil the conditions. */
+export const orderTotal = (schema: string, conditions: readonly string[]): string =>
+  `(select count(*) from ${schema}.orders o where ${["not o.deleted", ...conditions].join(" and ")})`
 
 /** The path and query of the page after this one: the same filters with another cursor. */
 export function nextPageOf(url: string): (cursor: string) => string {

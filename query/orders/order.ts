@@ -1,87 +1,114 @@
-// One order with everything its page shows: items, customer and payments, as one statement that builds the JSON.
-// What is shown here is what makes the cached answer stale: see `cache` in projections.ts.
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
+// One order with everything its page shows: items, customer, payments, refunds and shipments, as one statement that
+// builds the JSON. What is shown here is what makes the cached answer stale: see `cache` in projections.ts.
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
 import { lacksOfOrder } from "./lacks.ts"
-import { momentText, moneyBody, moneyJson } from "./money.ts"
+import { momentText, moneyJson } from "./money.ts"
+import { orderBody } from "./order-body.ts"
 
-const orderBody = z
-  .object({
-    id: z.string(),
-    status: z.enum(["draft", "confirmed", "paid", "shipped", "delivered", "cancelled"]),
-    version: z.number().int(),
-    customer: z.object({ id: z.string(), name: z.string().nullable(), email: z.string().nullable() }),
-    currency: z.string(),
-    items: z.array(
-      z.object({
-        line: z.number().int(),
-        product_id: z.string(),
-        quantity: z.number().int(),
-        unit_price: moneyBody,
-        total: moneyBody,
-      }),
-    ),
-    subtotal: moneyBody,
-    discount: moneyBody,
-    shipping: moneyBody,
-    tax: moneyBody,
-    total: moneyBody,
-    payments: z.array(
-      z.object({
-        payment: z.number().int(),
-        status: z.string(),
-        amount: moneyBody,
-        provider: z.string(),
-        provider_reference: z.string().nullable(),
-        created_at: z.string(),
-        updated_at: z.string(),
-      }),
-    ),
-    shipping_address: z.record(z.string(), z.unknown()).nullable(),
-    note: z.string().nullable(),
-    cancel_reason: z.string().nullable(),
-    created_at: z.string(),
-    updated_at: z.string(),
-    confirmed_at: z.string().nullable(),
-    cancelled_at: z.string().nullable(),
-  })
-  .openapi("Order")
+/** SQL text of a JSON array of what a select gives; empty without rows. */
+const listOf = (select: string): string =>
+  `array_to_json(array(select row_to_json(one) from (${select}) one))`
+
+const moments = (table: string, ...names: readonly string[]): string =>
+  names.map((name) => `${momentText(`${table}.${name}`)} as ${name}`).join(", ")
+
+const amounts = (...names: readonly string[]): string =>
+  names.map((name) => `${moneyJson(`o.${name}_minor`, "o.currency")} as ${name}`).join(", ")
+
+const itemsJson = (schema: string): string =>
+  listOf(`
+    select i.line, i.product_id, i.quantity, coalesce(i.reserved_quantity, 0) as reserved,
+      coalesce(i.shipped_quantity, 0) as shipped,
+      ${moneyJson("i.unit_price_minor", "o.currency")} as unit_price,
+      ${moneyJson("(i.unit_price_minor::numeric * i.quantity)", "o.currency")} as total
+    from ${schema}.order_items i
+    where i.order_id = o.id and not i.deleted
+    order by i.line`)
+
+const paymentsJson = (schema: string): string =>
+  listOf(`
+    select p.payment, p.status, ${moneyJson("p.amount_minor", "p.currency")} as amount,
+      ${moneyJson("p.captured_minor", "p.currency")} as captured,
+      ${moneyJson("p.refunded_minor", "p.currency")} as refunded,
+      p.provider, p.provider_reference, ${moments("p", "created_at", "updated_at")}
+    from ${schema}.payments p
+    where p.order_id = o.id and not p.deleted
+    order by p.payment`)
+
+const refundsJson = (schema: string): string =>
+  listOf(`
+    select r.refund, r.payment, r.status, ${moneyJson("r.amount_minor", "r.currency")} as amount, r.reason,
+      ${moments("r", "created_at", "updated_at")}
+    from ${schema}.refunds r
+    where r.order_id = o.id and not r.deleted
+    order by r.refund`)
+
+const shipmentsJson = (schema: string): string =>
+  listOf(`
+    select s.shipment, s.carrier, s.tracking,
+      ${listOf(`
+        select si.line, i.product_id, si.quantity
+        from ${schema}.shipment_items si
+        left join ${schema}.order_items i on i.order_id = si.order_id and i.line = si.line and not i.deleted
+        where si.order_id = s.order_id and si.shipment = s.shipment and not si.deleted
+        order by si.line`)} as items,
+      ${moments("s", "created_at", "updated_at", "delivered_at")}
+    from ${schema}.shipments s
+    where s.order_id = o.id and not s.deleted
+    order by s.shipment`)
+
+// A breakdown that another tool has written may be of any shape: jsonpath finds what fits and never fails.
+const at = (path: string): string => `jsonb_path_query_first(o.pricing, 'lax ${path}')`
+const wholeAt = (path: string): string =>
+  `(${at(`${path} ? (@.type() == "number" && @ >= 0 && @ <= 2147483647)`)})::integer`
+
+const pricingJson = `
+  case when jsonb_typeof(o.pricing) = 'object' then (
+    select row_to_json(breakdown) from (
+      select ${listOf(`
+          select d.value ->> 'id' as id, d.value ->> 'code' as code,
+            ${moneyJson("(d.value ->> 'amount_minor')::numeric", "o.currency")} as amount
+          from jsonb_path_query(o.pricing, 'lax $.discounts[*]') with ordinality d (value, place)
+          where d.value ->> 'id' is not null and d.value ->> 'amount_minor' ~ '^[0-9]{1,19}$'
+          order by d.place`)} as discounts,
+        case when ${at("$.shipping.type()")} = '"object"' then (
+          select row_to_json(one) from (
+            select ${at("$.shipping.rule")} #>> '{}' as rule, ${wholeAt("$.shipping.weight_grams")} as weight_grams
+          ) one) end as shipping,
+        case when ${at("$.tax.type()")} = '"object"' then (
+          select row_to_json(one) from (
+            select ${at("$.tax.country")} #>> '{}' as country, ${wholeAt("$.tax.basis_points")} as basis_points
+          ) one) end as tax
+    ) breakdown) end`
 
 const orderText = (schema: string): string => `
   select row_to_json(answer)::text as body, answer.version, null::text as cursor
   from (
     select o.id, o.status, o.version,
       (select row_to_json(customer) from (select o.customer_id as id, c.name, c.email) customer) as customer,
-      o.currency,
-      array_to_json(array(
-        select row_to_json(item) from (
-          select i.line, i.product_id, i.quantity,
-            ${moneyJson("i.unit_price_minor", "o.currency")} as unit_price,
-            ${moneyJson("(i.unit_price_minor::numeric * i.quantity)", "o.currency")} as total
-          from ${schema}.order_items i
-          where i.order_id = o.id and not i.deleted
-          order by i.line
-        ) item
-      )) as items,
-      ${moneyJson("o.subtotal_minor", "o.currency")} as subtotal,
-      ${moneyJson("o.discount_minor", "o.currency")} as discount,
-      ${moneyJson("o.shipping_minor", "o.currency")} as shipping,
-      ${moneyJson("o.tax_minor", "o.currency")} as tax,
-      ${moneyJson("o.total_minor", "o.currency")} as total,
-      array_to_json(array(
-        select row_to_json(paid) from (
-          select p.payment, p.status, ${moneyJson("p.amount_minor", "p.currency")} as amount,
-            p.provider, p.provider_reference,
-            ${momentText("p.created_at")} as created_at, ${momentText("p.updated_at")} as updated_at
-          from ${schema}.payments p
-          where p.order_id = o.id and not p.deleted
-          order by p.payment
-        ) paid
-      )) as payments,
-      o.shipping_address, o.note, o.cancel_reason,
-      ${momentText("o.created_at")} as created_at, ${momentText("o.updated_at")} as updated_at,
-      ${momentText("o.confirmed_at")} as confirmed_at, ${momentText("o.cancelled_at")} as cancelled_at
+      o.currency, ${itemsJson(schema)} as items,
+      ${amounts("subtotal", "discount", "shipping", "tax", "total", "captured", "refunded")},
+      ${moneyJson(
+        "(case when o.status = 'cancelled' then 0 else greatest(o.total_minor - o.captured_minor, 0) end)",
+        "o.currency",
+      )} as due,
+      coalesce(o.discount_codes, '{}') as discount_codes, ${pricingJson} as pricing,
+      ${paymentsJson(schema)} as payments, ${refundsJson(schema)} as refunds,
+      ${shipmentsJson(schema)} as shipments,
+      o.country, o.shipping_address, o.note, o.cancel_reason,
+      ${moments(
+        "o",
+        "created_at",
+        "updated_at",
+        "confirmed_at",
+        "reserved_until",
+        "paid_at",
+        "shipped_at",
+        "delivered_at",
+        "cancelled_at",
+      )}
     from ${schema}.orders o
     left join ${schema}.customers c on c.id = o.customer_id and not c.deleted
     where o.id = $1 and not o.deleted
@@ -90,7 +117,7 @@ const orderText = (schema: string): string => `
 const getOrder = createRoute({
   method: "get",
   path: "/orders/{id}",
-  summary: "An order with its items, customer and payments",
+  summary: "An order with its items, customer, payments, refunds and shipments",
   request: { params: idParams, query: noQuery, headers: demandHeaders },
   responses: answersOf(orderBody, ["order-not-found"]),
 })

@@ -15,6 +15,7 @@ import {
 } from "../cdc/projection.ts"
 import { customerTotals } from "./customer-totals.ts"
 import { salesByQuarterHour } from "./sales.ts"
+import { wordIndex } from "./words.ts"
 
 /** Tables whose rows show in the answer about one order, each with the order's id as its first key column. */
 const tablesOfOrder = new Set(["orders", "order_items", "payments", "refunds", "shipments", "shipment_items"])
@@ -96,6 +97,9 @@ export const orderProjections: Projections = defineProjections({
         "(created_at desc, id desc)",
         "(customer_id, created_at desc, id desc)",
         "(status, created_at desc, id desc)",
+        "(country, created_at desc, id desc) where country is not null",
+        "(currency, total_minor)",
+        wordIndex("note"),
       ],
     },
     {

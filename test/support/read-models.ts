@@ -111,6 +111,10 @@ export type TestOrder = {
   currency?: string
   subtotalMinor?: bigint
   discountMinor?: bigint
+  capturedMinor?: bigint
+  refundedMinor?: bigint
+  country?: string
+  note?: string
   createdAt?: string
   version?: number
   items?: readonly (readonly [productId: string, quantity: number, unitPriceMinor: bigint])[]
@@ -144,13 +148,16 @@ export async function insertOrder(
   const createdAt = order.createdAt ?? "2025-06-01T10:20:30.123456Z"
   await sql`insert into ${sql.table(`${schema}.orders`)}
       (id, customer_id, status, currency, subtotal_minor, discount_minor, shipping_minor, tax_minor, total_minor,
-       shipping_address, version, created_at, updated_at, ${guardNames})
+       captured_minor, refunded_minor, shipping_address, country, discount_codes, note, version, created_at,
+       updated_at, ${guardNames})
     values (${id}, ${customerId}, ${status}, ${currency}, ${subtotal}, ${discount}, 0, 0, ${subtotal - discount},
-      '{"city":"New York"}', ${version}, ${createdAt}, ${createdAt}, ${guard})`.execute(db)
+      ${order.capturedMinor ?? 0n}, ${order.refundedMinor ?? 0n}, '{"city":"New York"}', ${order.country ?? null},
+      '{}', ${order.note ?? null}, ${version}, ${createdAt}, ${createdAt}, ${guard})`.execute(db)
   for (const [index, [productId, quantity, price]] of items.entries()) {
     await sql`insert into ${sql.table(`${schema}.order_items`)}
-        (order_id, line, product_id, quantity, unit_price_minor, created_at, updated_at, ${guardNames})
-      values (${id}, ${index + 1}, ${productId}, ${quantity}, ${price}, ${createdAt}, ${createdAt}, ${guard})`.execute(
+        (order_id, line, product_id, quantity, unit_price_minor, reserved_quantity, shipped_quantity, created_at,
+         updated_at, ${guardNames})
+      values (${id}, ${index + 1}, ${productId}, ${quantity}, ${price}, 0, 0, ${createdAt}, ${createdAt}, ${guard})`.execute(
       db,
     )
   }

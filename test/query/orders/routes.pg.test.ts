@@ -32,8 +32,9 @@ beforeAll(async () => {
   await insertOrder(db, { id: "order-gone" })
   await sql`update read_1.orders set deleted = true where id = 'order-gone'`.execute(db)
   await insertOrder(db, { id: "order-off", status: "cancelled", items: [["product-1", 1, 2999n]] })
-  await sql`insert into read_1.payments (order_id, payment, status, amount_minor, currency, provider, created_at,
-      updated_at, deleted) values ('order-1', 1, 'captured', 5500, 'USD', 'test', '2025-06-02', '2025-06-02', false)`.execute(
+  await sql`insert into read_1.payments (order_id, payment, status, amount_minor, captured_minor, refunded_minor,
+      currency, provider, created_at, updated_at, deleted)
+    values ('order-1', 1, 'captured', 5500, 5500, 0, 'USD', 'test', '2025-06-02', '2025-06-02', false)`.execute(
     db,
   )
   await sql`update read_1.order_items set deleted = true where order_id = 'order-yen' and line = 9`.execute(
@@ -67,6 +68,8 @@ describe("an order", () => {
           line: 1,
           product_id: "product-1",
           quantity: 2,
+          reserved: 0,
+          shipped: 0,
           unit_price: { amount: "29.99", currency: "USD" },
           total: { amount: "59.98", currency: "USD" },
         },
@@ -74,6 +77,8 @@ describe("an order", () => {
           line: 2,
           product_id: "product-2",
           quantity: 1,
+          reserved: 0,
+          shipped: 0,
           unit_price: { amount: "5.00", currency: "USD" },
           total: { amount: "5.00", currency: "USD" },
         },
@@ -83,23 +88,37 @@ describe("an order", () => {
       shipping: { amount: "0.00", currency: "USD" },
       tax: { amount: "0.00", currency: "USD" },
       total: { amount: "55.00", currency: "USD" },
+      captured: { amount: "0.00", currency: "USD" },
+      refunded: { amount: "0.00", currency: "USD" },
+      due: { amount: "55.00", currency: "USD" },
+      discount_codes: [],
+      pricing: null,
       payments: [
         {
           payment: 1,
           status: "captured",
           amount: { amount: "55.00", currency: "USD" },
+          captured: { amount: "55.00", currency: "USD" },
+          refunded: { amount: "0.00", currency: "USD" },
           provider: "test",
           provider_reference: null,
           created_at: "2025-06-02T00:00:00.000000Z",
           updated_at: "2025-06-02T00:00:00.000000Z",
         },
       ],
+      refunds: [],
+      shipments: [],
+      country: null,
       shipping_address: { city: "New York" },
       note: null,
       cancel_reason: null,
       created_at: "2025-06-01T10:20:30.123456Z",
       updated_at: "2025-06-01T10:20:30.123456Z",
       confirmed_at: null,
+      reserved_until: null,
+      paid_at: null,
+      shipped_at: null,
+      delivered_at: null,
       cancelled_at: null,
     })
   })
