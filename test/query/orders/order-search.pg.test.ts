@@ -52,7 +52,7 @@ const page = z.object({
 async function find(query: Record<string, string>): Promise<{ ids: string[]; total: number | undefined }> {
   const ids: string[] = []
   let total: number | undefined
-  for (let next: string | null = `/orders?${new URLSearchParams(query)}`; next !== null; ) {
+  for (let next: string | null = `/orders?${new URLSearchParams(query).toString()}`; next !== null; ) {
     const response = await app.get(next)
     expect(response.status, next).toBe(200)
     const body = page.parse(await response.json())
