@@ -68,7 +68,7 @@ it("an instance of role http answers queries and follows nothing; one of role pr
 })
 
 it("ends with exit code 1, and restarts do not hide what it halted for", async () => {
-  await system.source.query("truncate payments")
+  await system.source.query("truncate refunds")
   expect(await system.query.exited()).toBe(1)
   const halted = { state: "halted", next_step: expect.stringContaining("projection:rebuild") }
   expect((await get("/status")).body).toMatchObject({

@@ -61,7 +61,7 @@ it("halts when a captured table is truncated at the source, and a rebuild makes 
   )
   await system.caughtUp()
   expect((await client.read(order)).body.payments).toHaveLength(1)
-  await system.source.query("truncate payments")
+  await system.source.query("truncate payments cascade")
 
   const halt = await waitForHalt(system)
   expect(halt.reason).toBe("Table payments was truncated at the source.")

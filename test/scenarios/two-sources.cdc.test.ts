@@ -178,7 +178,7 @@ describe("what happens to one", () => {
   })
 
   it("a halt is named in readiness and leaves the other following, until a rebuild ends it", async () => {
-    await east.captured.pool.query("truncate payments")
+    await east.captured.pool.query("truncate payments cascade")
     const name = east.captured.name
     await waitFor(async () => (await get(at(east, "/readyz"))).status === 503, "the first has halted", 30_000)
     await waitFor(async () => (await stateOf(name)) === "halted", "it says so")
