@@ -15,10 +15,13 @@ import { createHealthRoutes } from "./http/health.ts"
 import { createRequestLog } from "./http/request-log.ts"
 import { refuseInvalid } from "./http/validation.ts"
 import { faultResponse, HttpFault } from "./http-errors.ts"
+import { createStockRoutes } from "./inventory/routes.ts"
 import { createOrderRoutes, type OrderRouteDeps } from "./orders/routes.ts"
+import { createProductRoutes, type ProductRouteDeps } from "./products/routes.ts"
 
 export type AppDeps = OrderRouteDeps &
-  CustomerRouteDeps & {
+  CustomerRouteDeps &
+  ProductRouteDeps & {
     db: Kysely<CommandDatabase>
     execute: Execute
     isStopping: () => boolean
@@ -32,6 +35,8 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.use(limitBody)
   app.route("/", createOrderRoutes(deps))
   app.route("/", createCustomerRoutes(deps))
+  app.route("/", createProductRoutes(deps))
+  app.route("/", createStockRoutes(deps))
   app.route("/", createHealthRoutes(deps))
   app.doc31("/openapi.json", {
     openapi: "3.1.0",

@@ -7,6 +7,8 @@ import { type Refused, refuse } from "./rejection.ts"
 const rejectionsByConstraint: Record<string, () => Refused> = {
   orders_customer_id_fkey: () => refuse("customer-unknown", "There is no such customer."),
   order_items_product_id_fkey: () => refuse("product-unknown", "The catalogue has no such product."),
+  products_pkey: () => refuse("product-exists", "Another product has this id."),
+  inventory_product_id_fkey: () => refuse("product-not-found", "There is no such product."),
   customers_email: () => refuse("email-taken", "Another customer has this e-mail address."),
   order_events_pkey: () =>
     refuse("version-conflict", "Another command was faster. Look at the order again, then repeat."),

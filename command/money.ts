@@ -9,6 +9,15 @@ export const maximumAmountMinor = 2n ** 63n - 1n
 
 export const currencyCode = z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as USD")
 
+/**
+ * A plain decimal that is not negative, as text or number. A number has been checked to survive a double
+ * (http/json-body.ts), so its shortest form is what was sent.
+ */
+export const decimalAmount = z
+  .union([z.number(), z.string()])
+  .transform(String)
+  .pipe(z.string().regex(/^\d{1,19}(\.\d{1,18})?$/, "must be a plain decimal, not negative"))
+
 /** Money in an answer, e.g. `{"amount":"59.98","currency":"USD"}`. */
 export const moneyBody = z
   .object({ amount: z.string().openapi({ example: "59.98" }), currency: currencyCode })

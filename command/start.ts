@@ -8,7 +8,7 @@ import { createApp } from "./app.ts"
 import { type Config, describeConfig } from "./config.ts"
 import { createExecute } from "./execute.ts"
 import { listen } from "./http/server.ts"
-import { customerId, orderId } from "./ids.ts"
+import { customerId, orderId, productId } from "./ids.ts"
 import { createKeyPurge } from "./key-purge.ts"
 
 const stopTimeoutMs = 10_000
@@ -34,6 +34,7 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     now: () => new Date(),
     newOrderId: () => orderId.parse(`order-${uuidv7()}`),
     newCustomerId: () => customerId.parse(`customer-${uuidv7()}`),
+    newProductId: () => productId.parse(`product-${uuidv7()}`),
     isStopping: () => stopping,
     logger,
   })

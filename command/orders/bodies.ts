@@ -4,7 +4,7 @@ import { z } from "@hono/zod-openapi"
 import { addressBody } from "../address.ts"
 import { text } from "../http/text.ts"
 import { customerId, productId } from "../ids.ts"
-import { currencyCode, moneyBody, toMoneyBody } from "../money.ts"
+import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../money.ts"
 import type { RequestedItem } from "./commands.ts"
 import { maximumLines } from "./draft.ts"
 import { itemTotal, orderSums } from "./order.ts"
@@ -13,12 +13,10 @@ import type { StoredOrder } from "./repository.ts"
 const quantity = z.number().int().min(1).max(100_000)
 const note = text(2_000)
 
-// A number has been checked to survive a double (http/json-body.ts), so its shortest form is what was sent.
-const price = z
-  .union([z.number(), z.string()])
-  .transform(String)
-  .pipe(z.string().regex(/^\d{1,19}(\.\d{1,18})?$/, "must be a plain decimal, not negative"))
-  .openapi({ example: 29.99, description: "Checked against the catalogue, never taken from here." })
+const price = decimalAmount.openapi({
+  example: 29.99,
+  description: "Checked against the catalogue, never taken from here.",
+})
 
 const requestedItem = z.strictObject({ product_id: productId, quantity, price: price.optional() }).transform(
   (item): RequestedItem => ({

@@ -21,6 +21,10 @@ const writes = [
   ["POST", "DRAFT/cancel", "reason", { reason: "r" }],
   ["POST", "/customers", "name", { name: "n", email: "hostile@example.com" }],
   ["PATCH", "/customers/customer-123", "name", { name: "n" }],
+  ["POST", "/products", "name", { name: "n", price: "1.00", currency: "USD" }],
+  ["PATCH", "/products/product-456", "name", { name: "n" }],
+  ["PUT", "/products/product-456/stock", "on_hand", { on_hand: 1 }],
+  ["PATCH", "/products/product-456/stock", "adjust", { adjust: 1 }],
 ] as const
 
 const json = "application/json"

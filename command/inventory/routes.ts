@@ -1,0 +1,62 @@
+// What can be done to a product's stock over HTTP. It has a version of its own, which reservations raise too.
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Execute } from "../execute.ts"
+import { ifMatchHeader } from "../http/if-match.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { productId } from "../ids.ts"
+import { accept } from "../rejection.ts"
+import { stockBody, stockChange, stockRequest, toStockBody } from "./bodies.ts"
+import { adjustStock, setStock } from "./handle.ts"
+
+export type StockRouteDeps = { execute: Execute; now: () => Date }
+
+const params = z.object({ id: productId.openapi({ param: { name: "id", in: "path" } }) })
+const headers = z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader })
+
+const refusals = ["product-not-found", "version-mismatch", "stock-below-reserved"] as const
+
+const putStock = createRoute({
+  method: "put",
+  path: "/products/{id}/stock",
+  summary: "Say how much of a product is on hand, as after counting it",
+  middleware: [jsonBody],
+  request: { headers, params, body: jsonOf(stockRequest) },
+  responses: answersOf(200, stockBody, refusals),
+})
+
+const patchStock = createRoute({
+  method: "patch",
+  path: "/products/{id}/stock",
+  summary: "Add to a product's stock or take away from it",
+  middleware: [jsonBody],
+  request: { headers, params, body: jsonOf(stockChange) },
+  responses: answersOf(200, stockBody, [...refusals, "stock-not-kept", "amount-too-large"]),
+})
+
+/** All routes of stock. */
+export function createStockRoutes({ execute, now }: StockRouteDeps): OpenAPIHono {
+  const routes = new OpenAPIHono()
+
+  routes.openapi(putStock, (c) => {
+    const { id } = c.req.valid("param")
+    const onHand = BigInt(c.req.valid("json").on_hand)
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await setStock(trx, id, onHand, ifMatch, now())
+      return result.ok ? accept(done(result.value.xid, 200, toStockBody(result.value))) : result
+    })
+  })
+
+  routes.openapi(patchStock, (c) => {
+    const { id } = c.req.valid("param")
+    const delta = BigInt(c.req.valid("json").adjust)
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await adjustStock(trx, id, delta, ifMatch, now())
+      return result.ok ? accept(done(result.value.xid, 200, toStockBody(result.value))) : result
+    })
+  })
+
+  return routes
+}

@@ -1,0 +1,70 @@
+// What can be done to the catalogue over HTTP.
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Execute } from "../execute.ts"
+import { ifMatchHeader } from "../http/if-match.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { type ProductId, productId } from "../ids.ts"
+import { accept } from "../rejection.ts"
+import { productBody, productChange, productRequest, toProductBody } from "./bodies.ts"
+import { changeProduct, createProduct } from "./handle.ts"
+
+export type ProductRouteDeps = { execute: Execute; now: () => Date; newProductId: () => ProductId }
+
+const postProduct = createRoute({
+  method: "post",
+  path: "/products",
+  summary: "Create a product; without an id it gets one",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader }),
+    body: jsonOf(productRequest),
+  },
+  responses: answersOf(201, productBody, ["product-exists", "amount-too-fine", "amount-too-large"]),
+})
+
+const patchProduct = createRoute({
+  method: "patch",
+  path: "/products/{id}",
+  summary: "Change a product; a new price counts for drafts from their next change on",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    params: z.object({ id: productId.openapi({ param: { name: "id", in: "path" } }) }),
+    body: jsonOf(productChange),
+  },
+  responses: answersOf(200, productBody, [
+    "product-not-found",
+    "version-mismatch",
+    "amount-too-fine",
+    "amount-too-large",
+  ]),
+})
+
+/** All routes of products. */
+export function createProductRoutes({ execute, now, newProductId }: ProductRouteDeps): OpenAPIHono {
+  const routes = new OpenAPIHono()
+
+  routes.openapi(postProduct, (c) => {
+    const request = c.req.valid("json")
+    return respond(c, execute, async (trx) => {
+      const id = request.id ?? newProductId()
+      const result = await createProduct(trx, id, request, now())
+      return result.ok
+        ? accept(done(result.value.xid, 201, toProductBody(result.value), `/products/${id}`))
+        : result
+    })
+  })
+
+  routes.openapi(patchProduct, (c) => {
+    const { id } = c.req.valid("param")
+    const change = c.req.valid("json")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await changeProduct(trx, id, change, ifMatch, now())
+      return result.ok ? accept(done(result.value.xid, 200, toProductBody(result.value))) : result
+    })
+  })
+
+  return routes
+}
