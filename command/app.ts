@@ -9,6 +9,7 @@ import type { Logger } from "pino"
 import type { CommandDatabase } from "../db/command-schema.ts"
 import { type CustomerRouteDeps, createCustomerRoutes } from "./customers/routes.ts"
 import { isUnavailable } from "./database-errors.ts"
+import { createErasureRoutes } from "./erasure/routes.ts"
 import { type Execute, OutcomeUnknown } from "./execute.ts"
 import { limitBody } from "./http/body-limit.ts"
 import { createHealthRoutes } from "./http/health.ts"
@@ -35,6 +36,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.use(limitBody)
   app.route("/", createOrderRoutes(deps))
   app.route("/", createCustomerRoutes(deps))
+  app.route("/", createErasureRoutes(deps))
   app.route("/", createProductRoutes(deps))
   app.route("/", createStockRoutes(deps))
   app.route("/", createHealthRoutes(deps))

@@ -9,8 +9,8 @@ import { isConflict, isUnavailable, rejectionOf } from "./database-errors.ts"
 import { type Answer, claimKey, fingerprintOf, storeAnswer } from "./idempotency.ts"
 import { accept, type Refused, type Result, refuse } from "./rejection.ts"
 
-/** The answer to a command, and the id of the transaction that did it. */
-export type Done = { answer: Answer; xid: string }
+/** The answer to a command, the id of the transaction that did it, and of which customer the answer speaks. */
+export type Done = { answer: Answer; xid: string; customerId: string | null }
 
 /** A command's work: writes through the transaction and says the answer, or refuses and has written nothing. */
 export type Work = (trx: Transaction<CommandDatabase>) => Promise<Result<Done>>
@@ -43,7 +43,7 @@ class RollBack extends Error {
   }
 }
 
-type Committed = Done & { replayed: boolean }
+type Committed = Omit<Done, "customerId"> & { replayed: boolean }
 
 /** The command is done then; its answer must not wait for long to say where. */
 const tokenLimitMs = 3_000
@@ -113,7 +113,7 @@ async function answerOnce(
   }
   const result = await work(trx)
   if (!result.ok) throw new RollBack(result)
-  if (key !== undefined) await storeAnswer(trx, key, result.value.answer)
+  if (key !== undefined) await storeAnswer(trx, key, result.value.answer, result.value.customerId)
   return { ...result.value, replayed: false }
 }
 

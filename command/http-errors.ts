@@ -22,6 +22,8 @@ const problems = {
   "line-not-found": [404, "Order line not found"],
   "customer-not-found": [404, "Customer not found"],
   "customer-unknown": [422, "Unknown customer"],
+  "customer-erased": [409, "Customer erased"],
+  "customer-has-open-orders": [409, "Customer has open orders"],
   "product-not-found": [404, "Product not found"],
   "product-exists": [409, "Product exists"],
   "stock-not-kept": [409, "Product not kept in stock"],

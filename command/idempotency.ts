@@ -46,15 +46,16 @@ export async function claimKey(
   return { state: "answered", answer: { status, headers: storedHeaders.parse(headers), body }, xid }
 }
 
-/** Keeps the answer under the claimed key. */
+/** Keeps the answer under the claimed key, with the customer of whom it speaks. */
 export async function storeAnswer(
   trx: Transaction<CommandDatabase>,
   key: string,
   { status, headers, body }: Answer,
+  customerId: string | null,
 ): Promise<void> {
   await trx
     .updateTable("idempotency_keys")
-    .set({ status, headers: JSON.stringify(headers), body })
+    .set({ status, headers: JSON.stringify(headers), body, customer_id: customerId })
     .where("key", "=", key)
     .execute()
 }

@@ -6,6 +6,8 @@ export type RejectionCode =
   | "line-not-found"
   | "customer-not-found"
   | "customer-unknown"
+  | "customer-erased"
+  | "customer-has-open-orders"
   | "product-not-found"
   | "product-exists"
   | "stock-not-kept"

@@ -5,7 +5,13 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { addressBody } from "../address.ts"
 import { text } from "../http/text.ts"
 
-const email = z.email().max(254)
+/** Where the rows of erased customers have their addresses, of which each must differ from every other. */
+export const erasedDomain = "erased.invalid"
+
+const email = z
+  .email()
+  .max(254)
+  .refine((address) => !address.toLowerCase().endsWith(`@${erasedDomain}`), "is kept for erased customers")
 const name = text(200)
 const phone = z.string().regex(/^\+?[\d ().-]{3,40}$/, "must be a telephone number")
 

@@ -4,13 +4,32 @@ import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { CustomerId } from "../ids.ts"
-import { accept, type Result, refuse } from "../rejection.ts"
+import { accept, type Refused, type Result, refuse } from "../rejection.ts"
 import type { CustomerChange, CustomerRequest } from "./bodies.ts"
 
 /** A customer written by the transaction with this id. */
 type SavedCustomer = Selectable<CommandDatabase["customers"]> & { xid: string }
 
 const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
+
+/**
+ * Keeps the customer from being erased until the transaction ends, after waiting for an erasure that is under way.
+ * @returns why no command may name this customer; a customer who is not there is left to the foreign key.
+ */
+export async function refuseIfErased(
+  trx: Transaction<CommandDatabase>,
+  id: CustomerId,
+): Promise<Refused | undefined> {
+  const row = await trx
+    .selectFrom("customers")
+    .select("erased_at")
+    .where("id", "=", id)
+    .forKeyShare()
+    .executeTakeFirst()
+  return row?.erased_at ? refuseErased() : undefined
+}
+
+const refuseErased = (): Refused => refuse("customer-erased", "The customer's personal data was erased.")
 
 /** Creates a customer. An e-mail address in use shows as a violated unique index (see database-errors.ts). */
 export async function createCustomer(
@@ -46,11 +65,12 @@ export async function changeCustomer(
 ): Promise<Result<SavedCustomer>> {
   const present = await trx
     .selectFrom("customers")
-    .select("version")
+    .select(["version", "erased_at"])
     .where("id", "=", id)
     .forUpdate()
     .executeTakeFirst()
   if (!present) return refuse("customer-not-found", "There is no such customer.")
+  if (present.erased_at) return refuseErased()
   const mismatch = refuseUnlessMatching(ifMatch, present.version)
   if (mismatch) return mismatch
   const row = await trx

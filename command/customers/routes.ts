@@ -33,7 +33,12 @@ const patchCustomer = createRoute({
     params: z.object({ id: customerId.openapi({ param: { name: "id", in: "path" } }) }),
     body: jsonOf(customerChange),
   },
-  responses: answersOf(200, customerBody, ["customer-not-found", "email-taken", "version-mismatch"]),
+  responses: answersOf(200, customerBody, [
+    "customer-not-found",
+    "customer-erased",
+    "email-taken",
+    "version-mismatch",
+  ]),
 })
 
 /** All routes of customers. */
@@ -46,7 +51,7 @@ export function createCustomerRoutes({ execute, now, newCustomerId }: CustomerRo
       const id = newCustomerId()
       const result = await createCustomer(trx, id, request, now())
       return result.ok
-        ? accept(done(result.value.xid, 201, toCustomerBody(result.value), `/customers/${id}`))
+        ? accept(done(result.value.xid, 201, toCustomerBody(result.value), `/customers/${id}`, id))
         : result
     })
   })
@@ -57,7 +62,9 @@ export function createCustomerRoutes({ execute, now, newCustomerId }: CustomerRo
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, execute, async (trx) => {
       const result = await changeCustomer(trx, id, change, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toCustomerBody(result.value))) : result
+      return result.ok
+        ? accept(done(result.value.xid, 200, toCustomerBody(result.value), undefined, id))
+        : result
     })
   })
 

@@ -13,14 +13,23 @@ export const idempotencyKeyHeader = z
   .optional()
   .openapi({ description: "Repeating a request with its key repeats its answer and does nothing else." })
 
-/** What a command's work returns: the resource that it wrote, as an answer. Its version is the ETag. */
-export function done(xid: string, status: 200 | 201, resource: { version: number }, location?: string): Done {
+/**
+ * What a command's work returns: the resource that it wrote, as an answer. Its version is the ETag. An answer that
+ * speaks of a customer says of whom, so that it can be forgotten with them.
+ */
+export function done(
+  xid: string,
+  status: 200 | 201,
+  resource: { version: number; customer_id?: string },
+  location?: string,
+  customerId: string | null = resource.customer_id ?? null,
+): Done {
   const headers = {
     "Content-Type": "application/json",
     ETag: `"${resource.version}"`,
     ...(location === undefined ? {} : { Location: location }),
   }
-  return { xid, answer: { status, headers, body: JSON.stringify(resource) } }
+  return { xid, customerId, answer: { status, headers, body: JSON.stringify(resource) } }
 }
 
 /** Runs the work once for this request and answers. Database errors are left to the app. */

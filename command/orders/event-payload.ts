@@ -31,6 +31,7 @@ const created = z.object({
 const updated = z.object({ fields })
 const changed = z.object({ line, quantity: z.number().int() })
 const removed = z.object({ line })
+const erased = z.object({ columns: z.array(z.string()) })
 
 export type StoredEvent = {
   version: number
@@ -68,6 +69,8 @@ function payloadOf(event: OrderEvent): Record<string, unknown> {
     case "OrderConfirmed":
     case "OrderCancelled":
       return {}
+    case "PersonalDataErased":
+      return { columns: event.columns }
     default:
       return event satisfies never
   }
@@ -98,6 +101,8 @@ export function fromStoredEvent(orderId: OrderId, stored: StoredEvent): OrderEve
       return { type, ...recorded }
     case "OrderCancelled":
       return { type, reason: stored.reason ?? "", ...recorded }
+    case "PersonalDataErased":
+      return { type, ...erased.parse(payload), ...recorded }
     default:
       throw new Error(`order_events holds an unknown type: ${type}`)
   }

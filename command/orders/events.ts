@@ -19,6 +19,8 @@ type Fact =
   | { type: "ItemRemoved"; line: number }
   | { type: "OrderConfirmed" }
   | { type: "OrderCancelled"; reason: string }
+  /** The customer was erased; an erasure writes it without a decision, for all their orders at once. */
+  | { type: "PersonalDataErased"; columns: readonly string[] }
 
 /** `version` is the order's version after the event; the first is 1. */
 export type OrderEvent = Fact & { version: number; at: Date }
@@ -52,6 +54,7 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
   const now = { ...order, version: event.version, updatedAt: event.at }
   switch (event.type) {
     case "OrderUpdated":
+    case "PersonalDataErased":
       return now
     case "ItemAdded":
       return { ...now, items: [...now.items, event.item], lastLine: event.item.line }

@@ -2,6 +2,7 @@
 // accepted order, order, items and event are written and wait for the commit; when it refuses, nothing is.
 import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { refuseIfErased } from "../customers/handle.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { OrderId } from "../ids.ts"
 import type { Origin } from "../origin.ts"
@@ -21,6 +22,8 @@ export async function createOrder(
   details: OrderDetails,
   { now, origin }: CommandContext,
 ): Promise<Result<SavedOrder>> {
+  const erased = await refuseIfErased(trx, command.customerId)
+  if (erased) return erased
   const products = await loadProducts(trx, productsNamedIn(command))
   const decision = decide(undefined, command, { now, productOf: (id) => products.get(id) })
   if (!decision.ok) return decision

@@ -88,6 +88,7 @@ function writeItems(trx: Transaction<CommandDatabase>, order: Order, event: Orde
     case "OrderUpdated":
     case "OrderConfirmed":
     case "OrderCancelled":
+    case "PersonalDataErased":
       return undefined
     default:
       return event satisfies never

@@ -54,7 +54,12 @@ const postOrder = createRoute({
   summary: "Create a draft order at the catalogue's prices",
   middleware: [jsonBody],
   request: { headers: creationHeaders, body: jsonOf(orderRequest) },
-  responses: answersOf(201, orderBody, ["customer-unknown", "currency-required", ...itemRefusals]),
+  responses: answersOf(201, orderBody, [
+    "customer-unknown",
+    "customer-erased",
+    "currency-required",
+    ...itemRefusals,
+  ]),
 })
 
 const patchOrder = createRoute({
