@@ -13,7 +13,8 @@ import {
   touchedAggregates,
 } from "./derive.ts"
 import { upsertRows } from "./mirror.ts"
-import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
+import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection.ts"
+import { readEntities, recomputeEntities } from "./recompute.ts"
 
 export type ChangesTarget = { projections: Projections; schema: string; epoch: number }
 
@@ -42,8 +43,10 @@ export async function changeRows(
   write: () => Promise<Changed>,
 ): Promise<Changed> {
   const contributions = await contributionsOf(trx, target, touched)
+  const entities = await entitiesOf(trx, target, touched)
   const changed = await write()
   await derive(trx, target, contributions, changed.cacheKeys)
+  await recompute(trx, target, entities, changed.cacheKeys)
   return changed
 }
 
@@ -102,6 +105,37 @@ async function derive(
     await addToGroups(trx, target.schema, model, changes)
     for (const change of changes) {
       for (const key of target.projections.cache.ofGroup(model.name, change.group)) cacheKeys.add(key)
+    }
+  }
+}
+
+type TouchedEntities = { model: RecomputedModel; aggregates: string[]; before: string[] }
+
+async function entitiesOf(
+  trx: Transaction<QueryDatabase>,
+  { projections, schema }: ChangesTarget,
+  batch: Batch,
+): Promise<TouchedEntities[]> {
+  const touched: TouchedEntities[] = []
+  for (const model of projections.recomputed) {
+    const aggregates = touchedAggregates(model, batch)
+    if (aggregates.length === 0) continue
+    touched.push({ model, aggregates, before: await readEntities(trx, schema, model, aggregates) })
+  }
+  return touched
+}
+
+async function recompute(
+  trx: Transaction<QueryDatabase>,
+  { projections, schema }: ChangesTarget,
+  touched: readonly TouchedEntities[],
+  cacheKeys: Set<string>,
+): Promise<void> {
+  for (const { model, aggregates, before } of touched) {
+    const entities = new Set([...before, ...(await readEntities(trx, schema, model, aggregates))])
+    await recomputeEntities(trx, schema, model, [...entities])
+    for (const entity of entities) {
+      for (const key of projections.cache.ofEntity?.(model.name, entity) ?? []) cacheKeys.add(key)
     }
   }
 }

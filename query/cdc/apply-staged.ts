@@ -13,6 +13,7 @@ import { addToGroups, type Contributions, difference, readContributions } from "
 import type { Lsn } from "./lsn.ts"
 import { advanceProgress } from "./progress.ts"
 import { dropStagedTable, readStagedAggregates, readStagedChanges } from "./staged-rows.ts"
+import { noteTouchedEntities, recomputeTouchedEntities } from "./touched-entities.ts"
 
 export type StagedStep = {
   expected: Lsn
@@ -67,6 +68,7 @@ export async function applyStaged(
     let written = 0
     let taken = 0
     await derive(trx, target, chunkRows, addKey, (stored) => difference(stored, nothing))
+    await noteTouchedEntities(trx, target, chunkRows)
     for await (const part of readStagedParts(trx, target, transaction, options)) {
       const changed = await writeRows(trx, target, foldTransactions(part, tables))
       if (parkedRows) await noteLaterChanges(trx, target.ref, tables, part, parkedRows)
@@ -77,6 +79,8 @@ export async function applyStaged(
       options.onRows?.(taken)
     }
     await derive(trx, target, chunkRows, addKey, (stored) => difference(nothing, stored))
+    await noteTouchedEntities(trx, target, chunkRows)
+    await recomputeTouchedEntities(trx, target, chunkRows, addKey)
     await dropStagedTable(trx, target)
     if (parking) await park(trx, target.ref, parking)
     const isAllStale = keys.size > mostCacheKeys || (parking && parking.changes.length > 0)

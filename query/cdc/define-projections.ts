@@ -3,7 +3,7 @@
 // finds no generation of its version and loads one, while the processes of before serve theirs until the switch.
 import { createHash } from "node:crypto"
 import { guardColumns } from "./mirror.ts"
-import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
+import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection.ts"
 
 /** @throws Error that names what does not fit together. */
 export function defineProjections(parts: Omit<Projections, "version">): Projections {
@@ -11,10 +11,21 @@ export function defineProjections(parts: Omit<Projections, "version">): Projecti
   return { ...parts, version: versionOf(parts) }
 }
 
-function versionOf({ tables, derived, cache, heartbeatTable }: Omit<Projections, "version">): string {
+function versionOf({
+  tables,
+  derived,
+  recomputed,
+  cache,
+  heartbeatTable,
+}: Omit<Projections, "version">): string {
   const models = derived.map(({ contribution, ...model }) => ({
     ...model,
     contributions: [contribution("schema", null), contribution("schema", "aggregates")],
+  }))
+  const entities = recomputed.map(({ entities: of, rows, ...model }) => ({
+    ...model,
+    rows: [of("schema", "aggregates"), rows("schema", null), rows("schema", "entities")],
+    cached: cache.ofEntity?.(model.name, "entity") ?? [],
   }))
   // A projector that knows less of the cache than a reader would leave it answers that are older than the database.
   const dependencies = [
@@ -32,20 +43,21 @@ function versionOf({ tables, derived, cache, heartbeatTable }: Omit<Projections,
     ),
     Object.entries(cache.found).map(([table, found]) => [table, found("schema", "changed")]),
   ]
-  const everything = JSON.stringify({ guardColumns, heartbeatTable, tables, models, dependencies })
+  const everything = JSON.stringify({ guardColumns, heartbeatTable, tables, models, entities, dependencies })
   return createHash("sha256").update(everything).digest("hex").slice(0, 12)
 }
 
-function assertDefined({ tables, derived, heartbeatTable }: Omit<Projections, "version">): void {
+function assertDefined({ tables, derived, recomputed, heartbeatTable }: Omit<Projections, "version">): void {
   const mirrored = new Set(tables.map(({ name }) => name))
   assertDistinct(
     "tables",
-    [...tables, ...derived].map(({ name }) => name),
+    [...tables, ...derived, ...recomputed].map(({ name }) => name),
   )
   if (mirrored.has(heartbeatTable))
     throw new Error(`${heartbeatTable} is the heartbeat's and cannot be mirrored`)
   for (const table of tables) assertTable(table)
   for (const model of derived) assertModel(model, mirrored)
+  for (const model of recomputed) assertRecomputed(model, mirrored)
 }
 
 function assertTable({ name, key, columns }: MirroredTable): void {
@@ -57,6 +69,23 @@ function assertTable({ name, key, columns }: MirroredTable): void {
 function assertModel({ name, groupBy, sums, touchedBy }: DerivedModel, mirrored: ReadonlySet<string>): void {
   assertDistinct(`columns of ${name}`, [...groupBy.map((column) => column.name), ...sums])
   if (groupBy.length === 0 || sums.length === 0) throw new Error(`model ${name} needs groups and sums`)
+  assertTouched(name, touchedBy, mirrored)
+}
+
+function assertRecomputed(
+  { name, key, columns, touchedBy }: RecomputedModel,
+  mirrored: ReadonlySet<string>,
+): void {
+  assertDistinct(
+    `columns of ${name}`,
+    [...key, ...columns].map((column) => column.name),
+  )
+  if (key[0]?.type !== "text") throw new Error(`model ${name} needs an entity that is a text`)
+  if (columns.length === 0) throw new Error(`model ${name} needs columns`)
+  assertTouched(name, touchedBy, mirrored)
+}
+
+function assertTouched(name: string, touchedBy: readonly string[], mirrored: ReadonlySet<string>): void {
   const unknown = touchedBy.filter((table) => !mirrored.has(table))
   if (touchedBy.length === 0 || unknown.length > 0) {
     throw new Error(

@@ -13,7 +13,7 @@ type Contribution = { group: string[]; sums: bigint[] }
 export type Contributions = Map<string, Contribution>
 
 /** The aggregates of a model whose rows a batch changes. */
-export function touchedAggregates(model: DerivedModel, batch: Batch): string[] {
+export function touchedAggregates(model: Pick<DerivedModel, "touchedBy">, batch: Batch): string[] {
   const touched = new Set<string>()
   for (const table of model.touchedBy) {
     for (const row of batch.get(table)?.values() ?? []) touched.add(String(row.key[0]))

@@ -6,7 +6,8 @@ import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
 import { guardColumns, quoted } from "./mirror.ts"
-import type { DerivedModel, MirroredTable, Projections } from "./projection.ts"
+import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection.ts"
+import { computeAll } from "./recompute.ts"
 
 export type Generation = { source: string; generation: number; schema: string; projectionVersion: string }
 
@@ -68,6 +69,7 @@ export async function createGenerationTables(
   await execute(db, `grant usage on schema ${quoted(schema)} to reader`)
   for (const table of projections.tables) await execute(db, mirroredTableDdl(schema, table))
   for (const model of projections.derived) await execute(db, derivedTableDdl(schema, model))
+  for (const model of projections.recomputed) await execute(db, recomputedTableDdl(schema, model))
   await execute(db, `grant select on all tables in schema ${quoted(schema)} to reader`)
 }
 
@@ -93,6 +95,14 @@ export async function indexGeneration(
     )
     for (const index of model.indexes) await execute(db, `create index on ${name} ${index}`)
   }
+  for (const model of projections.recomputed) {
+    const name = `${quoted(schema)}.${quoted(model.name)}`
+    await execute(
+      db,
+      `alter table ${name} add primary key (${model.key.map((column) => quoted(column.name)).join(", ")})`,
+    )
+    for (const index of model.indexes) await execute(db, `create index on ${name} ${index}`)
+  }
   await execute(
     db,
     projections.tables.map((table) => `analyze ${quoted(schema)}.${quoted(table.name)}`).join(";"),
@@ -114,6 +124,7 @@ export async function deriveGeneration(
        select ${columns} from (${model.contribution(quoted(schema), null)}) contribution where ${isSomething}`,
     )
   }
+  for (const model of projections.recomputed) await execute(db, computeAll(schema, model))
 }
 
 /** Makes a complete generation the one that serves, and marks the one before it as retired. */
@@ -189,4 +200,12 @@ function derivedTableDdl(schema: string, model: DerivedModel): string {
     ...model.sums.map((name) => `${quoted(name)} bigint not null`),
   ]
   return `create table ${quoted(schema)}.${quoted(model.name)} (${columns.join(", ")}) with (fillfactor = 70)`
+}
+
+function recomputedTableDdl(schema: string, model: RecomputedModel): string {
+  const columns = [
+    ...model.key.map((column) => `${quoted(column.name)} ${column.type} not null`),
+    ...model.columns.map((column) => `${quoted(column.name)} ${column.type}`),
+  ]
+  return `create table ${quoted(schema)}.${quoted(model.name)} (${columns.join(", ")}) with (fillfactor = 85)`
 }

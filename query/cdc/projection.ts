@@ -55,12 +55,33 @@ export type DerivedModel = {
   indexes: readonly string[]
 }
 
+/**
+ * Rows about entities that are no sums (a first, a latest, a number of different ones): whatever the touched
+ * aggregates belonged to before a batch or belong to after it is computed anew from the stored rows, in the batch's
+ * transaction. Exact whatever is replayed, because it depends on nothing else.
+ */
+export type RecomputedModel = {
+  name: string
+  /** The first column names the entity, as text; further ones tell its rows apart. Never null. */
+  key: readonly { name: string; type: KeyType }[]
+  columns: readonly { name: string; type: KeyType }[]
+  /** Mirrored tables whose rows matter; the first key column of each names the aggregate. */
+  touchedBy: readonly string[]
+  /** A select of the entities that the aggregates belong to: one text column, which may repeat itself. */
+  entities: (schema: string, aggregates: string) => string
+  /** A select of key and columns: the rows of these entities (SQL text of a text[] expression, or null for all). */
+  rows: (schema: string, entities: string | null) => string
+  indexes: readonly string[]
+}
+
 /** Which cached answers a batch makes stale. Keys are the names query/http/cache stores finished answers under. */
 export type CacheDependencies = {
   /** Keys that depend on a mirrored row, from its key values in key order. */
   ofRow: (table: string, key: readonly string[]) => readonly string[]
   /** Keys that depend on a group of a derived model whose sums changed, from its groupBy values. */
   ofGroup: (model: string, group: readonly string[]) => readonly string[]
+  /** Keys that depend on the rows of an entity of a recomputed model. */
+  ofEntity?: (model: string, entity: string) => readonly string[]
   /**
    * Keys found by SQL for changed rows of a table: a select of one text column. `changed` is the SQL text of a
    * text[] expression with the first key column of each changed row.
@@ -76,6 +97,7 @@ export type Projections = {
   version: string
   tables: readonly MirroredTable[]
   derived: readonly DerivedModel[]
+  recomputed: readonly RecomputedModel[]
   cache: CacheDependencies
   /** The table whose row carries the source's clock and identity; captured, never mirrored. */
   heartbeatTable: string

@@ -186,4 +186,5 @@ export const orderProjections: Projections = defineProjections({
     },
   ],
   derived: [salesByQuarterHour, customerTotals],
+  recomputed: [],
 })

@@ -77,7 +77,15 @@ function comparable(
       inReads: rows(names, `${schema}.${name}`),
     }
   })
-  return [...tables, ...models]
+  const recomputed = projections.recomputed.map(({ name, key, columns, rows: select }) => {
+    const names = [...key, ...columns].map((column) => quoted(column.name))
+    return {
+      table: name,
+      inSource: rows(names, `(${select("as_mirrored", null)}) c`),
+      inReads: rows(names, `${schema}.${name}`),
+    }
+  })
+  return [...tables, ...models, ...recomputed]
 }
 
 /** Views over the write tables in the shape of the mirrored ones, for recomputing derived models there. */

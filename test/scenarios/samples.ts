@@ -53,6 +53,7 @@ export const sampleDdl = `
 export const sampleProjections: Projections = {
   version: "samples",
   heartbeatTable: "cdc_heartbeat",
+  recomputed: [],
   cache: { ofRow: () => [], ofGroup: () => [], found: {} },
   tables: [
     {

@@ -39,7 +39,11 @@ const allTopics = () => [
 async function storedRows(): Promise<string[]> {
   const schema = await system.liveSchema()
   const rows: string[] = []
-  for (const { name } of [...orderProjections.tables, ...orderProjections.derived]) {
+  for (const { name } of [
+    ...orderProjections.tables,
+    ...orderProjections.derived,
+    ...orderProjections.recomputed,
+  ]) {
     const found = await system.reads.query<{ row: string }>(
       `select '${name} ' || to_jsonb(t)::text as row from ${schema}.${name} t order by 1`,
     )

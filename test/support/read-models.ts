@@ -54,7 +54,11 @@ export async function createReadModels(name: string): Promise<ReadModels> {
       await db.transaction().execute(async (trx) => {
         await createGenerationTables(trx, schema, orderProjections)
         if (copyOf !== undefined) {
-          for (const { name: table } of [...orderProjections.tables, ...orderProjections.derived]) {
+          for (const { name: table } of [
+            ...orderProjections.tables,
+            ...orderProjections.derived,
+            ...orderProjections.recomputed,
+          ]) {
             await sql`insert into ${sql.table(`${schema}.${table}`)}
               select * from ${sql.table(`read_${copyOf}.${table}`)}`.execute(trx)
           }
@@ -172,7 +176,7 @@ export async function insertOrder(
 
 /** Computes the derived models from the rows, as after a base load. */
 export async function deriveAll(db: Kysely<QueryDatabase>, schema = "read_1"): Promise<void> {
-  for (const model of orderProjections.derived)
+  for (const model of [...orderProjections.derived, ...orderProjections.recomputed])
     await sql`truncate ${sql.table(`${schema}.${model.name}`)}`.execute(db)
   await deriveGeneration(db, schema, orderProjections)
 }

@@ -199,7 +199,7 @@ test("a few cached answers are fenced one by one, very many all at once", async 
   await stage(many)
   await apply(many, {}, { cacheFence })
   expect(fenced).toEqual([
-    [100n, ["amounts:o1", "amounts:o2", "things:a", "things:b"]],
+    [100n, ["amounts:o1", "amounts:o2", "dearest:o1", "dearest:o2", "things:a", "things:b"]],
     [200n, "all"],
   ])
 })

@@ -6,6 +6,7 @@ import {
   integer,
   longText,
   type MirroredTable,
+  type RecomputedModel,
   text,
 } from "../../../query/cdc/projection.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
@@ -20,9 +21,20 @@ const counts: DerivedModel = {
     `select body, count(*) as notes from ${schema}.notes where ${aggregates ? `id = any(${aggregates})` : "true"} group by 1`,
   indexes: [],
 }
+const firsts: RecomputedModel = {
+  name: "firsts",
+  key: [{ name: "body", type: "text" }],
+  columns: [{ name: "id", type: "text" }],
+  touchedBy: ["notes"],
+  entities: (schema, aggregates) => `select body from ${schema}.notes where id = any(${aggregates})`,
+  rows: (schema, entities) =>
+    `select body, min(id) as id from ${schema}.notes where ${entities ? `body = any(${entities})` : "true"} group by 1`,
+  indexes: [],
+}
 const parts = {
   tables: [notes],
   derived: [counts],
+  recomputed: [firsts],
   cache: { ofRow: () => ["a"], ofGroup: () => ["b"], found: { notes: () => "select 'c'" } },
   heartbeatTable: "beats",
 }
@@ -30,10 +42,11 @@ type Parts = Parameters<typeof defineProjections>[0]
 const version = (changed: Partial<Parts> = {}) => defineProjections({ ...parts, ...changed }).version
 const tables = (table: Partial<MirroredTable>) => ({ tables: [{ ...notes, ...table }] })
 const derived = (model: Partial<DerivedModel>) => ({ derived: [{ ...counts, ...model }] })
+const recomputed = (model: Partial<RecomputedModel>) => ({ recomputed: [{ ...firsts, ...model }] })
 
 test("the same projections have the same version, in this process and in others", () => {
   expect(version()).toBe(version({ tables: [structuredClone(notes)] }))
-  expect(version()).toBe("9019e72aa66a")
+  expect(version()).toBe("58b2028fe8de")
 })
 
 test("the domain's projections are defined so, and nothing gives them a version by hand", () => {
@@ -61,6 +74,10 @@ const changes: [what: string, changed: Partial<Parts>][] = [
         counts.contribution(schema, aggregates).replace("id = any", "body = any"),
     }),
   ],
+  ["a recomputed model is removed", { recomputed: [] }],
+  ["a recomputed model has other entities", recomputed({ entities: () => "select 'x'" })],
+  ["a recomputed model has other rows", recomputed({ rows: (schema) => firsts.rows(schema, null) })],
+  ["entities have other cached answers", { cache: { ...parts.cache, ofEntity: () => ["d"] } }],
   ["the heartbeat is another table", { heartbeatTable: "hearts" }],
   ["rows have other cached answers", { cache: { ...parts.cache, ofRow: ([first]) => [`x:${first}`] } }],
   ["groups have other cached answers", { cache: { ...parts.cache, ofGroup: () => [] } }],
@@ -90,6 +107,14 @@ describe("is refused when it is defined", () => {
     ["a model that nothing touches", derived({ touchedBy: [] }), /counts .* none/],
     ["a model without sums", derived({ sums: [] }), /counts needs/],
     ["a sum named as a group", derived({ sums: ["body"] }), /columns of counts .* body/],
+    ["a recomputed model of a taken name", recomputed({ name: "counts" }), /tables .* counts/],
+    ["a recomputed model that nothing touches", recomputed({ touchedBy: [] }), /firsts .* none/],
+    ["a recomputed model without columns", recomputed({ columns: [] }), /firsts needs/],
+    [
+      "a recomputed model whose entity is no text",
+      recomputed({ key: [{ name: "body", type: "bigint" }] }),
+      /firsts needs/,
+    ],
     ["a mirrored heartbeat", { heartbeatTable: "notes" }, /heartbeat/],
   ]
 

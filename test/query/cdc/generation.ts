@@ -111,7 +111,11 @@ export async function createTestGeneration(name: string, projections: Projection
     },
     position: () => position,
     async empty() {
-      for (const { name: table } of [...projections.tables, ...projections.derived]) {
+      for (const { name: table } of [
+        ...projections.tables,
+        ...projections.derived,
+        ...projections.recomputed,
+      ]) {
         await admin.query(`truncate ${schema}.${table}`)
       }
       await rewind()

@@ -97,9 +97,11 @@ test("indexed, every table has its key, and no other constraint that a row could
      where connamespace = $1::regnamespace and contype <> 'n' order by 1`,
     [schema],
   )
-  const tables = [...orderProjections.tables, ...orderProjections.derived].map(
-    ({ name }) => `${schema}.${name}`,
-  )
+  const tables = [
+    ...orderProjections.tables,
+    ...orderProjections.derived,
+    ...orderProjections.recomputed,
+  ].map(({ name }) => `${schema}.${name}`)
   expect(rows).toEqual(tables.sort().map((table) => ({ table, type: "p" })))
 })
 

@@ -45,6 +45,7 @@ const projections: Projections = {
   version: "test",
   tables: [things, people],
   derived: [],
+  recomputed: [],
   cache: { ofRow: () => [], ofGroup: () => [], found: {} },
   heartbeatTable: "cdc_heartbeat",
 }

@@ -38,7 +38,26 @@ export const thingProjections: Projections = {
       indexes: [],
     },
   ],
+  recomputed: [
+    {
+      name: "dearest",
+      key: [{ name: "owner", type: "text" }],
+      columns: [
+        { name: "thing", type: "text" },
+        { name: "different_amounts", type: "bigint" },
+      ],
+      touchedBy: ["things"],
+      entities: (schema, aggregates) =>
+        `select owner from ${schema}.things where id = any(${aggregates}) and not deleted`,
+      rows: (schema, entities) => `
+        select owner, (array_agg(id order by amount desc, id))[1] as thing,
+          count(distinct amount) as different_amounts
+        from ${schema}.things where not deleted ${entities ? `and owner = any(${entities})` : ""} group by 1`,
+      indexes: [],
+    },
+  ],
   cache: {
+    ofEntity: (_model, owner) => [`dearest:${owner}`],
     ofRow: (table, [id]) => [`${table}:${id}`],
     ofGroup: (_model, [owner]) => [`amounts:${owner}`],
     found: {
@@ -100,7 +119,7 @@ export function writeHistory(choices: Choices): Transaction[] {
 /** Every row of every table, with guards, in one order. */
 export async function everythingIn(generation: TestGeneration): Promise<unknown[]> {
   const { rows } = await generation.admin.query(
-    ["things", "owners", "amounts"]
+    ["things", "owners", "amounts", "dearest"]
       .map(
         (table) =>
           `select '${table}' as "table", to_jsonb(t)::text as row from ${generation.schema}.${table} t`,

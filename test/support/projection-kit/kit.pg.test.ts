@@ -55,6 +55,7 @@ const kitOf = (...derived: DerivedModel[]) =>
     defineProjections({
       tables: [stock, places],
       derived,
+      recomputed: [],
       cache: { ofRow: () => [], ofGroup: () => [], found: {} },
       heartbeatTable: "beats",
     }),

@@ -8,7 +8,7 @@ import { chooseSeed, createRandom } from "../../chaos/random.ts"
 import { createTestGeneration, type TestGeneration } from "../../query/cdc/generation.ts"
 import { type Given, type SourceRow, type SourceRows, type Values, writeHistory } from "./given-changes.ts"
 import { createReceiver } from "./receiver.ts"
-import { columnsOf, readRows, recompute, type ShownRow, showGiven } from "./stored-rows.ts"
+import { columnsOf, readRows, recompute, recomputeAll, type ShownRow, showGiven } from "./stored-rows.ts"
 import { variantsOf } from "./variants.ts"
 
 /** All rows of each table, in any order. Columns that no row of a table names are not compared. */
@@ -109,5 +109,11 @@ async function assertRows(
     expect(stored, `${told}: ${model.name} is not what its contribution gives over all rows`).toEqual(
       computed,
     )
+  }
+  for (const model of projections.recomputed) {
+    const columns = columnsOf(projections, model.name)
+    const stored = await readRows(admin, quoted(schema), model.name, columns, false)
+    const computed = await recomputeAll(admin, quoted(schema), model, columns)
+    expect(stored, `${told}: ${model.name} is not what its rows are over all rows`).toEqual(computed)
   }
 }

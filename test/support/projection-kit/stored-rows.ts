@@ -2,7 +2,7 @@
 // test expects can be compared however each was written. Postgres itself turns values into their text.
 import type pg from "pg"
 import { quoted } from "../../../query/cdc/mirror.ts"
-import type { ColumnType, DerivedModel, Projections } from "../../../query/cdc/projection.ts"
+import type { ColumnType, DerivedModel, Projections, RecomputedModel } from "../../../query/cdc/projection.ts"
 import { decodedValue, type Values } from "./given-changes.ts"
 
 /** Values as Postgres shows them, by column. */
@@ -10,9 +10,11 @@ export type ShownRow = Readonly<Record<string, string | null>>
 export type ShownColumn = { name: string; type: ColumnType }
 
 /** The columns of a table that readers see. @throws Error when there is no such table. */
-export function columnsOf({ tables, derived }: Projections, table: string): ShownColumn[] {
+export function columnsOf({ tables, derived, recomputed }: Projections, table: string): ShownColumn[] {
   const mirrored = tables.find(({ name }) => name === table)
   if (mirrored) return [...mirrored.key, ...mirrored.columns]
+  const entities = recomputed.find(({ name }) => name === table)
+  if (entities) return [...entities.key, ...entities.columns]
   const model = derived.find(({ name }) => name === table)
   if (!model) throw new Error(`the projections have no ${table}`)
   return [...model.groupBy, ...model.sums.map((name) => ({ name, type: "bigint" as const }))]
@@ -45,6 +47,14 @@ export function recompute(
   const computed = `(select ${[...groups, ...sums].join(", ")} from (${model.contribution(schema, null)}) contribution)`
   return show(pool, `${computed} computed where ${isSomething}`, exact)
 }
+
+/** What a recomputed model should hold: its own SQL over all rows. */
+export const recomputeAll = (
+  pool: pg.Pool,
+  schema: string,
+  model: RecomputedModel,
+  columns: readonly ShownColumn[],
+): Promise<ShownRow[]> => show(pool, `(${model.rows(schema, null)}) computed`, columns)
 
 /** Given values as they would be shown from a table. */
 export function showGiven(
