@@ -12,6 +12,7 @@ import { isUnavailable } from "./database-errors.ts"
 import { createErasureRoutes } from "./erasure/routes.ts"
 import { type Execute, OutcomeUnknown } from "./execute.ts"
 import { limitBody } from "./http/body-limit.ts"
+import { addDocsRoutes, docsPaths } from "./http/docs.ts"
 import { createHealthRoutes } from "./http/health.ts"
 import { createRequestLog } from "./http/request-log.ts"
 import { refuseInvalid } from "./http/validation.ts"
@@ -45,6 +46,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
     info: { title: "Lockstep command service", version: "1" },
     security: [],
   })
+  addDocsRoutes(app, "Lockstep command service")
   app.notFound((c) => faultResponse(notFound(app, c), c.req.path))
   app.onError((error, c) => {
     const fault = toFault(error, c)
@@ -83,7 +85,7 @@ function notFound(app: OpenAPIHono, c: Context): HttpFault {
     .flatMap((definition) => (definition.type === "route" ? [definition.route] : []))
     .filter(({ path }) => new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(c.req.path))
     .map(({ method }) => method.toUpperCase())
-  if (c.req.path === "/openapi.json") allowed.push("GET")
+  if (["/openapi.json", ...docsPaths].includes(c.req.path)) allowed.push("GET")
   if (allowed.length === 0) return new HttpFault("route-not-found", "There is nothing at this path.")
   const methods = [...new Set(allowed)].join(", ")
   return new HttpFault("method-not-allowed", `This path takes ${methods}.`, { headers: { Allow: methods } })

@@ -16,6 +16,7 @@ import { addOrderListRoute } from "../orders/order-list.ts"
 import { orderProjections } from "../orders/projections.ts"
 import type { ReadCache } from "./cache.ts"
 import { isUnavailable } from "./database-errors.ts"
+import { addDocsRoutes, docsPaths } from "./docs.ts"
 import { refuseInvalid } from "./parameters.ts"
 import type { PositionSignal } from "./position-signal.ts"
 import { problemResponse, ReadProblem } from "./problem.ts"
@@ -75,6 +76,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
     info: { title: "Lockstep query service", version: "1" },
     security: [],
   })
+  addDocsRoutes(app, "Lockstep query service")
   app.notFound((c) => problemResponse(notFound(app, c), c.req.path))
   app.onError((error, c) => {
     const problem = toProblem(error)
@@ -127,7 +129,7 @@ function notFound(app: OpenAPIHono, c: Context): ReadProblem {
   const paths = app.openAPIRegistry.definitions.flatMap((definition) =>
     definition.type === "route" ? [definition.route.path] : [],
   )
-  const exists = [...paths, "/openapi.json"].some((path) =>
+  const exists = [...paths, "/openapi.json", ...docsPaths].some((path) =>
     new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(c.req.path),
   )
   if (!exists) return new ReadProblem("route-not-found", "There is nothing at this path.")

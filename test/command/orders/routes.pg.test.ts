@@ -2,6 +2,7 @@ import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { checkDocsPage } from "../../support/docs-page.ts"
 import { type RunningService, runService } from "../running-service.ts"
 
 let service: RunningService
@@ -288,5 +289,13 @@ describe("/openapi.json", () => {
         "/readyz": { get: {} },
       },
     })
+  })
+})
+
+describe("/docs", () => {
+  it("shows the description, and loads nothing from anywhere else", async () => {
+    await checkDocsPage((path) => fetch(`${service.url}${path}`))
+    const posted = await service.call("POST", "/docs")
+    expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"])
   })
 })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { checkDocsPage } from "../../support/docs-page.ts"
 import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
 import {
   createLiveReadModels,
@@ -165,5 +166,9 @@ describe("paths and methods", () => {
         ].map((path) => [path, { get: expect.anything() }]),
       ),
     })
+  })
+
+  it("shows its description, and loads nothing from anywhere else", async () => {
+    await checkDocsPage((path) => app.get(path))
   })
 })
