@@ -12,6 +12,7 @@ const environment = z.object({
     .default("orders"),
   COMMAND_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(1_000).default(20),
   IDEMPOTENCY_KEY_TTL_HOURS: z.coerce.number().int().min(1).max(8_760).default(24),
+  RESERVATION_MINUTES: z.coerce.number().positive().max(525_600).default(60),
   LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 })
 
@@ -24,6 +25,8 @@ export type Config = {
   sourceName: string
   maxConnections: number
   idempotencyKeyTtlHours: number
+  /** How long stock is kept for an order that is confirmed and not paid. */
+  reservationMinutes: number
   logLevel: z.infer<typeof environment>["LOG_LEVEL"]
 }
 
@@ -40,6 +43,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     sourceName: parsed.data.SOURCE_NAME,
     maxConnections: parsed.data.COMMAND_MAX_CONNECTIONS,
     idempotencyKeyTtlHours: parsed.data.IDEMPOTENCY_KEY_TTL_HOURS,
+    reservationMinutes: parsed.data.RESERVATION_MINUTES,
     logLevel: parsed.data.LOG_LEVEL,
   }
 }

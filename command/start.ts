@@ -35,6 +35,7 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     newOrderId: () => orderId.parse(`order-${uuidv7()}`),
     newCustomerId: () => customerId.parse(`customer-${uuidv7()}`),
     newProductId: () => productId.parse(`product-${uuidv7()}`),
+    reservationMs: config.reservationMinutes * 60_000,
     isStopping: () => stopping,
     logger,
   })

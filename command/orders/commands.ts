@@ -1,5 +1,7 @@
 // Every command an order takes. Prices come from the catalogue; `price` is what the client believes it to be.
 import type { CustomerId, OrderId, ProductId } from "../ids.ts"
+import type { PaymentCommand } from "../payments/decide.ts"
+import type { ShipmentCommand } from "./ship.ts"
 
 /** Columns of an order that no rule looks at; events name them and never hold their values. */
 export type DetailField = "shipping_address" | "note"
@@ -32,6 +34,8 @@ export type ExistingOrderCommand =
   | DraftCommand
   | { type: "UpdateOrder"; fields: readonly DetailField[] }
   | { type: "CancelOrder"; reason: string }
+  | PaymentCommand
+  | ShipmentCommand
 
 export type OrderCommand = CreateOrder | ExistingOrderCommand
 
@@ -47,6 +51,13 @@ export function productsNamedIn(command: OrderCommand): ProductId[] {
     case "RemoveItem":
     case "ConfirmOrder":
     case "CancelOrder":
+    case "PayOrder":
+    case "CapturePayment":
+    case "RecordPayment":
+    case "RefundOrder":
+    case "RecordRefund":
+    case "ShipOrder":
+    case "DeliverShipment":
       return []
     default:
       return command satisfies never

@@ -1,6 +1,7 @@
 // What can be done to an order that is not confirmed yet, pure. Items change only here; confirming needs an item;
 // an order has one currency; a price is the catalogue's. Naming a product twice makes two lines: lines are what
 // the customer typed, not a sum per product.
+import { reserveStock, type StockOf } from "../inventory/reserve.ts"
 import { formatAmount, parseAmount, toMoneyBody } from "../money.ts"
 import type { Product } from "../products/product.ts"
 import { accept, type Refused, type Result, refuse } from "../rejection.ts"
@@ -10,8 +11,14 @@ import { type DraftOrder, fitsColumn, type Item, type Order } from "./order.ts"
 
 export const maximumLines = 1_000
 
-/** What a decision may look at besides the order: the moment, and the catalogue. */
-export type Known = { now: Date; productOf: (productId: string) => Product | undefined }
+/** What a decision may look at besides the order: the moment, the catalogue, and stock that is locked. */
+export type Known = {
+  now: Date
+  productOf: (productId: string) => Product | undefined
+  stockOf: StockOf
+  /** How long stock is kept for an order that is confirmed and not paid. */
+  reservationMs: number
+}
 
 /** A new draft of the items at the catalogue's prices. */
 export function decideCreate(command: CreateOrder, known: Known): Result<OrderEvent> {
@@ -63,10 +70,22 @@ export function decideDraft(order: DraftOrder, command: DraftCommand, known: Kno
       return accept({ type: "ItemRemoved", line: command.line, ...next })
     case "ConfirmOrder":
       if (order.items.length === 0) return refuse("order-empty", "An order needs an item to be confirmed.")
-      return accept({ type: "OrderConfirmed", ...next })
+      return confirm(order, known)
     default:
       return command satisfies never
   }
+}
+
+function confirm(order: DraftOrder, { now, stockOf, reservationMs }: Known): Result<OrderEvent> {
+  const reserved = reserveStock(order.items, stockOf)
+  if (!reserved.ok) return reserved
+  return accept({
+    type: "OrderConfirmed",
+    reserved: reserved.value,
+    reservedUntil: new Date(now.getTime() + reservationMs),
+    version: order.version + 1,
+    at: now,
+  })
 }
 
 /** The item at the catalogue's price, if the client agrees with it and it is in the order's currency. */

@@ -3,6 +3,14 @@
 import { z } from "@hono/zod-openapi"
 import { customerId, type OrderId, productId } from "../ids.ts"
 import type { OrderEvent } from "./events.ts"
+import {
+  confirmedPayload,
+  fromFulfilmentPayload,
+  storedCompensation,
+  storedConfirmation,
+  toFulfilmentPayload,
+  toStoredCompensation,
+} from "./fulfilment-payload.ts"
 import type { Item } from "./order.ts"
 
 const fields = z.array(z.enum(["shipping_address", "note"])).readonly()
@@ -47,7 +55,7 @@ export function toStoredEvent(event: OrderEvent): StoredEvent {
     version: event.version,
     type: event.type,
     payload: payloadOf(event),
-    reason: event.type === "OrderCancelled" ? event.reason : null,
+    reason: event.type === "OrderCancelled" || event.type === "RefundRequested" ? event.reason : null,
     occurred_at: event.at,
   }
 }
@@ -67,12 +75,13 @@ function payloadOf(event: OrderEvent): Record<string, unknown> {
     case "ItemRemoved":
       return { line: event.line }
     case "OrderConfirmed":
+      return confirmedPayload(event)
     case "OrderCancelled":
-      return {}
+      return toStoredCompensation(event.compensation)
     case "PersonalDataErased":
       return { columns: event.columns }
     default:
-      return event satisfies never
+      return toFulfilmentPayload(event)
   }
 }
 
@@ -98,12 +107,14 @@ export function fromStoredEvent(orderId: OrderId, stored: StoredEvent): OrderEve
     case "ItemRemoved":
       return { type, ...removed.parse(payload), ...recorded }
     case "OrderConfirmed":
-      return { type, ...recorded }
-    case "OrderCancelled":
-      return { type, reason: stored.reason ?? "", ...recorded }
+      return { type, ...storedConfirmation.parse(payload), ...recorded }
+    case "OrderCancelled": {
+      const compensation = storedCompensation.parse(payload)
+      return { type, reason: stored.reason ?? "", compensation, ...recorded }
+    }
     case "PersonalDataErased":
       return { type, ...erased.parse(payload), ...recorded }
     default:
-      throw new Error(`order_events holds an unknown type: ${type}`)
+      return { ...fromFulfilmentPayload(type, payload, stored.reason), ...recorded }
   }
 }

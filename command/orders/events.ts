@@ -1,8 +1,11 @@
 // What accepted commands leave behind, and how an order follows from them: folding `evolve` over an order's
 // events gives the order again, at every version.
 import type { CustomerId, OrderId } from "../ids.ts"
+import { capturedMinor, isRefunded } from "../payments/sums.ts"
 import type { DetailField } from "./commands.ts"
-import type { Item, Order } from "./order.ts"
+import { type LineQuantity, nothingFulfilled } from "./fulfilment.ts"
+import { type Compensation, compensate, evolveFulfilment, type FulfilmentFact } from "./fulfilment-events.ts"
+import { type Item, type Order, orderSums } from "./order.ts"
 
 type Fact =
   | {
@@ -17,10 +20,11 @@ type Fact =
   | { type: "ItemAdded"; item: Item }
   | { type: "ItemChanged"; line: number; quantity: number }
   | { type: "ItemRemoved"; line: number }
-  | { type: "OrderConfirmed" }
-  | { type: "OrderCancelled"; reason: string }
+  | { type: "OrderConfirmed"; reserved: readonly LineQuantity[]; reservedUntil: Date | null }
+  | { type: "OrderCancelled"; reason: string; compensation: Compensation }
   /** The customer was erased; an erasure writes it without a decision, for all their orders at once. */
   | { type: "PersonalDataErased"; columns: readonly string[] }
+  | FulfilmentFact
 
 /** `version` is the order's version after the event; the first is 1. */
 export type OrderEvent = Fact & { version: number; at: Date }
@@ -39,6 +43,7 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
       currency: event.currency,
       items: event.items,
       lastLine: event.items.length,
+      fulfilment: nothingFulfilled,
       discountMinor: 0n,
       shippingMinor: 0n,
       taxMinor: 0n,
@@ -67,17 +72,48 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
       }
     case "ItemRemoved":
       return { ...now, items: now.items.filter((item) => item.line !== event.line) }
-    case "OrderConfirmed":
-      return { ...now, status: "confirmed", confirmedAt: event.at }
+    case "OrderConfirmed": {
+      const { reserved, reservedUntil, at: confirmedAt } = event
+      const fulfilment = { ...now.fulfilment, reserved }
+      const kept = { ...now, fulfilment, confirmedAt }
+      return orderSums(now).totalMinor === 0n
+        ? { ...kept, status: "paid", paidAt: confirmedAt }
+        : { ...kept, status: "confirmed", reservedUntil }
+    }
     case "OrderCancelled":
       return {
         ...now,
         status: "cancelled",
+        fulfilment: { ...compensate(now.fulfilment, event.compensation), reserved: [] },
         confirmedAt: now.status === "draft" ? null : now.confirmedAt,
+        paidAt: now.status === "draft" || now.status === "confirmed" ? null : now.paidAt,
         cancelledAt: event.at,
         cancelReason: event.reason,
       }
     default:
-      return event satisfies never
+      return goOn({ ...now, fulfilment: evolveFulfilment(now.fulfilment, event, event.at) }, event)
+  }
+}
+
+/** The order, whose fulfilment the event has changed already, in the status that follows. */
+function goOn(now: Order, event: FulfilmentFact & { at: Date }): Order {
+  switch (event.type) {
+    case "PaymentProcessed":
+      return now.status === "confirmed" && capturedMinor(now.fulfilment) >= orderSums(now).totalMinor
+        ? { ...now, status: "paid", paidAt: event.at }
+        : now
+    case "OrderRefunded":
+      // Nothing of it is going to be shipped any more, so nothing waits for it.
+      return isRefunded(now.fulfilment) ? { ...now, fulfilment: { ...now.fulfilment, reserved: [] } } : now
+    case "OrderShipped":
+      return now.status === "paid" && event.complete
+        ? { ...now, status: "shipped", shippedAt: event.at }
+        : now
+    case "OrderDelivered":
+      return now.status === "shipped" && event.complete
+        ? { ...now, status: "delivered", deliveredAt: event.at }
+        : now
+    default:
+      return now
   }
 }

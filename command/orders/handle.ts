@@ -5,27 +5,36 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { refuseIfErased } from "../customers/handle.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { OrderId } from "../ids.ts"
+import { lockStock } from "../inventory/order-stock.ts"
 import type { Origin } from "../origin.ts"
 import { loadProducts } from "../products/repository.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
 import { type CreateOrder, type ExistingOrderCommand, productsNamedIn } from "./commands.ts"
 import { decide } from "./decide.ts"
 import { evolve } from "./events.ts"
+import { saveFulfilment } from "./fulfilment-rows.ts"
+import type { Order } from "./order.ts"
 import { lockOrder, type OrderDetails, type SavedOrder, saveOrder } from "./repository.ts"
 
 export type CommandContext = { now: Date; origin: Origin }
+
+export type OrderContext = CommandContext & {
+  /** How long stock is kept for an order that is confirmed and not paid. */
+  reservationMs: number
+}
 
 /** Creates an order. An unknown customer shows as a foreign-key violation (see database-errors.ts). */
 export async function createOrder(
   trx: Transaction<CommandDatabase>,
   command: CreateOrder,
   details: OrderDetails,
-  { now, origin }: CommandContext,
+  { now, origin, reservationMs }: OrderContext,
 ): Promise<Result<SavedOrder>> {
   const erased = await refuseIfErased(trx, command.customerId)
   if (erased) return erased
   const products = await loadProducts(trx, productsNamedIn(command))
-  const decision = decide(undefined, command, { now, productOf: (id) => products.get(id) })
+  const known = { now, productOf: (id: string) => products.get(id), stockOf: () => undefined, reservationMs }
+  const decision = decide(undefined, command, known)
   if (!decision.ok) return decision
   const created = { order: evolve(undefined, decision.value), details }
   const xid = await saveOrder(trx, created, decision.value, origin)
@@ -44,19 +53,35 @@ export type ChangeOrder = {
 export async function changeOrder(
   trx: Transaction<CommandDatabase>,
   { orderId, command, ifMatch, details = {} }: ChangeOrder,
-  { now, origin }: CommandContext,
+  { now, origin, reservationMs }: OrderContext,
 ): Promise<Result<SavedOrder>> {
   const stored = await lockOrder(trx, orderId)
   if (!stored) return refuse("order-not-found", "There is no such order.")
   const mismatch = refuseUnlessMatching(ifMatch, stored.order.version)
   if (mismatch) return mismatch
   const products = await loadProducts(trx, productsNamedIn(command))
-  const decision = decide(stored.order, command, { now, productOf: (id) => products.get(id) })
+  const stock = await lockStock(trx, stockNamedIn(stored.order, command))
+  const known = {
+    now,
+    productOf: (id: string) => products.get(id),
+    stockOf: (id: string) => stock.get(id),
+    reservationMs,
+  }
+  const decision = decide(stored.order, command, known)
   if (!decision.ok) return decision
   const changed = {
     order: evolve(stored.order, decision.value),
     details: { ...stored.details, ...details },
   }
-  const xid = await saveOrder(trx, changed, decision.value, origin)
+  const { value: event } = decision
+  const reason = event.type === "RefundRequested" ? event.reason : null
+  await saveFulfilment(trx, stored.order.fulfilment, changed.order, reason)
+  const xid = await saveOrder(trx, changed, event, origin)
   return accept({ ...changed, xid })
+}
+
+/** The products whose stock decides about the command. */
+function stockNamedIn({ status, items }: Order, command: ExistingOrderCommand): string[] {
+  if (command.type !== "ConfirmOrder" || status !== "draft") return []
+  return [...new Set(items.map(({ productId }) => productId))]
 }

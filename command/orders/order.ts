@@ -4,6 +4,7 @@
 
 import type { CustomerId, OrderId, ProductId } from "../ids.ts"
 import { type Money, maximumAmountMinor } from "../money.ts"
+import type { Fulfilment } from "./fulfilment.ts"
 
 export type Item = {
   /** 1, 2, .. in the order of adding; a removed line's number is not given again. */
@@ -20,6 +21,7 @@ type OrderFacts = {
   currency: string
   items: readonly Item[]
   lastLine: number
+  fulfilment: Fulfilment
   discountMinor: bigint
   shippingMinor: bigint
   taxMinor: bigint
@@ -29,14 +31,27 @@ type OrderFacts = {
 }
 
 export type DraftOrder = OrderFacts & { status: "draft" }
-type ConfirmedOrder = OrderFacts & { status: "confirmed"; confirmedAt: Date }
-type PaidOrder = OrderFacts & { status: "paid"; confirmedAt: Date }
-type ShippedOrder = OrderFacts & { status: "shipped"; confirmedAt: Date }
-type DeliveredOrder = OrderFacts & { status: "delivered"; confirmedAt: Date }
+type ConfirmedOrder = OrderFacts & {
+  status: "confirmed"
+  confirmedAt: Date
+  /** Until then its stock is kept for it, if it says so. */
+  reservedUntil: Date | null
+}
+type PaidOrder = OrderFacts & { status: "paid"; confirmedAt: Date; paidAt: Date }
+type ShippedOrder = OrderFacts & { status: "shipped"; confirmedAt: Date; paidAt: Date; shippedAt: Date }
+type DeliveredOrder = OrderFacts & {
+  status: "delivered"
+  confirmedAt: Date
+  paidAt: Date
+  shippedAt: Date
+  deliveredAt: Date
+}
 type CancelledOrder = OrderFacts & {
   status: "cancelled"
   /** Null if it was cancelled as a draft. */
   confirmedAt: Date | null
+  /** Null if it was not paid in full. */
+  paidAt: Date | null
   cancelledAt: Date
   cancelReason: string
 }

@@ -4,8 +4,11 @@ import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { customerId, type OrderId, orderId, productId } from "../ids.ts"
 import type { Origin } from "../origin.ts"
+import { capturedMinor, refundedMinor } from "../payments/sums.ts"
 import { toStoredEvent } from "./event-payload.ts"
 import type { OrderEvent } from "./events.ts"
+import type { Fulfilment } from "./fulfilment.ts"
+import { loadFulfilment } from "./fulfilment-rows.ts"
 import { type Item, type Order, orderSums } from "./order.ts"
 
 /** Columns that no rule looks at. The address is JSON as stored. */
@@ -34,7 +37,7 @@ export async function lockOrder(
     .orderBy("line")
     .execute()
   return {
-    order: toOrder(row, items),
+    order: toOrder(row, items, await loadFulfilment(trx, id, row.status, items)),
     details: { shippingAddress: row.shipping_address, note: row.note },
   }
 }
@@ -85,13 +88,8 @@ function writeItems(trx: Transaction<CommandDatabase>, order: Order, event: Orde
         .where("line", "=", event.line)
     case "ItemRemoved":
       return trx.deleteFrom("order_items").where("order_id", "=", order.id).where("line", "=", event.line)
-    case "OrderUpdated":
-    case "OrderConfirmed":
-    case "OrderCancelled":
-    case "PersonalDataErased":
-      return undefined
     default:
-      return event satisfies never
+      return undefined
   }
 }
 
@@ -121,11 +119,17 @@ function toRow(order: Order) {
     shipping_minor: order.shippingMinor,
     tax_minor: order.taxMinor,
     total_minor: totalMinor,
+    captured_minor: capturedMinor(order.fulfilment),
+    refunded_minor: refundedMinor(order.fulfilment),
     last_line: order.lastLine,
     version: order.version,
     created_at: order.createdAt,
     updated_at: order.updatedAt,
     confirmed_at: order.status === "draft" ? null : order.confirmedAt,
+    reserved_until: order.status === "confirmed" ? order.reservedUntil : null,
+    paid_at: order.status === "draft" || order.status === "confirmed" ? null : order.paidAt,
+    shipped_at: order.status === "shipped" || order.status === "delivered" ? order.shippedAt : null,
+    delivered_at: order.status === "delivered" ? order.deliveredAt : null,
     cancelled_at: order.status === "cancelled" ? order.cancelledAt : null,
     cancel_reason: order.status === "cancelled" ? order.cancelReason : null,
   }
@@ -134,6 +138,7 @@ function toRow(order: Order) {
 function toOrder(
   row: Selectable<CommandDatabase["orders"]>,
   itemRows: Selectable<CommandDatabase["order_items"]>[],
+  fulfilment: Fulfilment,
 ): Order {
   const items = itemRows.map((item) => ({
     line: item.line,
@@ -148,6 +153,7 @@ function toOrder(
     items,
     // Other programs may have written lines without counting them in `last_line`.
     lastLine: Math.max(row.last_line, items.at(-1)?.line ?? 0),
+    fulfilment,
     discountMinor: row.discount_minor,
     shippingMinor: row.shipping_minor,
     taxMinor: row.tax_minor,
@@ -157,19 +163,27 @@ function toOrder(
   }
   // Likewise a row written by another program may lack the time of its status; its last change stands in.
   const confirmedAt = row.confirmed_at ?? row.updated_at
+  const paidAt = row.paid_at ?? row.updated_at
+  const shippedAt = row.shipped_at ?? row.updated_at
   switch (row.status) {
     case "draft":
       return { ...facts, status: row.status }
     case "confirmed":
+      return { ...facts, status: row.status, confirmedAt, reservedUntil: row.reserved_until }
     case "paid":
+      return { ...facts, status: row.status, confirmedAt, paidAt }
     case "shipped":
-    case "delivered":
-      return { ...facts, status: row.status, confirmedAt }
+      return { ...facts, status: row.status, confirmedAt, paidAt, shippedAt }
+    case "delivered": {
+      const deliveredAt = row.delivered_at ?? row.updated_at
+      return { ...facts, status: row.status, confirmedAt, paidAt, shippedAt, deliveredAt }
+    }
     case "cancelled":
       return {
         ...facts,
         status: row.status,
         confirmedAt: row.confirmed_at,
+        paidAt: row.paid_at,
         cancelledAt: row.cancelled_at ?? row.updated_at,
         cancelReason: row.cancel_reason ?? "",
       }

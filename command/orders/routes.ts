@@ -19,9 +19,14 @@ import {
   toOrderBody,
 } from "./bodies.ts"
 import type { DetailField, ExistingOrderCommand } from "./commands.ts"
-import { type ChangeOrder, type CommandContext, changeOrder, createOrder } from "./handle.ts"
+import { type ChangeOrder, changeOrder, createOrder, type OrderContext } from "./handle.ts"
 
-export type OrderRouteDeps = { execute: Execute; now: () => Date; newOrderId: () => OrderId }
+export type OrderRouteDeps = {
+  execute: Execute
+  now: () => Date
+  newOrderId: () => OrderId
+  reservationMs: number
+}
 
 const creationHeaders = z.object({ "idempotency-key": idempotencyKeyHeader })
 const changeHeaders = z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader })
@@ -101,10 +106,10 @@ const deleteItem = createRoute({
 const postConfirm = createRoute({
   method: "post",
   path: "/orders/{id}/confirm",
-  summary: "Confirm a draft that has items",
+  summary: "Confirm a draft that has items; its stock is reserved",
   middleware: [noBody],
   request: { headers: changeHeaders, params: orderParams },
-  responses: changedUnless("order-not-draft", "order-empty"),
+  responses: changedUnless("order-not-draft", "order-empty", "insufficient-stock"),
 })
 
 const postCancel = createRoute({
@@ -117,10 +122,11 @@ const postCancel = createRoute({
 })
 
 /** All routes of orders. */
-export function createOrderRoutes({ execute, now, newOrderId }: OrderRouteDeps): OpenAPIHono {
-  const contextOf = (c: Context): CommandContext => ({
+export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: OrderRouteDeps): OpenAPIHono {
+  const contextOf = (c: Context): OrderContext => ({
     now: now(),
     origin: originOf(c.get("requestId"), c.req.header("traceparent")),
+    reservationMs,
   })
 
   const change = (

@@ -12,6 +12,7 @@ describe("the command service's settings", () => {
       databaseUrl,
       maxConnections: 20,
       idempotencyKeyTtlHours: 24,
+      reservationMinutes: 60,
       logLevel: "info",
     })
   })

@@ -32,6 +32,7 @@ export async function runService(overrides: Partial<Config> = {}): Promise<Runni
     sourceName: "orders",
     maxConnections: 20,
     idempotencyKeyTtlHours: 24,
+    reservationMinutes: 60,
     logLevel: "silent",
     ...overrides,
   }

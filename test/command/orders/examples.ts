@@ -3,6 +3,7 @@
 import { customerId, orderId, productId } from "../../../command/ids.ts"
 import type { Known } from "../../../command/orders/draft.ts"
 import { evolve, type OrderEvent } from "../../../command/orders/events.ts"
+import { noCompensation } from "../../../command/orders/fulfilment-events.ts"
 import type { Order } from "../../../command/orders/order.ts"
 import type { Product } from "../../../command/products/product.ts"
 
@@ -16,7 +17,13 @@ const catalogue: Record<string, Product> = {
   palace: { price: { amountMinor: 2n ** 62n, currency: "USD" }, active: true },
 }
 
-export const known: Known = { now: at, productOf: (id) => catalogue[id] }
+/** There are five keyboards, of which two wait for other orders; nothing else is kept in stock. */
+export const known: Known = {
+  now: at,
+  productOf: (id) => catalogue[id],
+  stockOf: (id) => (id === "keyboard" ? { onHand: 5n, reserved: 2n } : undefined),
+  reservationMs: 60_000,
+}
 
 export const anOrderId = orderId.parse("order-1")
 export const aCustomerId = customerId.parse("customer-1")
@@ -36,11 +43,24 @@ const created: OrderEvent = {
 /** A draft with two keyboards on line 1. */
 export const draft = evolve(undefined, created)
 export const emptyDraft: Order = { ...draft, items: [] }
-export const confirmed = evolve(draft, { type: "OrderConfirmed", version: 2, at })
-export const cancelled = evolve(draft, { type: "OrderCancelled", reason: "changed my mind", version: 2, at })
+export const confirmed = evolve(draft, {
+  type: "OrderConfirmed",
+  reserved: [{ line: 1, quantity: 2 }],
+  reservedUntil: new Date(at.getTime() + 60_000),
+  version: 2,
+  at,
+})
+export const cancelled = evolve(draft, {
+  type: "OrderCancelled",
+  reason: "changed my mind",
+  compensation: noCompensation,
+  version: 2,
+  at,
+})
 
 /** The draft as if it had gone on to this status. */
 export function orderIn(status: "paid" | "shipped" | "delivered"): Order {
   const { status: _, ...facts } = draft
-  return { ...facts, version: 2, status, confirmedAt: at }
+  const times = { confirmedAt: at, paidAt: at, shippedAt: at, deliveredAt: at }
+  return { ...facts, version: 2, status, ...times }
 }

@@ -1,0 +1,36 @@
+// The port to a payment provider. What is asked for carries a key: the provider does it once, however often it is
+// asked, and gives the same answer each time. Who has no answer asks again, and so nobody is charged twice.
+
+export type ProviderRequest = {
+  /** Names what is asked for, for ever. */
+  key: string
+  operation: "authorize" | "charge" | "capture" | "void" | "refund"
+  amountMinor: bigint
+  currency: string
+  /** How the customer pays, for `authorize` and `charge`: a token of the provider; null is its usual way. */
+  methodToken: string | null
+  /** The provider's name for the payment that is captured, voided or refunded. */
+  reference: string | null
+}
+
+/** What the provider did. `charge` and `capture` end as captured, the others as their names say; each may be declined. */
+export type ProviderAnswer =
+  | { state: "authorized" | "captured" | "voided" | "refunded"; reference: string }
+  | { state: "declined"; failure: string }
+
+/** `unknown`: the provider was asked and nobody knows what it did. */
+export type Outcome = ProviderAnswer | { state: "unknown" }
+
+export type PaymentProvider = {
+  /** As payments name it. */
+  name: string
+  /**
+   * Asks, and calls `answered` for the answer, more than once if the provider repeats itself. Rejects if no answer came;
+   * what was asked for may have been done nevertheless.
+   */
+  ask: (
+    request: ProviderRequest,
+    answered: (answer: ProviderAnswer) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<void>
+}
