@@ -31,7 +31,8 @@ export async function changeStock(
 ): Promise<void> {
   if (changes.size === 0) return
   const productIds = [...changes.keys()]
-  await lockStock(trx, productIds)
+  // A single row is locked by its update.
+  if (changes.size > 1) await lockStock(trx, productIds)
   const amounts = [...changes.values()]
   await sql`
     update inventory

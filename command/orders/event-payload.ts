@@ -80,8 +80,22 @@ function payloadOf(event: OrderEvent): Record<string, unknown> {
       return toStoredCompensation(event.compensation)
     case "PersonalDataErased":
       return { columns: event.columns }
-    default:
+    case "PaymentRequested":
+    case "PaymentCaptureRequested":
+    case "PaymentAuthorized":
+    case "PaymentProcessed":
+    case "PaymentDeclined":
+    case "PaymentVoided":
+    case "PaymentOutcomeUnknown":
+    case "RefundRequested":
+    case "OrderRefunded":
+    case "RefundFailed":
+    case "RefundOutcomeUnknown":
+    case "OrderShipped":
+    case "OrderDelivered":
       return toFulfilmentPayload(event)
+    default:
+      return event satisfies never
   }
 }
 

@@ -90,30 +90,41 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
         cancelledAt: event.at,
         cancelReason: event.reason,
       }
-    default:
+    case "PaymentRequested":
+    case "PaymentCaptureRequested":
+    case "PaymentAuthorized":
+    case "PaymentProcessed":
+    case "PaymentDeclined":
+    case "PaymentVoided":
+    case "PaymentOutcomeUnknown":
+    case "RefundRequested":
+    case "OrderRefunded":
+    case "RefundFailed":
+    case "RefundOutcomeUnknown":
+    case "OrderShipped":
+    case "OrderDelivered":
       return goOn({ ...now, fulfilment: evolveFulfilment(now.fulfilment, event, event.at) }, event)
+    default:
+      return event satisfies never
   }
 }
 
 /** The order, whose fulfilment the event has changed already, in the status that follows. */
 function goOn(now: Order, event: FulfilmentFact & { at: Date }): Order {
-  switch (event.type) {
-    case "PaymentProcessed":
-      return now.status === "confirmed" && capturedMinor(now.fulfilment) >= orderSums(now).totalMinor
-        ? { ...now, status: "paid", paidAt: event.at }
-        : now
-    case "OrderRefunded":
-      // Nothing of it is going to be shipped any more, so nothing waits for it.
-      return isRefunded(now.fulfilment) ? { ...now, fulfilment: { ...now.fulfilment, reserved: [] } } : now
-    case "OrderShipped":
-      return now.status === "paid" && event.complete
-        ? { ...now, status: "shipped", shippedAt: event.at }
-        : now
-    case "OrderDelivered":
-      return now.status === "shipped" && event.complete
-        ? { ...now, status: "delivered", deliveredAt: event.at }
-        : now
-    default:
-      return now
+  const { type, at } = event
+  if (type === "PaymentProcessed" && now.status === "confirmed") {
+    const isPaid = capturedMinor(now.fulfilment) >= orderSums(now).totalMinor
+    return isPaid ? { ...now, status: "paid", paidAt: at } : now
   }
+  if (type === "OrderRefunded" && isRefunded(now.fulfilment)) {
+    // Nothing of it is going to be shipped any more, so nothing waits for it.
+    return { ...now, fulfilment: { ...now.fulfilment, reserved: [] } }
+  }
+  if (type === "OrderShipped" && event.complete && now.status === "paid") {
+    return { ...now, status: "shipped", shippedAt: at }
+  }
+  if (type === "OrderDelivered" && event.complete && now.status === "shipped") {
+    return { ...now, status: "delivered", deliveredAt: at }
+  }
+  return now
 }

@@ -88,8 +88,26 @@ function writeItems(trx: Transaction<CommandDatabase>, order: Order, event: Orde
         .where("line", "=", event.line)
     case "ItemRemoved":
       return trx.deleteFrom("order_items").where("order_id", "=", order.id).where("line", "=", event.line)
-    default:
+    case "OrderUpdated":
+    case "OrderConfirmed":
+    case "OrderCancelled":
+    case "PersonalDataErased":
+    case "PaymentRequested":
+    case "PaymentCaptureRequested":
+    case "PaymentAuthorized":
+    case "PaymentProcessed":
+    case "PaymentDeclined":
+    case "PaymentVoided":
+    case "PaymentOutcomeUnknown":
+    case "RefundRequested":
+    case "OrderRefunded":
+    case "RefundFailed":
+    case "RefundOutcomeUnknown":
+    case "OrderShipped":
+    case "OrderDelivered":
       return undefined
+    default:
+      return event satisfies never
   }
 }
 

@@ -5,7 +5,7 @@ import type { Payment, Refund } from "../orders/fulfilment.ts"
 import { type FulfilmentFact, noCompensation } from "../orders/fulfilment-events.ts"
 import { type Order, orderSums } from "../orders/order.ts"
 import { accept, type Refused, type Result, refuse } from "../rejection.ts"
-import { compensationOf, refundsOf } from "./compensation.ts"
+import { refundsOf } from "./compensation.ts"
 import type { Outcome } from "./provider.ts"
 import { coveredMinor } from "./sums.ts"
 
