@@ -9,10 +9,14 @@ import type pg from "pg"
 import type { Logger } from "pino"
 import type { Role } from "../config.ts"
 import { addAnalyticsRoute } from "../orders/analytics.ts"
+import { addCohortRoute } from "../orders/cohorts.ts"
 import { addCustomerRoutes } from "../orders/customer.ts"
 import { addHistoryRoute } from "../orders/history.ts"
+import { addInventoryRoutes } from "../orders/inventory.ts"
 import { addOrderRoute } from "../orders/order.ts"
 import { addOrderListRoute } from "../orders/order-list.ts"
+import { addProductSalesRoutes } from "../orders/product-sales.ts"
+import { addProductRoutes } from "../orders/products.ts"
 import { orderProjections } from "../orders/projections.ts"
 import type { ReadCache } from "./cache.ts"
 import { isUnavailable } from "./database-errors.ts"
@@ -103,7 +107,11 @@ function readModelRoutes(
   addOrderListRoute(routes, reads)
   addHistoryRoute(routes, reads)
   addCustomerRoutes(routes, reads)
+  addProductRoutes(routes, reads)
+  addProductSalesRoutes(routes, reads, now)
+  addInventoryRoutes(routes, reads)
   addAnalyticsRoute(routes, reads, now)
+  addCohortRoute(routes, reads, now)
   return routes
 }
 

@@ -7,6 +7,8 @@ export type ProblemCode =
   | "malformed-token"
   | "order-not-found"
   | "customer-not-found"
+  | "product-not-found"
+  | "stock-not-found"
   | "route-not-found"
   | "method-not-allowed"
   | "token-of-another-epoch"
@@ -22,6 +24,8 @@ const problems = {
   "malformed-token": [400, "Malformed consistency token"],
   "order-not-found": [404, "Order not found"],
   "customer-not-found": [404, "Customer not found"],
+  "product-not-found": [404, "Product not found"],
+  "stock-not-found": [404, "Stock not found"],
   "route-not-found": [404, "No such resource"],
   "method-not-allowed": [405, "Method not allowed"],
   "token-of-another-epoch": [409, "Token of another epoch"],

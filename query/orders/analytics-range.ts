@@ -1,6 +1,7 @@
-// Which periods an analytics query covers. Periods are those of UTC: days begin at midnight, weeks on Monday
-// (ISO 8601), months on the first.
+// Which periods an analytics query covers: days of a time zone begin at its midnight, weeks on Monday (ISO 8601), months
+// on the first.
 import { ReadProblem } from "../http/problem.ts"
+import { type LocalDate, localDate, startOfDay } from "./time-zone.ts"
 
 export const periods = {
   daily: { unit: "day", label: "YYYY-MM-DD", shown: 30, shortestMs: 86_400_000 },
@@ -22,13 +23,14 @@ const mostPeriods = 1_000
  */
 export function rangeOf(
   period: Period,
+  zone: string,
   asked: { from?: string | undefined; to?: string | undefined },
   now: Date,
 ): Range {
-  const to = asked.to === undefined ? addPeriods(period, startOf(period, now), 1) : toBucket("to", asked.to)
+  const to = asked.to === undefined ? startOf(period, zone, now, 1) : toBucket("to", asked.to)
   const from =
     asked.from === undefined
-      ? addPeriods(period, startOf(period, new Date(to.getTime() - 1)), 1 - periods[period].shown)
+      ? startOf(period, zone, new Date(to.getTime() - 1), 1 - periods[period].shown)
       : toBucket("from", asked.from)
   if (from >= to) throw refuse("from", "must lie before `to`")
   if ((to.getTime() - from.getTime()) / periods[period].shortestMs > mostPeriods) {
@@ -45,28 +47,24 @@ function toBucket(parameter: string, moment: string): Date {
   return new Date(ms)
 }
 
-function startOf(period: Period, at: Date): Date {
-  const [year, month, day] = [at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate()]
+/** The start of the period that a moment lies in, or of one that is so many periods later. */
+export function startOf(period: Period, zone: string, at: Date, later = 0): Date {
+  const [year, month, day] = localDate(zone, at)
   switch (period) {
     case "daily":
-      return new Date(Date.UTC(year, month, day))
-    case "weekly":
-      return new Date(Date.UTC(year, month, day - ((at.getUTCDay() + 6) % 7)))
+      return startOfDay(zone, calendarDate(year, month, day + later))
+    case "weekly": {
+      const daysAfterMonday = (new Date(Date.UTC(year, month - 1, day)).getUTCDay() + 6) % 7
+      return startOfDay(zone, calendarDate(year, month, day - daysAfterMonday + 7 * later))
+    }
     case "monthly":
-      return new Date(Date.UTC(year, month, 1))
+      return startOfDay(zone, calendarDate(year, month + later, 1))
   }
 }
 
-function addPeriods(period: Period, start: Date, count: number): Date {
-  const [year, month, day] = [start.getUTCFullYear(), start.getUTCMonth(), start.getUTCDate()]
-  switch (period) {
-    case "daily":
-      return new Date(Date.UTC(year, month, day + count))
-    case "weekly":
-      return new Date(Date.UTC(year, month, day + 7 * count))
-    case "monthly":
-      return new Date(Date.UTC(year, month + count, day))
-  }
+function calendarDate(year: number, month: number, day: number): LocalDate {
+  const date = new Date(Date.UTC(year, month - 1, day))
+  return [date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate()]
 }
 
 const refuse = (parameter: string, detail: string): ReadProblem =>

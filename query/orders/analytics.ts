@@ -1,20 +1,47 @@
-// Sales per day, week or month (UTC) and currency, summed from the quarter-hour buckets. Currencies are never
-// mixed: one row per period and currency. Every currency that occurs in the range has a row for every period of
-// it, also where nothing was sold, so that rows can be drawn as they come.
+// Sales per day, week or month and currency, by the clock of a time zone, from the quarter-hour buckets. Currencies are
+// never mixed: one row per period, currency and member of the group, if one is asked for. Whatever occurs in the range
+// has a row for every period of it, also where nothing was sold, so that rows can be drawn as they come.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
+import pg from "pg"
 import { answersOf, currencyCode, demandHeaders, moment } from "../http/parameters.ts"
+import { ReadProblem } from "../http/problem.ts"
 import type { Reads } from "../http/reads.ts"
-import { type Period, periods, rangeOf } from "./analytics-range.ts"
-import { momentText, moneyBody, moneyJson } from "./money.ts"
+import { type Period, periods, rangeOf, startOf } from "./analytics-range.ts"
+import { analyticsText, averageRule, groupings } from "./analytics-sql.ts"
+import { moneyBody } from "./money.ts"
+import { pageLimit } from "./order-page.ts"
+import { timeZone } from "./time-zone.ts"
 
-const averageRule = "net / orders, rounded half up to the minor unit"
+const orderOnly = "null per product: an order has it, not a product"
+const figures = {
+  orders: z.number().int().openapi({ description: "Created in this time and not cancelled." }),
+  items: z.number().int().openapi({ description: "Sum of their quantities." }),
+  gross: moneyBody.openapi({ description: "Before discounts, without shipping and tax." }),
+  discount: moneyBody.nullable().openapi({ description: orderOnly }),
+  net: moneyBody.nullable().openapi({ description: `gross - discount; ${orderOnly}` }),
+  cancelled: z.number().int().openapi({ description: "Created in this time and cancelled since." }),
+  average: moneyBody.nullable().openapi({ description: `${averageRule}; null without orders.` }),
+  captured: moneyBody.nullable().openapi({ description: "Paid for these orders, cancelled ones too." }),
+  refunded: moneyBody.nullable().openapi({ description: "Of that, given back." }),
+  cancellation_rate: z
+    .string()
+    .nullable()
+    .openapi({ example: "0.0525", description: "cancelled / (orders + cancelled)" }),
+  refund_rate: z
+    .string()
+    .nullable()
+    .openapi({ example: "0.0100", description: "Of paid orders, those with a refund." }),
+}
 
-const analyticsBody = z
+const member = z.string().nullable().optional()
+
+export const analyticsBody = z
   .object({
     period: z.enum(["daily", "weekly", "monthly"]),
-    time_zone: z.literal("UTC"),
+    time_zone: z.string(),
     week_starts_on: z.literal("monday"),
     average_is: z.literal(averageRule),
+    group_by: z.enum(groupings).optional(),
     from: z.string(),
     to: z.string().openapi({ description: "Exclusive." }),
     rows: z.array(
@@ -25,67 +52,31 @@ const analyticsBody = z
           .openapi({ description: "Of what the row counts: `from` may cut the first period." }),
         end: z.string().openapi({ description: "Exclusive; `to` may cut the last period." }),
         currency: z.string(),
-        orders: z.number().int().openapi({ description: "Created in this time and not cancelled." }),
-        items: z.number().int().openapi({ description: "Sum of their quantities." }),
-        gross: moneyBody.openapi({ description: "Before discounts, without shipping and tax." }),
-        discount: moneyBody,
-        net: moneyBody.openapi({ description: "gross - discount" }),
-        cancelled: z.number().int().openapi({ description: "Created in this time and cancelled since." }),
-        average: moneyBody.nullable().openapi({ description: `${averageRule}; null without orders.` }),
+        status: member,
+        product: member,
+        customer: member,
+        country: member.openapi({ description: "Null: collected." }),
+        ...figures,
+        previous: z
+          .object(figures)
+          .optional()
+          .openapi({ description: "With `compare=previous`: the whole period before." }),
       }),
     ),
   })
   .openapi("OrderAnalytics")
 
-// Whole numbers all the way: numeric `/` rounds to some digits, `div` is exact. For a negative dividend it
-// truncates upwards, which the remainder's sign corrects.
-const averageMinor = `div(2 * net + orders, 2 * orders) - (mod(2 * net + orders, 2 * orders) < 0)::integer`
-
-/** Parameters: from, to, and the currency or null. */
-const analyticsText =
-  (period: Period) =>
-  (schema: string): string => {
-    const { unit, label } = periods[period]
-    return `
-  with sold as (
-    select date_trunc('${unit}', bucket, 'UTC') as start, currency, sum(orders) as orders, sum(items) as items,
-      sum(gross_minor) as gross, sum(discount_minor) as discount, sum(gross_minor) - sum(discount_minor) as net,
-      sum(cancelled) as cancelled
-    from ${schema}.sales_by_quarter_hour
-    where bucket >= $1::timestamptz and bucket < $2::timestamptz
-      and ($3::text is null or currency = $3::text)
-    group by 1, 2
-  ),
-  counted as (
-    select start, currencies.currency, coalesce(orders, 0) as orders, coalesce(items, 0) as items,
-      coalesce(gross, 0) as gross, coalesce(discount, 0) as discount, coalesce(net, 0) as net,
-      coalesce(cancelled, 0) as cancelled
-    from generate_series(
-      date_trunc('${unit}', $1::timestamptz, 'UTC'), $2::timestamptz - interval '1 microsecond',
-      interval '1 ${unit}', 'UTC') start
-    cross join (select currency from sold union select $3::text where $3::text is not null) currencies
-    left join sold using (start, currency)
-  )
-  select row_to_json(answer)::text as body, null::integer as version, null::text as cursor
-  from (
-    select '${period}' as period, 'UTC' as time_zone, 'monday' as week_starts_on, '${averageRule}' as average_is,
-      ${momentText("$1::timestamptz")} as "from", ${momentText("$2::timestamptz")} as "to",
-      array_to_json(array(
-        select row_to_json(line) from (
-          select to_char(start at time zone 'UTC', '${label}') as period,
-            ${momentText("greatest(start, $1::timestamptz)")} as start,
-            ${momentText(`least(date_add(start, interval '1 ${unit}', 'UTC'), $2::timestamptz)`)} as "end",
-            currency, orders, items,
-            ${moneyJson("gross", "currency")} as gross,
-            ${moneyJson("discount", "currency")} as discount,
-            ${moneyJson("net", "currency")} as net,
-            cancelled,
-            case when orders > 0 then ${moneyJson(`(${averageMinor})`, "currency")} end as average
-          from counted order by counted.start, currency
-        ) line
-      )) as rows
-  ) answer`
-  }
+/** What all analytics per period take. */
+export const periodParameters = {
+  period: z.enum(["daily", "weekly", "monthly"]).default("monthly"),
+  from: moment
+    .optional()
+    .openapi({ description: "On a quarter of an hour. Default: 30 days, 12 weeks or 12 months." }),
+  to: moment.optional().openapi({ description: "Exclusive. Default: the end of the present period." }),
+  currency: currencyCode.optional(),
+  time_zone: timeZone,
+  compare: z.enum(["previous"]).optional().openapi({ description: "Adds the whole period before to each." }),
+}
 
 const getAnalytics = createRoute({
   method: "get",
@@ -93,30 +84,72 @@ const getAnalytics = createRoute({
   summary: "Sales per period and currency",
   request: {
     query: z.strictObject({
-      period: z.enum(["daily", "weekly", "monthly"]).default("monthly"),
-      from: moment
-        .optional()
-        .openapi({ description: "On a quarter of an hour. Default: 30 days, 12 weeks or 12 months." }),
-      to: moment.optional().openapi({ description: "Exclusive. Default: the end of the present period." }),
-      currency: currencyCode.optional(),
+      ...periodParameters,
+      group_by: z.enum(groupings).optional(),
+      limit: pageLimit.openapi({
+        description: "With `group_by`: the most per currency, those with most sales.",
+      }),
     }),
     headers: demandHeaders,
   },
   responses: answersOf(analyticsBody),
 })
 
+const mostGroupedRows = 20_000
+
 export function addAnalyticsRoute(app: OpenAPIHono, reads: Reads, now: () => number): void {
   app.openapi(getAnalytics, (c) => {
-    const { period, currency, ...asked } = c.req.valid("query")
-    const { from, to } = rangeOf(period, asked, new Date(now()))
-    return reads.answer(
-      c,
-      {
-        name: `analytics ${period}`,
-        text: analyticsText(period),
-        parameters: [from.toISOString(), to.toISOString(), currency ?? null],
-      },
-      {},
+    const { period, currency, time_zone, compare, group_by, limit, ...asked } = c.req.valid("query")
+    const range = rangeOf(period, time_zone, asked, new Date(now()))
+    if (group_by) assertFew(period, range, limit)
+    return inTimeZone(
+      reads.answer(
+        c,
+        {
+          name: `analytics ${period} ${group_by ?? ""} ${compare ?? ""}`,
+          text: analyticsText(period, group_by ?? null, compare !== undefined),
+          parameters: [
+            ...periodValues(period, time_zone, range, currency, compare),
+            ...(group_by ? [limit, null] : []),
+          ],
+        },
+        {},
+      ),
     )
+  })
+}
+
+/** The first parameters of `analyticsText`. */
+export function periodValues(
+  period: Period,
+  zone: string,
+  { from, to }: { from: Date; to: Date },
+  currency: string | undefined,
+  compare: "previous" | undefined,
+): unknown[] {
+  const countedFrom = compare ? startOf(period, zone, from, -1) : from
+  return [from.toISOString(), to.toISOString(), currency ?? null, zone, countedFrom.toISOString()]
+}
+
+/** A zone that is known here and not to the database, which has a list of its own. */
+export async function inTimeZone(answer: Promise<Response>): Promise<Response> {
+  try {
+    return await answer
+  } catch (error) {
+    const isUnknown =
+      error instanceof pg.DatabaseError && error.code === "22023" && /time zone/.test(error.message)
+    if (!isUnknown) throw error
+    throw new ReadProblem("invalid-request", "The query database does not know the time zone.", {
+      errors: [{ parameter: "time_zone", detail: "is not known to the query database" }],
+    })
+  }
+}
+
+function assertFew(period: Period, { from, to }: { from: Date; to: Date }, limit: number): void {
+  if (((to.getTime() - from.getTime()) / periods[period].shortestMs) * limit <= mostGroupedRows) return
+  throw new ReadProblem("invalid-request", "The answer would be too long.", {
+    errors: [
+      { parameter: "limit", detail: `times the periods of the range is more than ${mostGroupedRows}` },
+    ],
   })
 }

@@ -7,6 +7,7 @@ import { lacksOfCustomer } from "./lacks.ts"
 import { momentText, moneyBody, moneyJson } from "./money.ts"
 import {
   createFilter,
+  type Filter,
   nextPageOf,
   orderLine,
   orderPage,
@@ -25,6 +26,9 @@ const totals = z
       discount: moneyBody,
       total: moneyBody.openapi({ description: "What the orders come to, with shipping and tax." }),
       cancelled: z.number().int(),
+      captured: moneyBody.openapi({ description: "Paid, for cancelled orders too." }),
+      refunded: moneyBody,
+      lifetime_value: moneyBody.openapi({ description: "captured - refunded" }),
     }),
   )
   .openapi("CustomerTotals")
@@ -40,6 +44,10 @@ const customerBody = z
     created_at: z.string(),
     updated_at: z.string(),
     totals,
+    last_orders: z.array(orderLine).openapi({ description: "Five at most, newest first." }),
+    favourite_products: z
+      .array(z.object({ product_id: z.string(), orders: z.number().int(), items: z.number().int() }))
+      .openapi({ description: "Five at most, by how many of it were ordered." }),
   })
   .openapi("Customer")
 
@@ -58,27 +66,45 @@ const totalsJson = (schema: string, customerId: string): string => `array_to_jso
       ${moneyJson("t.gross_minor", "t.currency")} as gross,
       ${moneyJson("t.discount_minor", "t.currency")} as discount,
       ${moneyJson("t.total_minor", "t.currency")} as total,
-      t.cancelled
+      t.cancelled,
+      ${moneyJson("t.captured_minor", "t.currency")} as captured,
+      ${moneyJson("t.refunded_minor", "t.currency")} as refunded,
+      ${moneyJson("(t.captured_minor - t.refunded_minor)", "t.currency")} as lifetime_value
     from ${schema}.customer_totals t
     where t.customer_id = ${customerId} and (t.orders <> 0 or t.cancelled <> 0)
     order by t.currency
   ) one
 ))`
 
-const customerText = (schema: string): string => `
+const profileLines = 5
+
+const lastOrders: Filter = { conditions: ["o.customer_id = $1"], parameters: [null], names: [] }
+
+const customerText = (schema: string): string => {
+  const page = orderPage(schema, lastOrders)
+  return `
+  ${page.with}
   select row_to_json(answer)::text as body, answer.version, null::text as cursor
   from (
     select c.id, c.name, c.email, c.phone, c.address, c.version,
       ${momentText("c.created_at")} as created_at, ${momentText("c.updated_at")} as updated_at,
-      ${totalsJson(schema, "c.id")} as totals
+      ${totalsJson(schema, "c.id")} as totals,
+      ${page.orders} as last_orders,
+      array_to_json(array(
+        select row_to_json(one) from (
+          select f.product_id, f.orders, f.items from ${schema}.customer_products f
+          where f.customer_id = $1 order by f.items desc, f.product_id limit $2::integer
+        ) one
+      )) as favourite_products
     from ${schema}.customers c
     where c.id = $1 and not c.deleted
   ) answer`
+}
 
 const getCustomer = createRoute({
   method: "get",
   path: "/customers/{id}",
-  summary: "A customer with totals per currency",
+  summary: "A customer with lifetime value, last orders and favourite products",
   request: { params: idParams, query: noQuery, headers: demandHeaders },
   responses: answersOf(customerBody, ["customer-not-found"]),
 })
@@ -100,7 +126,7 @@ export function addCustomerRoutes(app: OpenAPIHono, reads: Reads): void {
     const { id } = c.req.valid("param")
     return reads.answer(
       c,
-      { name: "customer", text: customerText, parameters: [id], lacks: lacksOfCustomer },
+      { name: "customer", text: customerText, parameters: [id, profileLines], lacks: lacksOfCustomer },
       { missing: "customer-not-found", cacheKey: `customer:${id}` },
     )
   })

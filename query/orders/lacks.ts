@@ -14,6 +14,17 @@ export const lacksOfOrder = (schema: string): string => `
 export const lacksOfHistory = (): string =>
   "parked.table_name in ('orders', 'order_events') and parked.row_key[1] = $1"
 
+/** The product in $1 with its stock. */
+export const lacksOfProduct = (): string =>
+  "parked.table_name in ('products', 'inventory') and parked.row_key[1] = $1"
+
+/** The stock of the product in $1. */
+export const lacksOfStock = (): string => "parked.table_name = 'inventory' and parked.row_key[1] = $1"
+
+/** Lists of stock, and of products with theirs. */
+export const lacksOfStocks = (): string => "parked.table_name = 'inventory'"
+export const lacksOfProducts = (): string => "parked.table_name in ('products', 'inventory')"
+
 /** The customer in $1 with totals. An order that is not stored may be one of theirs. */
 export const lacksOfCustomer = (schema: string): string => `
   parked.table_name = 'customers' and parked.row_key[1] = $1

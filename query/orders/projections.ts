@@ -13,8 +13,8 @@ import {
   textArray,
   timestamptz,
 } from "../cdc/projection.ts"
-import { customerTotals } from "./customer-totals.ts"
-import { salesByQuarterHour } from "./sales.ts"
+import { customerProducts, customerTotals, firstOrders } from "./customer-totals.ts"
+import { salesByCustomer, salesByProduct, salesByQuarterHour } from "./sales.ts"
 import { wordIndex } from "./words.ts"
 
 /** Tables whose rows show in the answer about one order, each with the order's id as its first key column. */
@@ -23,10 +23,20 @@ const tablesOfOrder = new Set(["orders", "order_items", "payments", "refunds", "
 export const orderProjections: Projections = defineProjections({
   heartbeatTable: "cdc_heartbeat",
   cache: {
-    ofRow: (table, [id = ""]) =>
-      table === "customers" ? [`customer:${id}`] : tablesOfOrder.has(table) ? [`order:${id}`] : [],
-    ofGroup: (model, [customerId = ""]) => (model === customerTotals.name ? [`customer:${customerId}`] : []),
+    ofRow: (table, [id = ""]) => {
+      if (tablesOfOrder.has(table)) return [`order:${id}`]
+      if (table === "customers") return [`customer:${id}`]
+      if (table === "products") return [`product:${id}`]
+      return table === "inventory" ? [`product:${id}`, `inventory:${id}`] : []
+    },
+    ofGroup: (model, [customerId = ""]) =>
+      model === customerTotals.name || model === customerProducts.name ? [`customer:${customerId}`] : [],
     found: {
+      // A customer's answer shows their last orders; whom an order leaves is found by their totals.
+      orders: (schema, changed) =>
+        `select 'customer:' || customer_id from ${schema}.orders where id = any(${changed}) and not deleted`,
+      order_items: (schema, changed) =>
+        `select 'customer:' || customer_id from ${schema}.orders where id = any(${changed}) and not deleted`,
       // An order's answer shows its customer.
       customers: (schema, changed) =>
         `select 'order:' || id from ${schema}.orders where customer_id = any(${changed}) and not deleted`,
@@ -61,7 +71,7 @@ export const orderProjections: Projections = defineProjections({
         timestamptz("created_at"),
         timestamptz("updated_at"),
       ],
-      indexes: [],
+      indexes: [wordIndex("name")],
     },
     {
       name: "orders",
@@ -185,6 +195,6 @@ export const orderProjections: Projections = defineProjections({
       indexes: [],
     },
   ],
-  derived: [salesByQuarterHour, customerTotals],
-  recomputed: [],
+  derived: [salesByQuarterHour, salesByCustomer, salesByProduct, customerTotals, customerProducts],
+  recomputed: [firstOrders],
 })

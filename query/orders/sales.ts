@@ -1,28 +1,56 @@
-// Sales per quarter of an hour (UTC) and currency: the finest bucket from which every time zone, day, week and
-// month can be summed. An order counts in the bucket of its creation.
+// Sales per quarter of an hour (UTC): the finest bucket from which every time zone, day, week and month can be summed.
+// An order counts in the bucket of its creation. One model has what few values tell apart, the others one dimension
+// each, so that none has a row per combination.
 import type { DerivedModel } from "../cdc/projection.ts"
+import { bucketOf, salesOfOrders, salesSums } from "./sales-sums.ts"
 
+const bucketAndCurrency = [
+  { name: "bucket", type: "timestamptz" },
+  { name: "currency", type: "text" },
+] as const
+
+/** The country is empty where an order is collected: groups are never null. */
 export const salesByQuarterHour: DerivedModel = {
   name: "sales_by_quarter_hour",
-  groupBy: [
-    { name: "bucket", type: "timestamptz" },
-    { name: "currency", type: "text" },
-  ],
-  sums: ["orders", "items", "gross_minor", "discount_minor", "cancelled"],
+  groupBy: [...bucketAndCurrency, { name: "status", type: "text" }, { name: "country", type: "text" }],
+  sums: salesSums,
+  touchedBy: ["orders", "order_items"],
+  contribution: (schema, aggregates) =>
+    salesOfOrders(schema, aggregates, [
+      `${bucketOf("o")} as bucket`,
+      "o.currency",
+      "o.status",
+      "coalesce(o.country, '') as country",
+    ]),
+  indexes: [],
+}
+
+export const salesByCustomer: DerivedModel = {
+  name: "sales_by_customer",
+  groupBy: [...bucketAndCurrency, { name: "customer_id", type: "text" }],
+  sums: salesSums,
+  touchedBy: ["orders", "order_items"],
+  contribution: (schema, aggregates) =>
+    salesOfOrders(schema, aggregates, [`${bucketOf("o")} as bucket`, "o.currency", "o.customer_id"]),
+  indexes: [],
+}
+
+/** A discount is the order's and not a product's, so there is only the gross. */
+export const salesByProduct: DerivedModel = {
+  name: "sales_by_product",
+  groupBy: [...bucketAndCurrency, { name: "product_id", type: "text" }],
+  sums: ["orders", "items", "gross_minor", "cancelled", "cancelled_items"],
   touchedBy: ["orders", "order_items"],
   contribution: (schema, aggregates) => `
-    select date_bin('15 minutes', o.created_at, 'epoch') as bucket, o.currency,
-           count(*) filter (where o.status <> 'cancelled') as orders,
-           coalesce(sum(i.items) filter (where o.status <> 'cancelled'), 0) as items,
-           coalesce(sum(o.subtotal_minor) filter (where o.status <> 'cancelled'), 0) as gross_minor,
-           coalesce(sum(o.discount_minor) filter (where o.status <> 'cancelled'), 0) as discount_minor,
-           count(*) filter (where o.status = 'cancelled') as cancelled
+    select ${bucketOf("o")} as bucket, o.currency, i.product_id,
+      count(distinct o.id) filter (where o.status <> 'cancelled') as orders,
+      coalesce(sum(i.quantity) filter (where o.status <> 'cancelled'), 0) as items,
+      coalesce(sum(i.unit_price_minor::numeric * i.quantity) filter (where o.status <> 'cancelled'), 0) as gross_minor,
+      count(distinct o.id) filter (where o.status = 'cancelled') as cancelled,
+      coalesce(sum(i.quantity) filter (where o.status = 'cancelled'), 0) as cancelled_items
     from ${schema}.orders o
-    left join lateral (
-      select sum(i.quantity) as items from ${schema}.order_items i
-      where i.order_id = o.id and not i.deleted
-    ) i on true
+    join ${schema}.order_items i on i.order_id = o.id and not i.deleted
     where not o.deleted ${aggregates ? `and o.id = any(${aggregates})` : ""}
-    group by 1, 2`,
-  indexes: [],
+    group by 1, 2, 3`,
+  indexes: ["(product_id, bucket)"],
 }

@@ -196,9 +196,11 @@ describe("analytics of orders", () => {
 
   it("round the average half up", async () => {
     await sql`delete from read_1.sales_by_quarter_hour where currency = 'EUR'`.execute(models.db)
-    await sql`insert into read_1.sales_by_quarter_hour (bucket, currency, orders, items, gross_minor, discount_minor,
-        cancelled) values ('2023-01-01', 'EUR', 2, 2, 5, 0, 0), ('2023-02-01', 'EUR', 3, 3, 10, 0, 0),
-        ('2023-03-01', 'EUR', 2, 2, 9223372036854775805, 0, 0)`.execute(models.db)
+    await sql`insert into read_1.sales_by_quarter_hour (bucket, currency, status, country, orders, items, gross_minor,
+        discount_minor, cancelled, captured_minor, refunded_minor, paid, refunded)
+      values ('2023-01-01', 'EUR', 'paid', '', 2, 2, 5, 0, 0, 0, 0, 0, 0),
+        ('2023-02-01', 'EUR', 'paid', '', 3, 3, 10, 0, 0, 0, 0, 0, 0),
+        ('2023-03-01', 'EUR', 'paid', '', 2, 2, 9223372036854775805, 0, 0, 0, 0, 0, 0)`.execute(models.db)
     const rows = await rowsOf("period=monthly&from=2023-01-01&to=2023-04-01&currency=EUR")
     expect(rows.map(({ average }) => average)).toEqual(
       ["0.03", "0.03", "46116860184273879.03"].map((amount) => ({ amount, currency: "EUR" })),
