@@ -125,7 +125,7 @@ export const analyticsText =
         ? `left join (
              select local + ${step} as local, currency, member,
                ${all.map((name) => `sum(${name}) as ${name}`).join(", ")}
-             from parts group by 1, 2, 3
+             from parts join members using (currency, member) group by 1, 2, 3
            ) whole using (local, currency, member)`
         : ""
     }
