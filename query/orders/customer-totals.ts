@@ -44,9 +44,9 @@ export const customerProducts: DerivedModel = {
   sums: ["orders", "items"],
   touchedBy: ["orders", "order_items"],
   contribution: (schema, aggregates) => `
-    select o.customer_id, i.product_id, count(distinct o.id) as orders, sum(i.quantity) as items
+    select o.customer_id, i.product_id, count(distinct o.id) as orders, coalesce(sum(i.quantity), 0) as items
     from ${schema}.orders o
-    join ${schema}.order_items i on i.order_id = o.id and not i.deleted
+    join ${schema}.order_items i on i.order_id = o.id and not i.deleted and i.product_id is not null
     where not o.deleted and o.status <> 'cancelled' ${aggregates ? `and o.id = any(${aggregates})` : ""}
     group by 1, 2`,
   indexes: ["(customer_id, items desc, product_id)"],

@@ -49,7 +49,7 @@ export const salesByProduct: DerivedModel = {
       count(distinct o.id) filter (where o.status = 'cancelled') as cancelled,
       coalesce(sum(i.quantity) filter (where o.status = 'cancelled'), 0) as cancelled_items
     from ${schema}.orders o
-    join ${schema}.order_items i on i.order_id = o.id and not i.deleted
+    join ${schema}.order_items i on i.order_id = o.id and not i.deleted and i.product_id is not null
     where not o.deleted ${aggregates ? `and o.id = any(${aggregates})` : ""}
     group by 1, 2, 3`,
   indexes: ["(product_id, bucket)"],
