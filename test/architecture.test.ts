@@ -110,7 +110,10 @@ describe("packages stay where they belong", () => {
   test("what decides is pure: the aggregate, the assembler and the batch import no package", () => {
     const pure = [
       "command/orders/decide.ts",
-      "command/orders/draft.ts",
+      ...["draft", "repricing", "requested-items"].map((name) => `command/orders/${name}.ts`),
+      ...["basket", "discount", "price", "rounding", "shipping", "stacking"].map(
+        (name) => `command/pricing/${name}.ts`,
+      ),
       ...[
         "assemble",
         "back-pressure",

@@ -29,6 +29,18 @@ export const noBody: MiddlewareHandler = async (c, next) => {
   await next()
 }
 
+/** For routes whose body may be left out: none at all stands for an empty object. */
+export const optionalJsonBody: MiddlewareHandler = async (c, next) => {
+  const body = decode(await c.req.arrayBuffer())
+  // Hono keeps promises there, whatever its type says; validation and fingerprint read this one.
+  if (body === "") Object.assign(c.req.bodyCache, { text: Promise.resolve("{}") })
+  else {
+    requireJson(c.req.header("content-type"))
+    checkJson(body)
+  }
+  await next()
+}
+
 function requireJson(contentType: string | undefined): void {
   if (contentType !== undefined && jsonMediaType.test(contentType.trim())) return
   throw new HttpFault("unsupported-media-type", "Send the body as application/json in UTF-8.", {

@@ -49,6 +49,11 @@ export async function respond(c: Context, execute: Execute, work: Work): Promise
   return new Response(answer.body, { status: answer.status, headers })
 }
 
+/** A route's JSON body that may be left out. */
+export function optionalJsonOf<Schema extends z.ZodType>(schema: Schema) {
+  return { required: false, content: { "application/json": { schema } } }
+}
+
 /** A route's JSON body. */
 export function jsonOf<Schema extends z.ZodType>(schema: Schema) {
   return { required: true, content: { "application/json": { schema } } }

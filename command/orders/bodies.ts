@@ -5,10 +5,11 @@ import { addressBody } from "../address.ts"
 import { text } from "../http/text.ts"
 import { customerId, productId } from "../ids.ts"
 import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../money.ts"
+import { discountCodes, pricingBody, toPricingBody } from "../pricing/bodies.ts"
 import type { RequestedItem } from "./commands.ts"
-import { maximumLines } from "./draft.ts"
 import { itemTotal, orderSums } from "./order.ts"
 import type { StoredOrder } from "./repository.ts"
+import { maximumLines } from "./requested-items.ts"
 
 const quantity = z.number().int().min(1).max(100_000)
 const note = text(2_000)
@@ -28,6 +29,11 @@ const requestedItem = z.strictObject({ product_id: productId, quantity, price: p
 
 export const itemRequest = requestedItem
 export const itemChange = z.strictObject({ quantity })
+export const confirmation = z.strictObject({
+  expected_total: decimalAmount
+    .optional()
+    .openapi({ example: "59.98", description: "Refused if the order costs anything else now." }),
+})
 export const cancellation = z.strictObject({ reason: text(500) })
 
 export const orderRequest = z.strictObject({
@@ -35,11 +41,16 @@ export const orderRequest = z.strictObject({
   items: z.array(requestedItem).max(maximumLines),
   currency: currencyCode.optional(),
   shipping_address: addressBody.optional(),
+  discount_codes: discountCodes.optional(),
   note: note.optional(),
 })
 
 export const orderChange = z
-  .strictObject({ shipping_address: addressBody.nullable(), note: note.nullable() })
+  .strictObject({
+    shipping_address: addressBody.nullable(),
+    discount_codes: discountCodes,
+    note: note.nullable(),
+  })
   .partial()
   .refine((change) => Object.keys(change).length > 0, "must name what to change")
 
@@ -65,6 +76,8 @@ export const orderBody = z
     shipping: moneyBody,
     tax: moneyBody,
     total: moneyBody,
+    discount_codes: z.array(z.string()),
+    pricing: pricingBody.nullable(),
     shipping_address: z.unknown().openapi({ type: ["object", "null"] }),
     note: z.string().nullable(),
     version: z.number().int(),
@@ -99,6 +112,8 @@ export function toOrderBody({ order, details }: StoredOrder): z.infer<typeof ord
     shipping: money(order.shippingMinor),
     tax: money(order.taxMinor),
     total: money(totalMinor),
+    discount_codes: [...order.discountCodes],
+    pricing: order.breakdown && toPricingBody(order.breakdown, currency),
     shipping_address: details.shippingAddress ?? null,
     note: details.note,
     version: order.version,

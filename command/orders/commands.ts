@@ -19,47 +19,36 @@ export type CreateOrder = {
   customerId: CustomerId
   /** Needed only if there are no items to derive it from. */
   currency?: string | undefined
+  /** Of the address; null without one. */
+  country: string | null
+  discountCodes: readonly string[]
   items: readonly RequestedItem[]
   fields: readonly DetailField[]
 }
 
-/** What only a draft takes. */
+/** Absent members stay as they are. */
+export type UpdateOrder = {
+  type: "UpdateOrder"
+  fields: readonly DetailField[]
+  country?: string | null
+  discountCodes?: readonly string[]
+}
+
+/** `expectedTotal` is a plain decimal text that the total must equal. */
+export type ConfirmOrder = { type: "ConfirmOrder"; expectedTotal?: string | undefined }
+
+/** What a draft takes, with prices following. */
 export type DraftCommand =
+  | UpdateOrder
   | { type: "AddItem"; item: RequestedItem }
   | { type: "ChangeItem"; line: number; quantity: number }
   | { type: "RemoveItem"; line: number }
-  | { type: "ConfirmOrder" }
+  | ConfirmOrder
 
 export type ExistingOrderCommand =
   | DraftCommand
-  | { type: "UpdateOrder"; fields: readonly DetailField[] }
   | { type: "CancelOrder"; reason: string }
   | PaymentCommand
   | ShipmentCommand
 
 export type OrderCommand = CreateOrder | ExistingOrderCommand
-
-/** The products whose prices must be known before the command can be decided. */
-export function productsNamedIn(command: OrderCommand): ProductId[] {
-  switch (command.type) {
-    case "CreateOrder":
-      return [...new Set(command.items.map((item) => item.productId))]
-    case "AddItem":
-      return [command.item.productId]
-    case "UpdateOrder":
-    case "ChangeItem":
-    case "RemoveItem":
-    case "ConfirmOrder":
-    case "CancelOrder":
-    case "PayOrder":
-    case "CapturePayment":
-    case "RecordPayment":
-    case "RefundOrder":
-    case "RecordRefund":
-    case "ShipOrder":
-    case "DeliverShipment":
-      return []
-    default:
-      return command satisfies never
-  }
-}

@@ -4,11 +4,12 @@
 import { compensationOf } from "../payments/compensation.ts"
 import { decidePayment } from "../payments/decide.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
-import type { ExistingOrderCommand, OrderCommand } from "./commands.ts"
-import { decideCreate, decideDraft, type Known } from "./draft.ts"
+import type { ExistingOrderCommand, OrderCommand, UpdateOrder } from "./commands.ts"
+import { decideCreate, decideDraft } from "./draft.ts"
 import type { OrderEvent } from "./events.ts"
 import type { FulfilmentFact } from "./fulfilment-events.ts"
 import type { Order } from "./order.ts"
+import type { Known } from "./repricing.ts"
 import { decideShipment } from "./ship.ts"
 import { refuseUnlessTaken } from "./transitions.ts"
 
@@ -31,7 +32,9 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
       if (order.status !== "draft") throw new Error(`${command.type} is for drafts only`)
       return decideDraft(order, command, known)
     case "UpdateOrder":
-      return accept({ type: "OrderUpdated", fields: command.fields, ...next })
+      return order.status === "draft"
+        ? decideDraft(order, command, known)
+        : decideUpdate(order, command, known)
     case "CancelOrder":
       if (order.fulfilment.shipments.length > 0) {
         return refuse("order-not-cancellable", "A part of the order has been shipped already.", {
@@ -56,4 +59,20 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
     default:
       return command satisfies never
   }
+}
+
+/** What a confirmed order costs is agreed on: codes are final, and so is the country that it was priced for. */
+function decideUpdate(order: Order, command: UpdateOrder, { now }: Known): Result<OrderEvent> {
+  const about = { order_status: order.status }
+  if (command.discountCodes) {
+    return refuse("order-not-draft", `The order is ${order.status}; its price is final.`, about)
+  }
+  if (command.country !== undefined && command.country !== order.country) {
+    const priced = order.country === null ? "without a country" : `for ${order.country}`
+    return refuse("country-fixed", `The order was priced ${priced}; its address must stay there.`, {
+      ...about,
+      country: order.country,
+    })
+  }
+  return accept({ type: "OrderUpdated", fields: command.fields, version: order.version + 1, at: now })
 }

@@ -2,6 +2,7 @@
 // that no reader's JSON parser can round them. No personal data: of address and note only the column's name.
 import { z } from "@hono/zod-openapi"
 import { customerId, type OrderId, productId } from "../ids.ts"
+import { storedPricing, toStoredPricing } from "../pricing/stored-pricing.ts"
 import type { OrderEvent } from "./events.ts"
 import {
   confirmedPayload,
@@ -12,15 +13,19 @@ import {
   toStoredCompensation,
 } from "./fulfilment-payload.ts"
 import type { Item } from "./order.ts"
+import type { Repriced } from "./repricing.ts"
 
 const fields = z.array(z.enum(["shipping_address", "note"])).readonly()
 const line = z.number().int()
+const country = z.string().nullable()
+const discountCodes = z.array(z.string()).readonly()
+const minor = z.string().regex(/^\d+$/)
 const storedItem = z
   .object({
     line,
     product_id: productId,
     quantity: z.number().int(),
-    unit_price_minor: z.string().regex(/^\d+$/),
+    unit_price_minor: minor,
   })
   .transform(
     (item): Item => ({
@@ -33,10 +38,19 @@ const storedItem = z
 const created = z.object({
   customer_id: customerId,
   currency: z.string(),
+  country,
+  discount_codes: discountCodes,
   items: z.array(storedItem),
   fields,
+  pricing: storedPricing,
 })
-const updated = z.object({ fields })
+const storedPrice = z
+  .object({ line, unit_price_minor: minor })
+  .transform((price) => ({ line: price.line, unitPriceMinor: BigInt(price.unit_price_minor) }))
+const repriced = z
+  .object({ prices: z.array(storedPrice), pricing: storedPricing })
+  .transform((stored): Repriced => stored)
+const updated = z.object({ fields, country: country.optional(), discount_codes: discountCodes.optional() })
 const changed = z.object({ line, quantity: z.number().int() })
 const removed = z.object({ line })
 const erased = z.object({ columns: z.array(z.string()) })
@@ -63,19 +77,30 @@ export function toStoredEvent(event: OrderEvent): StoredEvent {
 function payloadOf(event: OrderEvent): Record<string, unknown> {
   switch (event.type) {
     case "OrderCreated": {
-      const { customerId, currency, items, fields } = event
-      return { customer_id: customerId, currency, items: items.map(toStoredItem), fields }
+      const { customerId, currency, country, discountCodes, items, fields, pricing } = event
+      return {
+        customer_id: customerId,
+        currency,
+        country,
+        discount_codes: discountCodes,
+        items: items.map(toStoredItem),
+        fields,
+        pricing: toStoredPricing(pricing),
+      }
     }
-    case "OrderUpdated":
-      return { fields: event.fields }
+    case "OrderUpdated": {
+      const { fields, country, discountCodes, repriced } = event
+      // JSON leaves out what is undefined.
+      return { fields, country, discount_codes: discountCodes, ...(repriced && toStoredRepriced(repriced)) }
+    }
     case "ItemAdded":
-      return toStoredItem(event.item)
+      return { ...toStoredItem(event.item), ...toStoredRepriced(event.repriced) }
     case "ItemChanged":
-      return { line: event.line, quantity: event.quantity }
+      return { line: event.line, quantity: event.quantity, ...toStoredRepriced(event.repriced) }
     case "ItemRemoved":
-      return { line: event.line }
+      return { line: event.line, ...toStoredRepriced(event.repriced) }
     case "OrderConfirmed":
-      return confirmedPayload(event)
+      return { ...confirmedPayload(event), ...toStoredRepriced(event.repriced) }
     case "OrderCancelled":
       return toStoredCompensation(event.compensation)
     case "PersonalDataErased":
@@ -103,25 +128,41 @@ function toStoredItem({ line, productId, quantity, unitPriceMinor }: Item): Reco
   return { line, product_id: productId, quantity, unit_price_minor: unitPriceMinor.toString() }
 }
 
+function toStoredRepriced({ prices, pricing }: Repriced): Record<string, unknown> {
+  return {
+    prices: prices.map(({ line, unitPriceMinor }) => ({ line, unit_price_minor: unitPriceMinor.toString() })),
+    pricing: toStoredPricing(pricing),
+  }
+}
+
 /** The event that a row of `order_events` holds. Throws if the row is none that this version writes. */
 export function fromStoredEvent(orderId: OrderId, stored: StoredEvent): OrderEvent {
   const { type, payload } = stored
   const recorded = { version: stored.version, at: stored.occurred_at }
   switch (type) {
     case "OrderCreated": {
-      const { customer_id, currency, items, fields } = created.parse(payload)
-      return { type, orderId, customerId: customer_id, currency, items, fields, ...recorded }
+      const { customer_id, discount_codes, ...facts } = created.parse(payload)
+      return { type, orderId, customerId: customer_id, discountCodes: discount_codes, ...facts, ...recorded }
     }
-    case "OrderUpdated":
-      return { type, fields: updated.parse(payload).fields, ...recorded }
+    case "OrderUpdated": {
+      const { fields, country, discount_codes } = updated.parse(payload)
+      return {
+        type,
+        fields,
+        ...(country !== undefined ? { country } : {}),
+        ...(discount_codes ? { discountCodes: discount_codes } : {}),
+        ...(isRepriced(payload) ? { repriced: repriced.parse(payload) } : {}),
+        ...recorded,
+      }
+    }
     case "ItemAdded":
-      return { type, item: storedItem.parse(payload), ...recorded }
+      return { type, item: storedItem.parse(payload), repriced: repriced.parse(payload), ...recorded }
     case "ItemChanged":
-      return { type, ...changed.parse(payload), ...recorded }
+      return { type, ...changed.parse(payload), repriced: repriced.parse(payload), ...recorded }
     case "ItemRemoved":
-      return { type, ...removed.parse(payload), ...recorded }
+      return { type, ...removed.parse(payload), repriced: repriced.parse(payload), ...recorded }
     case "OrderConfirmed":
-      return { type, ...storedConfirmation.parse(payload), ...recorded }
+      return { type, ...storedConfirmation.parse(payload), repriced: repriced.parse(payload), ...recorded }
     case "OrderCancelled": {
       const compensation = storedCompensation.parse(payload)
       return { type, reason: stored.reason ?? "", compensation, ...recorded }
@@ -131,4 +172,8 @@ export function fromStoredEvent(orderId: OrderId, stored: StoredEvent): OrderEve
     default:
       return { ...fromFulfilmentPayload(type, payload, stored.reason), ...recorded }
   }
+}
+
+function isRepriced(payload: unknown): boolean {
+  return typeof payload === "object" && payload !== null && "pricing" in payload
 }

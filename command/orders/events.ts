@@ -2,10 +2,12 @@
 // events gives the order again, at every version.
 import type { CustomerId, OrderId } from "../ids.ts"
 import { capturedMinor, isRefunded } from "../payments/sums.ts"
+import type { Pricing } from "../pricing/basket.ts"
 import type { DetailField } from "./commands.ts"
 import { type LineQuantity, nothingFulfilled } from "./fulfilment.ts"
 import { type Compensation, compensate, evolveFulfilment, type FulfilmentFact } from "./fulfilment-events.ts"
-import { type Item, type Order, orderSums } from "./order.ts"
+import { type Item, type Order, orderSums, withoutLine, withQuantity } from "./order.ts"
+import { type Repriced, withPrices } from "./repricing.ts"
 
 type Fact =
   | {
@@ -13,14 +15,29 @@ type Fact =
       orderId: OrderId
       customerId: CustomerId
       currency: string
+      country: string | null
+      discountCodes: readonly string[]
       items: readonly Item[]
       fields: readonly DetailField[]
+      pricing: Pricing
     }
-  | { type: "OrderUpdated"; fields: readonly DetailField[] }
-  | { type: "ItemAdded"; item: Item }
-  | { type: "ItemChanged"; line: number; quantity: number }
-  | { type: "ItemRemoved"; line: number }
-  | { type: "OrderConfirmed"; reserved: readonly LineQuantity[]; reservedUntil: Date | null }
+  | {
+      type: "OrderUpdated"
+      fields: readonly DetailField[]
+      country?: string | null
+      discountCodes?: readonly string[]
+      /** Of a draft; later there is nothing to price. */
+      repriced?: Repriced
+    }
+  | { type: "ItemAdded"; item: Item; repriced: Repriced }
+  | { type: "ItemChanged"; line: number; quantity: number; repriced: Repriced }
+  | { type: "ItemRemoved"; line: number; repriced: Repriced }
+  | {
+      type: "OrderConfirmed"
+      repriced: Repriced
+      reserved: readonly LineQuantity[]
+      reservedUntil: Date | null
+    }
   | { type: "OrderCancelled"; reason: string; compensation: Compensation }
   /** The customer was erased; an erasure writes it without a decision, for all their orders at once. */
   | { type: "PersonalDataErased"; columns: readonly string[] }
@@ -44,9 +61,9 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
       items: event.items,
       lastLine: event.items.length,
       fulfilment: nothingFulfilled,
-      discountMinor: 0n,
-      shippingMinor: 0n,
-      taxMinor: 0n,
+      country: event.country,
+      discountCodes: event.discountCodes,
+      ...charged(event.pricing),
       version: event.version,
       createdAt: event.at,
       updatedAt: event.at,
@@ -58,25 +75,26 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
   }
   const now = { ...order, version: event.version, updatedAt: event.at }
   switch (event.type) {
-    case "OrderUpdated":
+    case "OrderUpdated": {
+      const { country = now.country, discountCodes = now.discountCodes, repriced } = event
+      const updated = { ...now, country, discountCodes }
+      return repriced ? atPrices(updated, updated.items, repriced) : updated
+    }
     case "PersonalDataErased":
       return now
-    case "ItemAdded":
-      return { ...now, items: [...now.items, event.item], lastLine: event.item.line }
+    case "ItemAdded": {
+      const { item, repriced } = event
+      return { ...atPrices(now, [...now.items, item], repriced), lastLine: item.line }
+    }
     case "ItemChanged":
-      return {
-        ...now,
-        items: now.items.map((item) =>
-          item.line === event.line ? { ...item, quantity: event.quantity } : item,
-        ),
-      }
+      return atPrices(now, withQuantity(now.items, event.line, event.quantity), event.repriced)
     case "ItemRemoved":
-      return { ...now, items: now.items.filter((item) => item.line !== event.line) }
+      return atPrices(now, withoutLine(now.items, event.line), event.repriced)
     case "OrderConfirmed": {
-      const { reserved, reservedUntil, at: confirmedAt } = event
+      const { repriced, reserved, reservedUntil, at: confirmedAt } = event
       const fulfilment = { ...now.fulfilment, reserved }
-      const kept = { ...now, fulfilment, confirmedAt }
-      return orderSums(now).totalMinor === 0n
+      const kept = { ...atPrices(now, now.items, repriced), fulfilment, confirmedAt }
+      return repriced.pricing.totalMinor === 0n
         ? { ...kept, status: "paid", paidAt: confirmedAt }
         : { ...kept, status: "confirmed", reservedUntil }
     }
@@ -127,4 +145,12 @@ function goOn(now: Order, event: FulfilmentFact & { at: Date }): Order {
     return { ...now, status: "delivered", deliveredAt: at }
   }
   return now
+}
+
+function atPrices(order: Order, items: readonly Item[], { prices, pricing }: Repriced): Order {
+  return { ...order, items: withPrices(items, prices), ...charged(pricing) }
+}
+
+function charged({ discountMinor, shippingMinor, taxMinor, breakdown }: Pricing) {
+  return { discountMinor, shippingMinor, taxMinor, breakdown }
 }

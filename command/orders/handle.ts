@@ -5,14 +5,14 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { refuseIfErased } from "../customers/handle.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { OrderId } from "../ids.ts"
-import { lockStock } from "../inventory/order-stock.ts"
 import type { Origin } from "../origin.ts"
-import { loadProducts } from "../products/repository.ts"
+import { countUses } from "../pricing/repository.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
-import { type CreateOrder, type ExistingOrderCommand, productsNamedIn } from "./commands.ts"
+import type { CreateOrder, ExistingOrderCommand } from "./commands.ts"
 import { decide } from "./decide.ts"
-import { evolve } from "./events.ts"
+import { evolve, type OrderEvent } from "./events.ts"
 import { saveFulfilment } from "./fulfilment-rows.ts"
+import { loadKnown } from "./known.ts"
 import type { Order } from "./order.ts"
 import { lockOrder, type OrderDetails, type SavedOrder, saveOrder } from "./repository.ts"
 
@@ -32,12 +32,11 @@ export async function createOrder(
 ): Promise<Result<SavedOrder>> {
   const erased = await refuseIfErased(trx, command.customerId)
   if (erased) return erased
-  const products = await loadProducts(trx, productsNamedIn(command))
-  const known = { now, productOf: (id: string) => products.get(id), stockOf: () => undefined, reservationMs }
+  const known = await loadKnown(trx, undefined, command, { now, reservationMs })
   const decision = decide(undefined, command, known)
   if (!decision.ok) return decision
   const created = { order: evolve(undefined, decision.value), details }
-  const xid = await saveOrder(trx, created, decision.value, origin)
+  const xid = await saveOrder(trx, [], created, decision.value, origin)
   return accept({ ...created, xid })
 }
 
@@ -59,14 +58,7 @@ export async function changeOrder(
   if (!stored) return refuse("order-not-found", "There is no such order.")
   const mismatch = refuseUnlessMatching(ifMatch, stored.order.version)
   if (mismatch) return mismatch
-  const products = await loadProducts(trx, productsNamedIn(command))
-  const stock = await lockStock(trx, stockNamedIn(stored.order, command))
-  const known = {
-    now,
-    productOf: (id: string) => products.get(id),
-    stockOf: (id: string) => stock.get(id),
-    reservationMs,
-  }
+  const known = await loadKnown(trx, stored.order, command, { now, reservationMs })
   const decision = decide(stored.order, command, known)
   if (!decision.ok) return decision
   const changed = {
@@ -76,12 +68,19 @@ export async function changeOrder(
   const { value: event } = decision
   const reason = event.type === "RefundRequested" ? event.reason : null
   await saveFulfilment(trx, stored.order.fulfilment, changed.order, reason)
-  const xid = await saveOrder(trx, changed, event, origin)
+  await countDiscounts(trx, stored.order, changed.order, event)
+  const xid = await saveOrder(trx, stored.order.items, changed, event, origin)
   return accept({ ...changed, xid })
 }
 
-/** The products whose stock decides about the command. */
-function stockNamedIn({ status, items }: Order, command: ExistingOrderCommand): string[] {
-  if (command.type !== "ConfirmOrder" || status !== "draft") return []
-  return [...new Set(items.map(({ productId }) => productId))]
+/** Confirming uses its discounts up; cancelling gives them back. A draft has used none. */
+async function countDiscounts(
+  trx: Transaction<CommandDatabase>,
+  before: Order,
+  { breakdown }: Order,
+  { type }: OrderEvent,
+): Promise<void> {
+  const ids = breakdown?.discounts.map(({ id }) => id) ?? []
+  if (type === "OrderConfirmed") await countUses(trx, ids, 1)
+  if (type === "OrderCancelled" && before.status !== "draft") await countUses(trx, ids, -1)
 }

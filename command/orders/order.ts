@@ -3,7 +3,8 @@
 // row only (`OrderDetails`) and never in an event.
 
 import type { CustomerId, OrderId, ProductId } from "../ids.ts"
-import { type Money, maximumAmountMinor } from "../money.ts"
+import type { Money } from "../money.ts"
+import { type Breakdown, subtotalOf } from "../pricing/basket.ts"
 import type { Fulfilment } from "./fulfilment.ts"
 
 export type Item = {
@@ -11,7 +12,7 @@ export type Item = {
   line: number
   productId: ProductId
   quantity: number
-  /** The catalogue's price when the line was added; it stays when the quantity changes. */
+  /** The catalogue's price at the draft's last change; frozen when the order is confirmed. */
   unitPriceMinor: bigint
 }
 
@@ -22,9 +23,15 @@ type OrderFacts = {
   items: readonly Item[]
   lastLine: number
   fulfilment: Fulfilment
+  /** Of the shipping address; null if the order is collected. */
+  country: string | null
+  /** As the customer named them. */
+  discountCodes: readonly string[]
   discountMinor: bigint
   shippingMinor: bigint
   taxMinor: bigint
+  /** How the sums came about; null if another program wrote the row. */
+  breakdown: Breakdown | null
   version: number
   createdAt: Date
   updatedAt: Date
@@ -67,16 +74,14 @@ export function orderSums(order: Order): { subtotalMinor: bigint; totalMinor: bi
   }
 }
 
-function subtotalOf(items: readonly Item[]): bigint {
-  return items.reduce((sum, item) => sum + item.unitPriceMinor * BigInt(item.quantity), 0n)
-}
-
-/** False if the sum of these items, with the order's other charges, does not fit a bigint column. */
-export function fitsColumn(items: readonly Item[], charges: bigint): boolean {
-  const subtotal = subtotalOf(items)
-  return subtotal <= maximumAmountMinor && subtotal + charges <= maximumAmountMinor
-}
-
 export function itemTotal(item: Item, currency: string): Money {
   return { amountMinor: item.unitPriceMinor * BigInt(item.quantity), currency }
+}
+
+export function withQuantity(items: readonly Item[], line: number, quantity: number): Item[] {
+  return items.map((item) => (item.line === line ? { ...item, quantity } : item))
+}
+
+export function withoutLine(items: readonly Item[], line: number): Item[] {
+  return items.filter((item) => item.line !== line)
 }

@@ -5,10 +5,12 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { customerId, type OrderId, orderId, productId } from "../ids.ts"
 import type { Origin } from "../origin.ts"
 import { capturedMinor, refundedMinor } from "../payments/sums.ts"
+import { fromStoredBreakdown, toStoredBreakdown } from "../pricing/stored-pricing.ts"
 import { toStoredEvent } from "./event-payload.ts"
 import type { OrderEvent } from "./events.ts"
 import type { Fulfilment } from "./fulfilment.ts"
 import { loadFulfilment } from "./fulfilment-rows.ts"
+import { writeItems } from "./item-rows.ts"
 import { type Item, type Order, orderSums } from "./order.ts"
 
 /** Columns that no rule looks at. The address is JSON as stored. */
@@ -43,11 +45,13 @@ export async function lockOrder(
 }
 
 /**
- * Writes the order as it is after the event, its items and the event by one statement, and returns the
- * transaction's id. `origin` says whose request it was. Foreign keys are checked when all of it is written.
+ * Writes the order as it is after the event, the items that differ from `before`, and the event by one statement,
+ * and returns the transaction's id. `origin` says whose request it was. Foreign keys are checked when all of it is
+ * written.
  */
 export async function saveOrder(
   trx: Transaction<CommandDatabase>,
+  before: readonly Item[],
   { order, details }: StoredOrder,
   event: OrderEvent,
   origin: Origin,
@@ -57,7 +61,7 @@ export async function saveOrder(
     event.type === "OrderCreated"
       ? trx.insertInto("orders").values(row)
       : trx.updateTable("orders").set(row).where("id", "=", order.id)
-  const itemWrite = writeItems(trx, order, event)
+  const itemWrites = writeItems(trx, order, before)
   const { payload, ...stored } = toStoredEvent(event)
   const eventWrite = trx.insertInto("order_events").values({
     ...stored,
@@ -68,61 +72,9 @@ export async function saveOrder(
     traceparent: origin.traceparent,
   })
   const { rows } = await sql<{ xid: string }>`
-    with saved_order as (${orderWrite}) ${itemWrite ? sql`, saved_items as (${itemWrite})` : sql``}
+    with saved_order as (${orderWrite}) ${sql.join(itemWrites, sql``)}
     ${eventWrite} returning pg_current_xact_id()::text as xid`.execute(trx)
   return rows[0]?.xid ?? ""
-}
-
-/** The statement that makes the items what they are after the event, if it concerns items. */
-function writeItems(trx: Transaction<CommandDatabase>, order: Order, event: OrderEvent) {
-  switch (event.type) {
-    case "OrderCreated":
-      return event.items.length === 0 ? undefined : insertItems(trx, order.id, event.items, event.at)
-    case "ItemAdded":
-      return insertItems(trx, order.id, [event.item], event.at)
-    case "ItemChanged":
-      return trx
-        .updateTable("order_items")
-        .set({ quantity: event.quantity, updated_at: event.at })
-        .where("order_id", "=", order.id)
-        .where("line", "=", event.line)
-    case "ItemRemoved":
-      return trx.deleteFrom("order_items").where("order_id", "=", order.id).where("line", "=", event.line)
-    case "OrderUpdated":
-    case "OrderConfirmed":
-    case "OrderCancelled":
-    case "PersonalDataErased":
-    case "PaymentRequested":
-    case "PaymentCaptureRequested":
-    case "PaymentAuthorized":
-    case "PaymentProcessed":
-    case "PaymentDeclined":
-    case "PaymentVoided":
-    case "PaymentOutcomeUnknown":
-    case "RefundRequested":
-    case "OrderRefunded":
-    case "RefundFailed":
-    case "RefundOutcomeUnknown":
-    case "OrderShipped":
-    case "OrderDelivered":
-      return undefined
-    default:
-      return event satisfies never
-  }
-}
-
-function insertItems(trx: Transaction<CommandDatabase>, orderId: OrderId, items: readonly Item[], at: Date) {
-  return trx.insertInto("order_items").values(
-    items.map((item) => ({
-      order_id: orderId,
-      line: item.line,
-      product_id: item.productId,
-      quantity: item.quantity,
-      unit_price_minor: item.unitPriceMinor,
-      created_at: at,
-      updated_at: at,
-    })),
-  )
 }
 
 function toRow(order: Order) {
@@ -139,6 +91,9 @@ function toRow(order: Order) {
     total_minor: totalMinor,
     captured_minor: capturedMinor(order.fulfilment),
     refunded_minor: refundedMinor(order.fulfilment),
+    country: order.country,
+    discount_codes: [...order.discountCodes],
+    pricing: order.breakdown && JSON.stringify(toStoredBreakdown(order.breakdown)),
     last_line: order.lastLine,
     version: order.version,
     created_at: order.createdAt,
@@ -175,6 +130,9 @@ function toOrder(
     discountMinor: row.discount_minor,
     shippingMinor: row.shipping_minor,
     taxMinor: row.tax_minor,
+    country: row.country,
+    discountCodes: row.discount_codes,
+    breakdown: fromStoredBreakdown(row.pricing),
     version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

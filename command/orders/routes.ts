@@ -4,13 +4,14 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import type { Execute } from "../execute.ts"
 import { type IfMatch, ifMatchHeader } from "../http/if-match.ts"
-import { jsonBody, noBody } from "../http/json-body.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { jsonBody, noBody, optionalJsonBody } from "../http/json-body.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, optionalJsonOf, respond } from "../http/respond.ts"
 import { type OrderId, orderId } from "../ids.ts"
 import { originOf } from "../origin.ts"
 import { accept, type RejectionCode } from "../rejection.ts"
 import {
   cancellation,
+  confirmation,
   itemChange,
   itemRequest,
   orderBody,
@@ -18,7 +19,7 @@ import {
   orderRequest,
   toOrderBody,
 } from "./bodies.ts"
-import type { DetailField, ExistingOrderCommand } from "./commands.ts"
+import type { DetailField, ExistingOrderCommand, UpdateOrder } from "./commands.ts"
 import { type ChangeOrder, changeOrder, createOrder, type OrderContext } from "./handle.ts"
 
 export type OrderRouteDeps = {
@@ -63,6 +64,7 @@ const postOrder = createRoute({
     "customer-unknown",
     "customer-erased",
     "currency-required",
+    "discount-not-applicable",
     ...itemRefusals,
   ]),
 })
@@ -70,10 +72,16 @@ const postOrder = createRoute({
 const patchOrder = createRoute({
   method: "patch",
   path: "/orders/{id}",
-  summary: "Change address or note; null clears",
+  summary: "Change address or note (null clears), or the discount codes of a draft",
   middleware: [jsonBody],
   request: { headers: changeHeaders, params: orderParams, body: jsonOf(orderChange) },
-  responses: changedUnless("order-closed"),
+  responses: changedUnless(
+    "order-closed",
+    "order-not-draft",
+    "country-fixed",
+    "discount-not-applicable",
+    "amount-too-large",
+  ),
 })
 
 const postItem = createRoute({
@@ -88,7 +96,7 @@ const postItem = createRoute({
 const patchItem = createRoute({
   method: "patch",
   path: "/orders/{id}/items/{line}",
-  summary: "Change a line's quantity; its unit price stays",
+  summary: "Change a line's quantity",
   middleware: [jsonBody],
   request: { headers: changeHeaders, params: lineParams, body: jsonOf(itemChange) },
   responses: changedUnless("order-not-draft", "line-not-found", "amount-too-large"),
@@ -100,16 +108,26 @@ const deleteItem = createRoute({
   summary: "Remove a line from a draft",
   middleware: [noBody],
   request: { headers: changeHeaders, params: lineParams },
-  responses: changedUnless("order-not-draft", "line-not-found"),
+  responses: changedUnless("order-not-draft", "line-not-found", "amount-too-large"),
 })
 
 const postConfirm = createRoute({
   method: "post",
   path: "/orders/{id}/confirm",
-  summary: "Confirm a draft that has items; its stock is reserved",
-  middleware: [noBody],
-  request: { headers: changeHeaders, params: orderParams },
-  responses: changedUnless("order-not-draft", "order-empty", "insufficient-stock"),
+  summary: "Confirm a draft that has items: its stock is reserved, and what it costs now is final",
+  middleware: [optionalJsonBody],
+  request: { headers: changeHeaders, params: orderParams, body: optionalJsonOf(confirmation) },
+  responses: changedUnless(
+    "order-not-draft",
+    "order-empty",
+    "product-inactive",
+    "currency-mismatch",
+    "price-mismatch",
+    "amount-too-large",
+    "discount-not-applicable",
+    "shipping-unavailable",
+    "insufficient-stock",
+  ),
 })
 
 const postCancel = createRoute({
@@ -145,7 +163,7 @@ export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: O
   const routes = new OpenAPIHono()
 
   routes.openapi(postOrder, (c) => {
-    const { customer_id, items, currency, shipping_address, note } = c.req.valid("json")
+    const { customer_id, items, currency, shipping_address, discount_codes, note } = c.req.valid("json")
     const fields: DetailField[] = []
     if (shipping_address !== undefined) fields.push("shipping_address")
     if (note !== undefined) fields.push("note")
@@ -157,6 +175,8 @@ export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: O
         orderId,
         customerId: customer_id,
         currency,
+        country: shipping_address?.country ?? null,
+        discountCodes: discount_codes ?? [],
         items,
         fields,
       } as const
@@ -168,18 +188,21 @@ export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: O
   })
 
   routes.openapi(patchOrder, (c) => {
-    const { shipping_address, note } = c.req.valid("json")
+    const { shipping_address, discount_codes, note } = c.req.valid("json")
     const fields: DetailField[] = []
     const details: ChangeOrder["details"] = {}
+    const command: UpdateOrder = { type: "UpdateOrder", fields }
     if (shipping_address !== undefined) {
       fields.push("shipping_address")
       details.shippingAddress = shipping_address
+      command.country = shipping_address?.country ?? null
     }
+    if (discount_codes) command.discountCodes = discount_codes
     if (note !== undefined) {
       fields.push("note")
       details.note = note
     }
-    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "UpdateOrder", fields }, details)
+    return change(c, c.req.valid("param"), c.req.valid("header"), command, details)
   })
 
   routes.openapi(postItem, (c) =>
@@ -197,9 +220,10 @@ export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: O
     return change(c, c.req.valid("param"), c.req.valid("header"), { type: "RemoveItem", line })
   })
 
-  routes.openapi(postConfirm, (c) =>
-    change(c, c.req.valid("param"), c.req.valid("header"), { type: "ConfirmOrder" }),
-  )
+  routes.openapi(postConfirm, (c) => {
+    const expectedTotal = c.req.valid("json").expected_total
+    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "ConfirmOrder", expectedTotal })
+  })
 
   routes.openapi(postCancel, (c) => {
     const { reason } = c.req.valid("json")

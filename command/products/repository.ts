@@ -12,13 +12,13 @@ export async function loadProducts(
   if (productIds.length === 0) return new Map()
   const rows = await db
     .selectFrom("products")
-    .select(["id", "price_minor", "currency", "active"])
+    .select(["id", "price_minor", "currency", "active", "weight_grams"])
     .where("id", "in", productIds)
     .execute()
   return new Map(
-    rows.map(({ id, price_minor, currency, active }) => [
+    rows.map(({ id, price_minor, currency, active, weight_grams }) => [
       id,
-      { price: { amountMinor: price_minor, currency }, active },
+      { price: { amountMinor: price_minor, currency }, active, weightGrams: weight_grams },
     ]),
   )
 }

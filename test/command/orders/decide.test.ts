@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest"
 import { productId } from "../../../command/ids.ts"
 import type { OrderCommand, RequestedItem } from "../../../command/orders/commands.ts"
 import { decide } from "../../../command/orders/decide.ts"
-import { maximumLines } from "../../../command/orders/draft.ts"
 import type { Order } from "../../../command/orders/order.ts"
+import { maximumLines } from "../../../command/orders/requested-items.ts"
 import type { RejectionCode } from "../../../command/rejection.ts"
 import {
   aCustomerId,
@@ -28,6 +28,8 @@ const create = (items: RequestedItem[], currency?: string): OrderCommand => ({
   orderId: anOrderId,
   customerId: aCustomerId,
   currency,
+  country: null,
+  discountCodes: [],
   items,
   fields: ["note"],
 })
@@ -124,7 +126,10 @@ describe("a refused command", () => {
     [
       "amount-too-large",
       "multiplying beyond bigint",
-      { ...draft, items: [{ line: 1, productId: keyboard, quantity: 1, unitPriceMinor: 2n ** 61n }] },
+      {
+        ...draft,
+        items: [{ line: 1, productId: productId.parse("palace"), quantity: 1, unitPriceMinor: 1n }],
+      },
       change,
     ],
     ["line-not-found", "changing an unknown line", draft, { type: "ChangeItem", line: 2, quantity: 1 }],

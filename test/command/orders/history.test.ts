@@ -6,6 +6,8 @@ import { decide } from "../../../command/orders/decide.ts"
 import { fromStoredEvent, toStoredEvent } from "../../../command/orders/event-payload.ts"
 import { evolve } from "../../../command/orders/events.ts"
 import type { Order } from "../../../command/orders/order.ts"
+import type { Known } from "../../../command/orders/repricing.ts"
+import { fiveOff, noRules, parcel, tenPercent } from "../pricing/examples.ts"
 import { aCustomerId, anOrderId, known } from "./examples.ts"
 
 const product = fc.constantFrom("keyboard", "lamp", "kettle", "retired", "unicorn")
@@ -25,7 +27,18 @@ const nextCommand: fc.Arbitrary<OrderCommand> = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: line.map((removed) => ({ type: "RemoveItem" as const, line: removed })) },
-  { weight: 2, arbitrary: fc.constant({ type: "UpdateOrder" as const, fields: ["note" as const] }) },
+  {
+    weight: 2,
+    arbitrary: fc.record(
+      {
+        type: fc.constant("UpdateOrder" as const),
+        fields: fc.subarray(["note" as const]),
+        country: fc.constantFrom("DE", null),
+        discountCodes: fc.subarray(["TEN"]),
+      },
+      { requiredKeys: ["type", "fields"] },
+    ),
+  },
   { weight: 1, arbitrary: fc.constant({ type: "ConfirmOrder" as const }) },
   { weight: 1, arbitrary: fc.constant({ type: "CancelOrder" as const, reason: "no longer wanted" }) },
 )
@@ -34,9 +47,27 @@ const firstCommand: fc.Arbitrary<OrderCommand> = fc.array(requestedItem, { maxLe
   orderId: anOrderId,
   customerId: aCustomerId,
   currency: "USD",
+  country: null,
+  discountCodes: [],
   items,
   fields: [],
 }))
+
+/** Prices rise with every step, so that every change of a draft prices all of its lines again. */
+const knownAt = (step: number): Known => ({
+  ...known,
+  productOf: (id) => {
+    const product = known.productOf(id)
+    const { amountMinor, currency } = product?.price ?? { amountMinor: 0n, currency: "" }
+    return product && { ...product, price: { amountMinor: amountMinor + BigInt(step), currency } }
+  },
+  priceRules: {
+    ...noRules,
+    discounts: [{ ...tenPercent, code: "TEN" }, fiveOff],
+    shippingRules: [parcel, { ...parcel, id: "van", maximumWeightGrams: null }],
+    isShippingCharged: true,
+  },
+})
 
 it("folding the stored events of any history gives the order at every version", () => {
   fc.assert(
@@ -44,8 +75,8 @@ it("folding the stored events of any history gives the order at every version", 
       let order: Order | undefined
       let folded: Order | undefined
       const linesGiven: number[] = []
-      for (const command of [first, ...following]) {
-        const decision = decide(order, command, known)
+      for (const [step, command] of [first, ...following].entries()) {
+        const decision = decide(order, command, knownAt(step))
         if (!decision.ok) continue
         const event = decision.value
         order = evolve(order, event)
