@@ -8,7 +8,7 @@ import { ReadProblem } from "../http/problem.ts"
 import type { Reads } from "../http/reads.ts"
 import { type Period, periods, rangeOf, startOf } from "./analytics-range.ts"
 import { analyticsText, averageRule, groupings } from "./analytics-sql.ts"
-import { moneyBody } from "./money.ts"
+import { moneyBody, moneyOrNull } from "./money.ts"
 import { pageLimit } from "./order-page.ts"
 import { timeZone } from "./time-zone.ts"
 
@@ -17,12 +17,12 @@ const figures = {
   orders: z.number().int().openapi({ description: "Created in this time and not cancelled." }),
   items: z.number().int().openapi({ description: "Sum of their quantities." }),
   gross: moneyBody.openapi({ description: "Before discounts, without shipping and tax." }),
-  discount: moneyBody.nullable().openapi({ description: orderOnly }),
-  net: moneyBody.nullable().openapi({ description: `gross - discount; ${orderOnly}` }),
+  discount: moneyOrNull.openapi({ description: orderOnly }),
+  net: moneyOrNull.openapi({ description: `gross - discount; ${orderOnly}` }),
   cancelled: z.number().int().openapi({ description: "Created in this time and cancelled since." }),
-  average: moneyBody.nullable().openapi({ description: `${averageRule}; null without orders.` }),
-  captured: moneyBody.nullable().openapi({ description: "Paid for these orders, cancelled ones too." }),
-  refunded: moneyBody.nullable().openapi({ description: "Of that, given back." }),
+  average: moneyOrNull.openapi({ description: `${averageRule}; null without orders.` }),
+  captured: moneyOrNull.openapi({ description: "Paid for these orders, cancelled ones too." }),
+  refunded: moneyOrNull.openapi({ description: "Of that, given back." }),
   cancellation_rate: z
     .string()
     .nullable()
