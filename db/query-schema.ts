@@ -10,8 +10,8 @@ export type RequestKind = "rebuild" | "redrive" | "discard"
 export type RequestState = "pending" | "running" | "done" | "failed"
 export type ProjectorState = "starting" | "loading" | "following" | "waiting" | "retrying" | "halted"
 
-/** `superseded`: the row had moved on; nothing of it was missing any more. */
-export type DeadLetterState = "parked" | "applied" | "superseded" | "discarded"
+/** `superseded`: the row had moved on; nothing of it was missing any more. `erased`: likewise, and the bytes are gone. */
+export type DeadLetterState = "parked" | "applied" | "superseded" | "discarded" | "erased"
 
 export type QueryDatabase = {
   "cdc.sources": {

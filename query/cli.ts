@@ -4,6 +4,7 @@
 import { Command, CommanderError } from "commander"
 import { addConnectorCommands } from "./cli/connector.ts"
 import { addDeadLetterCommands } from "./cli/dlq.ts"
+import { addErasureCommands } from "./cli/erasure.ts"
 import { addProjectionCommands } from "./cli/projection.ts"
 
 const program = new Command("lockstep")
@@ -12,6 +13,7 @@ const program = new Command("lockstep")
   .configureHelp({ sortSubcommands: true })
 addConnectorCommands(program)
 addDeadLetterCommands(program)
+addErasureCommands(program)
 addProjectionCommands(program)
 
 try {

@@ -10,6 +10,7 @@ import { type Changes, foldTransactions } from "./batch.ts"
 import { type EndedTransaction, placeOf } from "./change.ts"
 import { noteLaterChanges, type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
 import { addToGroups, type Contributions, difference, readContributions } from "./derive.ts"
+import { erasedIn, forgetErased } from "./erasure.ts"
 import type { Lsn } from "./lsn.ts"
 import { advanceProgress } from "./progress.ts"
 import { dropStagedTable, readStagedAggregates, readStagedChanges } from "./staged-rows.ts"
@@ -64,6 +65,7 @@ export async function applyStaged(
     const addKey = (key: string): void => {
       if (keys.size <= mostCacheKeys) keys.add(key)
     }
+    const erased = new Set<string>()
     let rows = 0
     let written = 0
     let taken = 0
@@ -75,6 +77,7 @@ export async function applyStaged(
       rows += changed.rows
       written += changed.written
       for (const key of changed.cacheKeys) addKey(key)
+      for (const subject of erasedIn(target.projections, part)) erased.add(subject)
       for (const { records } of part) taken += records.length
       options.onRows?.(taken)
     }
@@ -83,6 +86,7 @@ export async function applyStaged(
     await recomputeTouchedEntities(trx, target, chunkRows, addKey)
     await dropStagedTable(trx, target)
     if (parking) await park(trx, target.ref, parking)
+    await forgetErased(trx, target, [...erased], keys)
     const isAllStale = keys.size > mostCacheKeys || (parking && parking.changes.length > 0)
     const cacheEpoch = await fenceCache(trx, target, transaction.commitLsn, isAllStale ? "all" : keys)
     return { rows, stale: rows - written, cacheEpoch }

@@ -8,6 +8,7 @@ import { foldTransactions } from "./batch.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import type { Transaction } from "./change.ts"
 import { noteLaterChanges, type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
+import { erasedIn, forgetErased } from "./erasure.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import { advanceProgress, type GenerationRef } from "./progress.ts"
@@ -51,6 +52,7 @@ export async function applyTransactions(target: ApplyTarget, step: ApplyStep): P
       await park(trx, target.ref, step.parking)
       await noteLaterChanges(trx, target.ref, tables, step.transactions, parkedRowsAfter(step.parking))
     }
+    await forgetErased(trx, target, erasedIn(target.projections, step.transactions), cacheKeys)
     // Answers that lack a parked change say so, and cached ones do not: there may be many of them.
     const stale = step.parking && step.parking.changes.length > 0 ? "all" : cacheKeys
     const position = step.transactions.at(-1)?.commitLsn ?? step.expected

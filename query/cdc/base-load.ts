@@ -11,6 +11,7 @@ import copyStreams from "pg-copy-streams"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import { settleByBaseLoad } from "./dead-letters.ts"
+import { forgetErasedBefore } from "./erasure.ts"
 import { EngineError } from "./errors.ts"
 import { exportSnapshot } from "./exported-snapshot.ts"
 import {
@@ -106,6 +107,7 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
       const raised = await storeSource(trx, source, epoch, identity)
       await switchGeneration(trx, generation)
       await settleByBaseLoad(trx, generation)
+      await forgetErasedBefore(trx, { ...options, ref: generation, schema: generation.schema })
       // Last before the commit: no answer cached from the generation before is served after it.
       await options.cacheFence.fence(position, "all")
       return raised

@@ -14,10 +14,10 @@
 //   go to the database, and their sets are refused until the position passes the slot. Nothing wrong is served.
 // - A commit with unknown outcome is never announced: the epoch may have been raised or not, and the next
 //   `fence` asks for another one.
-// - A Redis restarted with an old dump may show an old lease and old answers: readers compare the run of Redis
-//   named in the lease with the one they are connected to.
+// - A Redis restarted with an old dump shows an old lease: readers compare the run named in it with their own.
 import type { Logger } from "pino"
 import { samePlace } from "./cache-layout.ts"
+import { type AnswerRemoval, createAnswerRemoval } from "./cache-removal.ts"
 import { type CacheState, delayOf, leaseMs, sleepUntil, succession } from "./cache-state.ts"
 import { createFenceTable, type Served } from "./fence-table.ts"
 import type { Lsn } from "./lsn.ts"
@@ -37,7 +37,7 @@ export type CacheFence = {
   fence(position: Lsn, keys: readonly string[] | "all"): Promise<"fenced" | "raise-epoch">
   /** To be called after every commit whose outcome is known, with what it made visible. */
   announce(served: Served): void
-}
+} & AnswerRemoval
 
 const renewIntervalMs = 250
 /** A commit moves the lease's position at most this often. */
@@ -197,6 +197,7 @@ export function createCacheFence(deps: {
   }
 
   return {
+    ...createAnswerRemoval({ link, source, log }),
     start() {
       link.start()
       timer = setInterval(() => void renew(), renewIntervalMs)

@@ -47,3 +47,17 @@ export function parseLease(text: string): CacheLease | null {
     runId,
   }
 }
+
+/** A pattern of Redis for the names of all values of a source, and of little else. */
+export const valuesOf = (source: string): string =>
+  `lockstep:${source.replaceAll(/[\\*?[\]^-]/g, "\\$&")}:[0-9]*:[0-9]*:*`
+
+/** The key of a value, by its name; null where the name is none of a value. */
+export function keyOfValue(source: string, name: string): string | null {
+  const prefix = `lockstep:${source}:`
+  if (!name.startsWith(prefix)) return null
+  return /^\d+:\d+:(.+)$/s.exec(name.slice(prefix.length))?.[1] ?? null
+}
+
+/** Every value begins with the position at which it was read (query/http/cache.ts). */
+export const positionOfValue = (value: string): bigint => BigInt(/^\d+/.exec(value)?.[0] ?? "0")

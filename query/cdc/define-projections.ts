@@ -16,6 +16,7 @@ function versionOf({
   derived,
   recomputed,
   cache,
+  erasure,
   heartbeatTable,
 }: Omit<Projections, "version">): string {
   const models = derived.map(({ contribution, ...model }) => ({
@@ -43,11 +44,26 @@ function versionOf({
     ),
     Object.entries(cache.found).map(([table, found]) => [table, found("schema", "changed")]),
   ]
-  const everything = JSON.stringify({ guardColumns, heartbeatTable, tables, models, entities, dependencies })
+  const erased = erasure && [erasure.table, erasure.column, erasure.rows("schema", "subjects")]
+  const everything = JSON.stringify({
+    guardColumns,
+    heartbeatTable,
+    tables,
+    models,
+    entities,
+    dependencies,
+    erased,
+  })
   return createHash("sha256").update(everything).digest("hex").slice(0, 12)
 }
 
-function assertDefined({ tables, derived, recomputed, heartbeatTable }: Omit<Projections, "version">): void {
+function assertDefined({
+  tables,
+  derived,
+  recomputed,
+  erasure,
+  heartbeatTable,
+}: Omit<Projections, "version">): void {
   const mirrored = new Set(tables.map(({ name }) => name))
   assertDistinct(
     "tables",
@@ -58,6 +74,11 @@ function assertDefined({ tables, derived, recomputed, heartbeatTable }: Omit<Pro
   for (const table of tables) assertTable(table)
   for (const model of derived) assertModel(model, mirrored)
   for (const model of recomputed) assertRecomputed(model, mirrored)
+  if (!erasure) return
+  const subjects = tables.find(({ name }) => name === erasure.table)
+  if (!subjects?.columns.some(({ name }) => name === erasure.column)) {
+    throw new Error(`${erasure.table}.${erasure.column} is to tell of erasures and is not mirrored`)
+  }
 }
 
 function assertTable({ name, key, columns }: MirroredTable): void {

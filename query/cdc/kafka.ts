@@ -34,6 +34,9 @@ export type OutgoingRecord = { key: Buffer | null; value: Buffer | null; headers
 
 export type OffsetRange = { low: bigint; high: bigint }
 
+/** A record goes with its whole segment: `segmentMs` after it was written that is full at the latest. -1: never. */
+export type Retention = { retentionMs: number; segmentMs: number }
+
 export type KafkaAccess = ReturnType<typeof createKafkaAccess>
 
 const longPollMs = 100
@@ -80,6 +83,26 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
         }
       })
       return ranges
+    })
+  }
+
+  /** How long each of the topics keeps its records; a topic that is not there is left out. */
+  async function retentions(topics: readonly string[]): Promise<Map<string, Retention>> {
+    return await withAdmin(async () => {
+      const there = new Set(await admin.listTopics())
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: topics
+          .filter((topic) => there.has(topic))
+          .map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
+      })
+      return new Map(
+        resources.map(({ resourceName, configEntries }) => {
+          const number = (name: string) =>
+            Number(configEntries.find(({ configName }) => configName === name)?.configValue ?? -1)
+          return [resourceName, { retentionMs: number("retention.ms"), segmentMs: number("segment.ms") }]
+        }),
+      )
     })
   }
 
@@ -189,6 +212,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     openReader,
     publishOffsets,
     offsetRanges,
+    retentions,
     ...createRecordReading({ openReader, offsetRanges, clientId: options.clientId }),
     send,
     async close(): Promise<void> {

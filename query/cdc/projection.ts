@@ -89,6 +89,19 @@ export type CacheDependencies = {
   found: Readonly<Record<string, (schema: string, changed: string) => string>>
 }
 
+/**
+ * Which rows say that somebody's personal data was erased at the source, and which rows are theirs. What the engine
+ * keeps besides the rows that it applies is then forgotten in the same transaction (erasure.ts).
+ */
+export type Erasure = {
+  /** Mirrored table with a row per subject, whose id is the first key column. */
+  table: string
+  /** Column of it that is null until the subject is erased. */
+  column: string
+  /** Their rows: a select of a mirrored table's name and a first key, as text. `subjects` is SQL text of a text[]. */
+  rows: (schema: string, subjects: string) => string
+}
+
 export type Projections = {
   /**
    * Follows from all the rest (define-projections.ts): a process serves only generations of its version,
@@ -99,6 +112,8 @@ export type Projections = {
   derived: readonly DerivedModel[]
   recomputed: readonly RecomputedModel[]
   cache: CacheDependencies
+  /** Absent where nobody's personal data is kept. */
+  erasure?: Erasure
   /** The table whose row carries the source's clock and identity; captured, never mirrored. */
   heartbeatTable: string
 }

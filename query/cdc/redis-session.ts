@@ -123,3 +123,12 @@ export async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
     clearTimeout(timer)
   }
 }
+
+/** A connection for a program that asks a few things and ends; to be disconnected. @throws when Redis is away. */
+export async function openRedis(url: string): Promise<Redis> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1, lazyConnect: true, retryStrategy: () => null })
+  // What asks meets the error, too.
+  redis.on("error", () => {})
+  await redis.connect()
+  return redis
+}

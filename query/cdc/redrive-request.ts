@@ -112,6 +112,7 @@ const noFence: ApplyTarget["cacheFence"] = {
   async stop() {},
   succeed() {},
   fence: async () => "fenced",
+  forget() {},
   announce() {},
 }
 

@@ -10,6 +10,7 @@ import { addCacheKeys } from "./cache-keys.ts"
 import { type DataRecord, unavailable } from "./change.ts"
 import { carriedColumns, noteLaterChanges, placeText, rowName } from "./dead-letters.ts"
 import type { Decoder } from "./decode.ts"
+import { erasedIn, forgetErased } from "./erasure.ts"
 import { EngineError } from "./errors.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 import { quoted } from "./mirror.ts"
@@ -38,6 +39,12 @@ export async function readEntry(
 ): Promise<ReadableEntry> {
   const table = tables.find(({ name }) => name === entry.table)
   if (!table) throw new EngineError("misconfigured", `Table ${entry.table} is not read any more.`)
+  if (entry.raw.value === null) {
+    throw new EngineError(
+      "undecodable-record",
+      "Its bytes were removed with personal data that was erased. Discard it; a rebuild brings what it changed.",
+    )
+  }
   const record = await decoder.decodeData(entry.raw, table)
   if (record?.change.op === "blocked") throw record.change.error
   return { entry, record }
@@ -99,6 +106,7 @@ export async function redrive(
     const after = await readStoredRow(trx, target.schema, table, record.change.key)
     difference = { ...difference, ...differenceOf(before, after) }
   }
+  await forgetErased(trx, target, erasedIn(target.projections, [transaction]), cacheKeys)
   await fenceCache(trx, target, position, cacheKeys)
   return { outcome: changed.written > 0 ? "applied" : merged ? "merged" : "superseded", difference }
 }

@@ -10,6 +10,20 @@ const environment = z.object({
   SOURCE_NAME: sourceNameSchema.default("orders"),
 })
 
+const servers = z.object({
+  KAFKA_BROKERS: z.string().min(1),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  TOPIC_PREFIX: z.string().min(1).default("ecommerce"),
+})
+
+/** Where the source's topics and cached answers are. @throws Error naming the setting that is missing. */
+export function readServers(): { brokers: string[]; redisUrl: string; topicPrefix: string } {
+  const env = servers.safeParse(process.env)
+  if (!env.success) throw new Error(`Kafka and Redis must be named:\n${z.prettifyError(env.error)}`)
+  const { KAFKA_BROKERS, REDIS_URL, TOPIC_PREFIX } = env.data
+  return { brokers: KAFKA_BROKERS.split(","), redisUrl: REDIS_URL, topicPrefix: TOPIC_PREFIX }
+}
+
 /** Opens the database for `work` and closes it after. @throws Error naming the setting that is missing. */
 export async function withDatabase<Result>(
   work: (db: Kysely<QueryDatabase>, source: string) => Promise<Result>,

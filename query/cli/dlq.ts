@@ -27,7 +27,7 @@ export function addDeadLetterCommands(program: Command): void {
     .description("what is parked, oldest first")
     .addOption(
       new Option("--state <state>", "entries in this state")
-        .choices(["parked", "applied", "superseded", "discarded"])
+        .choices(["parked", "applied", "superseded", "discarded", "erased"])
         .default("parked"),
     )
     .option("--table <table>", "entries of this table")

@@ -11,6 +11,7 @@ import type { Role } from "../config.ts"
 import { addAnalyticsRoute } from "../orders/analytics.ts"
 import { addCohortRoute } from "../orders/cohorts.ts"
 import { addCustomerRoutes } from "../orders/customer.ts"
+import { addCustomerLookUpRoute } from "../orders/customer-look-up.ts"
 import { addHistoryRoute } from "../orders/history.ts"
 import { addInventoryRoutes } from "../orders/inventory.ts"
 import { addOrderRoute } from "../orders/order.ts"
@@ -106,6 +107,7 @@ function readModelRoutes(
   addOrderRoute(routes, reads)
   addOrderListRoute(routes, reads)
   addHistoryRoute(routes, reads)
+  addCustomerLookUpRoute(routes, reads)
   addCustomerRoutes(routes, reads)
   addProductRoutes(routes, reads)
   addProductSalesRoutes(routes, reads, now)

@@ -14,6 +14,7 @@ import {
   timestamptz,
 } from "../cdc/projection.ts"
 import { customerProducts, customerTotals, firstOrders } from "./customer-totals.ts"
+import { erasure } from "./personal-data.ts"
 import { salesByCustomer, salesByProduct, salesByQuarterHour } from "./sales.ts"
 import { wordIndex } from "./words.ts"
 
@@ -22,6 +23,7 @@ const tablesOfOrder = new Set(["orders", "order_items", "payments", "refunds", "
 
 export const orderProjections: Projections = defineProjections({
   heartbeatTable: "cdc_heartbeat",
+  erasure,
   cache: {
     ofRow: (table, [id = ""]) => {
       if (tablesOfOrder.has(table)) return [`order:${id}`]
@@ -56,7 +58,8 @@ export const orderProjections: Projections = defineProjections({
         timestamptz("updated_at"),
         timestamptz("erased_at"),
       ],
-      indexes: [],
+      // By hash, because an address that others than our services have stored may be longer than a page.
+      indexes: ["using hash (lower(email))"],
     },
     {
       name: "products",

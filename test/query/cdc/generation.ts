@@ -46,6 +46,7 @@ export const withoutCache: CacheFence = {
   succeed: () => {},
   stop: async () => {},
   fence: async () => "fenced",
+  forget() {},
   announce: () => {},
 }
 

@@ -1,0 +1,111 @@
+// The evidence that nothing personal of a customer is left on the read side, or what is: looked for in every
+// generation, in dead letters and in the cache. What only Kafka still holds ends when its topics' retention is over.
+import { CompiledQuery, type Kysely, sql } from "kysely"
+import { z } from "zod"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { entriesOfSubjects } from "../cdc/erasure.ts"
+import { findLiveGeneration } from "../cdc/generations.ts"
+import { quoted } from "../cdc/mirror.ts"
+import { erasure, personalColumns } from "../orders/personal-data.ts"
+
+export type TableReport = { generation: number; table: string; rows: number; holding: number }
+
+export type ErasureReport = {
+  /** Null: the customer is not erased, as far as the read side has got. */
+  erasedAt: string | null
+  isKnown: boolean
+  /** Commit LSN of the erasure: what was read before it may show personal data. */
+  erasedLsn: bigint | null
+  orders: string[]
+  tables: TableReport[]
+  deadLetters: {
+    /** Entries of the customer's rows, settled ones too. */
+    entries: number
+    holding: number
+    /** Entries that name no row and of which nobody can say whose they are. */
+    ofUnknownRows: number
+  }
+}
+
+/** Null when no generation serves. */
+export async function readErasureReport(
+  db: Kysely<QueryDatabase>,
+  source: string,
+  customerId: string,
+): Promise<ErasureReport | null> {
+  const live = await findLiveGeneration(db, source)
+  if (!live) return null
+  const { rows: known } = await sql<{ erased_at: string | null; lsn: bigint }>`
+    select to_char(erased_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as erased_at,
+      guard_commit_lsn as lsn
+    from ${sql.table(`${live.schema}.customers`)} where id = ${customerId} and not deleted`.execute(db)
+  const { rows: orders } = await sql<{ id: string }>`
+    select id from ${sql.table(`${live.schema}.orders`)} where customer_id = ${customerId} order by id`.execute(
+    db,
+  )
+  const ids = orders.map(({ id }) => id)
+  return {
+    erasedAt: known[0]?.erased_at ?? null,
+    isKnown: known.length > 0,
+    erasedLsn: known[0]?.erased_at ? known[0].lsn : null,
+    orders: ids,
+    tables: await readTables(db, source, customerId, ids),
+    deadLetters: await readDeadLetters(db, source, live.schema, customerId),
+  }
+}
+
+/** Every table of every generation that is there. */
+async function readTables(
+  db: Kysely<QueryDatabase>,
+  source: string,
+  customerId: string,
+  orders: readonly string[],
+): Promise<TableReport[]> {
+  const { rows: tables } = await sql<{ generation: number; schemaname: string; tablename: string }>`
+    select g.generation, t.schemaname, t.tablename from cdc.generations g
+    join pg_tables t on t.schemaname = g.schema_name
+    where g.source = ${source} and t.tablename in (${sql.join(Object.keys(personalColumns))})
+    order by g.generation, t.tablename`.execute(db)
+  const reports: TableReport[] = []
+  for (const { generation, schemaname, tablename: table } of tables) {
+    const key = table === "customers" || table === "orders" ? "id" : "order_id"
+    const { rows } = await sql<{ rows: number; holding: number }>`
+      select count(*)::integer as rows, (count(*) filter (where ${sql.raw(isHolding(table))}))::integer as holding
+      from ${sql.table(`${schemaname}.${table}`)}
+      where ${sql.ref(key)} = any(${table === "customers" ? [customerId] : [...orders]}::text[])`.execute(db)
+    reports.push({ generation, table, rows: rows[0]?.rows ?? 0, holding: rows[0]?.holding ?? 0 })
+  }
+  return reports
+}
+
+/** Whether a row holds something personal; an erased customer has a name and an address that are nobody's. */
+function isHolding(table: string): string {
+  const columns = personalColumns[table] ?? []
+  const nobodys: Record<string, string> =
+    table === "customers" ? { name: "'Erased'", email: "id || '@erased.invalid'" } : {}
+  return columns.map((name) => `${quoted(name)} is distinct from ${nobodys[name] ?? "null"}`).join(" or ")
+}
+
+const counts = z.object({ entries: z.number(), holding: z.number(), unknown: z.number() })
+
+async function readDeadLetters(
+  db: Kysely<QueryDatabase>,
+  source: string,
+  schema: string,
+  customerId: string,
+): Promise<ErasureReport["deadLetters"]> {
+  const { rows } = await db.executeQuery(
+    CompiledQuery.raw(
+      `with ${entriesOfSubjects(erasure, schema)}
+       select count(*)::integer as entries,
+         (count(*) filter (where has_bytes and (state <> 'parked' or is_unreadable or is_followed)))::integer as holding,
+         (select count(*)::integer from cdc.dead_letters d
+          where d.source = $2 and d.row_key is null and d.record_value is not null
+            and d.id not in (select id from entries)) as unknown
+       from entries`,
+      [[customerId], source],
+    ),
+  )
+  const { entries, holding, unknown } = counts.parse(rows[0])
+  return { entries, holding, ofUnknownRows: unknown }
+}

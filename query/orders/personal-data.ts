@@ -1,0 +1,32 @@
+// Whose personal data the read models hold and where: for erasing it together with a customer, and for showing that
+// nothing of it is left. Payments, items and the payloads of events hold none.
+import type { Erasure } from "../cdc/projection.ts"
+
+/** By table, the columns that may hold something personal. */
+export const personalColumns: Readonly<Record<string, readonly string[]>> = {
+  customers: ["email", "name", "phone", "address"],
+  orders: ["shipping_address", "note", "cancel_reason"],
+  refunds: ["reason"],
+  shipments: ["tracking"],
+  order_events: ["reason"],
+}
+
+const tablesOfOrder = [
+  "orders",
+  "order_items",
+  "payments",
+  "refunds",
+  "shipments",
+  "shipment_items",
+  "order_events",
+]
+
+export const erasure: Erasure = {
+  table: "customers",
+  column: "erased_at",
+  rows: (schema, subjects) => `
+    select 'customers', unnest(${subjects})
+    union all
+    select t, o.id from ${schema}.orders o cross join unnest(array['${tablesOfOrder.join("', '")}']) t
+    where o.customer_id = any(${subjects})`,
+}

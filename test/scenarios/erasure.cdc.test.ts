@@ -1,0 +1,204 @@
+// A customer is erased on the real pipeline: every personal value is a text that occurs nowhere else, and afterwards no
+// table of either database and no key of Redis holds a byte of them, whatever was parked, shown, cached or kept of
+// former generations before. What the topics still hold cannot come back, and it is said when it ends.
+import { randomUUID } from "node:crypto"
+import { Redis } from "ioredis"
+import type pg from "pg"
+import { afterAll, beforeAll, expect, it } from "vitest"
+import { readEndpoints } from "../stack/endpoints.ts"
+import { type Client, createClient } from "../support/client.ts"
+import { lockstep } from "../support/lockstep.ts"
+import { createSystem, type System } from "../support/system.ts"
+import { createTopics, type Topics } from "../support/topics.ts"
+import { waitFor } from "../support/wait.ts"
+
+let system: System
+let client: Client
+let topics: Topics
+let redis: Redis
+
+beforeAll(async () => {
+  system = await createSystem("erasure")
+  client = createClient(system.commandUrl, system.query.url)
+  topics = createTopics(readEndpoints().kafkaBrokers)
+  redis = new Redis(readEndpoints().redisUrl)
+})
+
+afterAll(async () => {
+  redis?.disconnect()
+  await topics?.close()
+  await system?.drop()
+})
+
+const idOf = (path: string): string => path.split("/")[2] ?? ""
+
+/** Every row of every table in which the text occurs: as text, in JSON or in bytes. */
+async function rowsWith(pool: pg.Pool, text: string): Promise<string[]> {
+  const { rows: tables } = await pool.query<{ name: string }>(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables
+     where schemaname not in ('pg_catalog', 'information_schema')`,
+  )
+  const found: string[] = []
+  for (const { name } of tables) {
+    const { rows } = await pool.query<{ row: string }>(
+      `select to_jsonb(t)::text as row from ${name} t
+       where position($1 in to_jsonb(t)::text) > 0
+          or position(encode(convert_to($1, 'UTF8'), 'hex') in to_jsonb(t)::text) > 0`,
+      [text],
+    )
+    found.push(...rows.map(({ row }) => `${name} ${row}`))
+  }
+  return found
+}
+
+async function answersWith(text: string): Promise<string[]> {
+  const names = await redis.keys(`lockstep:${system.topicPrefix}:[0-9]*`)
+  const values = names.length > 0 ? await redis.mget(names) : []
+  return names.filter((name, index) => `${name} ${values[index]}`.includes(text))
+}
+
+/** Makes the live generation refuse rows that hold the text. */
+async function refuse(table: string, column: string, text: string): Promise<void> {
+  await system.reads.query(`
+    create or replace function refuse_${table}() returns trigger language plpgsql as
+    $$ begin raise exception 'the ${column} "%" is refused', new.${column}; end $$;
+    create trigger refuse before insert or update on ${await system.liveSchema()}.${table} for each row
+    when (new.${column} like '%${text}%') execute function refuse_${table}()`)
+}
+
+/** A generation that an interrupted rebuild has left behind, with a transaction that was staged in it. */
+async function leaveGeneration(mark: string): Promise<void> {
+  const live = await system.liveSchema()
+  await system.reads.query(`
+    create schema read_900 authorization projector;
+    create table read_900.customers as select * from ${live}.customers;
+    create table read_900.orders as select * from ${live}.orders;
+    create unlogged table read_900._staged_rows as select '${mark} staged'::text as record;
+    alter table read_900.customers owner to projector;
+    alter table read_900.orders owner to projector;
+    alter table read_900._staged_rows owner to projector;
+    insert into cdc.generations (source, generation, schema_name, projection_version, state)
+    values ('${system.topicPrefix}', 900, 'read_900', 'former', 'retired')`)
+}
+
+async function parked(): Promise<{ state: string; count: number }[]> {
+  const { rows } = await system.reads.query<{ state: string; count: number }>(
+    "select state, count(*)::integer as count from cdc.dead_letters group by 1 order by 1",
+  )
+  return rows
+}
+
+it("leaves no byte of an erased customer anywhere but in topics, and says when those end", async () => {
+  const mark = `mark-${randomUUID()}`
+  const created = await client.command("POST", "/customers", {
+    email: `${mark}@example.com`,
+    name: `${mark} name`,
+    phone: "+1 212 555 0100",
+    address: { street: `${mark} street`, city: "c", zip: "1" },
+  })
+  const customer = created.headers.get("location") ?? ""
+  const { headers } = await client.command("POST", "/orders", {
+    customer_id: idOf(customer),
+    items: [{ product_id: "product-456", quantity: 2 }],
+    shipping_address: { street: `${mark} shipped`, city: "c", zip: "1", country: "US" },
+    note: `${mark} note`,
+  })
+  const order = headers.get("location") ?? ""
+  await system.source.query(
+    "insert into shipments (order_id, shipment, carrier, tracking) values ($1, 1, 'post', $2), ($1, 2, 'post', $2)",
+    [idOf(order), `${mark} tracking`],
+  )
+  await system.source.query("delete from shipments where order_id = $1 and shipment = 2", [idOf(order)])
+  const found = await client.read(`/customers?email=${mark.toUpperCase()}@Example.com`)
+  expect(found.body).toMatchObject({ customers: [{ id: idOf(customer), name: `${mark} name` }] })
+  await waitFor(async () => {
+    for (const path of [customer, order]) await client.read(path, {})
+    return (await answersWith(mark)).length >= 2
+  }, "answers are cached")
+
+  // Row changes that are refused, a record that cannot be read, and a rehearsal that shows values.
+  await refuse("orders", "note", "refused")
+  await refuse("customers", "name", "refused")
+  await client.command("PATCH", order, { note: `${mark} refused` })
+  await client.command("PATCH", customer, { name: `${mark} refused` })
+  await client.command("POST", `${order}/cancel`, { reason: `${mark} reason` })
+  await system.caughtUp()
+  const records = await topics.readAll([`${system.topicPrefix}.public.orders`])
+  const garbled = records.find(({ value }) => value?.includes(mark))
+  if (!garbled) throw new Error("no record of the order is there")
+  await topics.write([{ ...garbled, value: Buffer.from(`${mark} garbled`) }])
+  await waitFor(async () => (await parked())[0]?.count === 4, "all of it is parked")
+  const rehearsed = await lockstep(system, "dlq", "redrive", "--all", "--dry-run", "--reveal")
+  expect(rehearsed.out).toContain(mark)
+  await leaveGeneration(mark)
+
+  const before = await lockstep(system, "erasure", "report", idOf(customer), "--json")
+  expect(before.code).toBe(3)
+  expect(JSON.parse(before.out)).toMatchObject({ is_erased: false, erased_at: null })
+  const { rows: payloads } = await system.source.query(
+    "select type from order_events where position($1 in payload::text) > 0",
+    [mark],
+  )
+  expect(payloads).toEqual([])
+
+  const erased = await client.command("DELETE", customer)
+  expect([erased.status, erased.text]).toEqual([200, expect.stringContaining('"orders_touched":1')])
+  expect((await client.read(customer)).body).toMatchObject({ name: "Erased", phone: null, address: null })
+  await system.caughtUp()
+  expect(await rowsWith(system.source, mark)).toEqual([])
+  expect(await rowsWith(system.reads, mark)).toEqual([])
+  await waitFor(async () => (await answersWith(mark)).length === 0, "Redis holds nothing")
+  // What cannot be read may be missing, so answers go on saying so; the others are settled.
+  expect(await parked()).toEqual([
+    { state: "erased", count: 3 },
+    { state: "parked", count: 1 },
+  ])
+  const { body } = await client.read(order)
+  expect(body).toMatchObject({
+    status: "cancelled",
+    total: { amount: "59.98" },
+    note: null,
+    cancel_reason: null,
+  })
+  expect((await client.read(`/customers?email=${mark}@example.com`)).body).toEqual({ customers: [] })
+
+  // Records from before the erasure, sent once more.
+  const all = await topics.readAll(
+    ["customers", "orders", "shipments", "order_events"].map(
+      (table) => `${system.topicPrefix}.public.${table}`,
+    ),
+  )
+  const late = all.filter(({ value }) => value?.includes(mark) && !value.includes("garbled"))
+  expect(late.length).toBeGreaterThan(4)
+  for (const { headers: sent } of all) expect(JSON.stringify(sent)).not.toContain(mark)
+  await topics.write(late)
+  await client.placeOrder()
+  await system.caughtUp()
+  await system.query.kill()
+  await system.query.start()
+  await system.caughtUp()
+  expect(await rowsWith(system.reads, mark)).toEqual([])
+
+  const after = await lockstep(system, "erasure", "report", idOf(customer), "--json")
+  const report = JSON.parse(after.out)
+  expect(report).toMatchObject({
+    is_erased: true,
+    findings: [],
+    orders: 1,
+    dead_letters: { holding: 0, of_unknown_rows: 0 },
+    cache: { holding: 0 },
+  })
+  expect(after.code).toBe(0)
+  const week = 7 * 24 * 3_600_000
+  expect(report.topics).toContainEqual({
+    topic: `${system.topicPrefix}.public.customers`,
+    retention_ms: week,
+    gone_by: new Date(Date.parse(report.erased_at) + week + week / 7).toISOString(),
+  })
+  expect(report.topics).toContainEqual(
+    expect.objectContaining({ topic: `${system.topicPrefix}.dead-letters`, retention_ms: 2 * week }),
+  )
+  const shown = [before, after].flatMap(({ out, err }) => [out, err]).join()
+  expect(shown).not.toContain(mark)
+  expect(JSON.stringify(system.query.logs)).not.toContain(`${mark}@example.com`)
+})
