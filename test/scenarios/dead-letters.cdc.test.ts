@@ -42,6 +42,17 @@ async function parked(): Promise<Entry[]> {
   return rows
 }
 
+/** Whether the projector will begin behind all that the topic holds. */
+async function isPassed(topic: string): Promise<boolean> {
+  const { rows } = await system.reads.query<{ partition: string; next: string }>(
+    "select topic || '/' || partition as partition, next_offset::text as next from cdc.resume_offsets where topic = $1",
+    [topic],
+  )
+  const next = new Map(rows.map((row) => [row.partition, BigInt(row.next)]))
+  const ranges = await topics.ranges([topic])
+  return [...ranges].every(([partition, { high }]) => (next.get(partition) ?? 0n) === high)
+}
+
 const differences = async () => {
   await system.caughtUp()
   return await findDifferences(system.source, system.reads, await system.liveSchema())
@@ -130,7 +141,10 @@ it("lets records of an unknown schema account for the rows of their transactions
   const before = await client.command("POST", "/customers", { name: "Before", email: "before@example.com" })
   expect(before.status).toBe(201)
   await system.caughtUp()
-  registry.forget(`${system.topicPrefix}.public.customers`)
+  const customers = `${system.topicPrefix}.public.customers`
+  // Read again, it could stand for a row too: nothing readable follows in its partition that would tell.
+  await waitFor(() => isPassed(customers), "it will not be read again")
+  registry.forget(customers)
   await system.query.kill()
   await system.query.start()
   const hidden = await client.command("POST", "/customers", { name: "Hidden", email: "hidden@example.com" })
@@ -142,7 +156,6 @@ it("lets records of an unknown schema account for the rows of their transactions
   const missing = await client.read(path)
   expect(missing.status).toBe(404)
   expect(missing.headers.get("read-incomplete")).not.toBeNull()
-  // A record that was applied before and is read again is not missing: it is parked for a moment at most.
   await waitFor(async () => (await parked()).length === 2, "the two changes are parked, and nothing else")
   const entries = await parked()
   expect(entries.map(({ table, code }) => `${table} ${code}`)).toEqual([

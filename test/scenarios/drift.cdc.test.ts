@@ -523,14 +523,14 @@ test("a deployed version follows a rename, with changes of the old form still on
   await waitFor(async () => !(await isCapturing()), "the connector has stopped")
   await run(
     touchOrder(),
-    "alter table orders rename column note to remark",
-    `update orders set remark = 'after the rename' where id = '${id}'`,
+    "alter table orders rename column cancel_reason to withdrawal",
+    `update orders set withdrawal = 'after the rename' where id = '${id}'`,
     "alter table order_items alter column quantity type bigint",
     touchItem(),
   )
   await system.query.kill()
   await connect().resume(system.connectorName)
-  const renamed = withColumns("2", "orders", { note: longText("remark") })
+  const renamed = withColumns("2", "orders", { cancel_reason: longText("withdrawal") })
   const deployed: Projections = {
     ...renamed,
     tables: renamed.tables.map((table) =>
@@ -541,12 +541,12 @@ test("a deployed version follows a rename, with changes of the old form still on
   try {
     await waitFor(async () => (await generation()).version === "2", "the version's generation serves", 30_000)
     expect((await generation()).generation).toBeGreaterThan(before)
-    await run(`update orders set remark = 'later' where id = '${id}'`, touchItem())
+    await run(`update orders set withdrawal = 'later' where id = '${id}'`, touchItem())
     expect(await differences(deployed)).toEqual([])
   } finally {
     await service.stop()
     await run(
-      "alter table orders rename column remark to note",
+      "alter table orders rename column withdrawal to cancel_reason",
       "alter table order_items alter column quantity type integer",
     )
     await system.query.start()
