@@ -1,4 +1,4 @@
-// The stack commands by name: start, test, bench, up, down, status, env, run, reset. Returns the exit code; prints what went
+// The stack commands by name: start, test, bench, demo, up, down, status, env, run, reset. Returns the exit code; prints what went
 // wrong as one message, because a stack trace of this file helps nobody who wanted to start the system.
 import { readSettings, type Settings } from "./settings.ts"
 
@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import("./start.ts")).start,
   test: async () => (await import("./test.ts")).test,
   bench: async () => (await import("../bench/main.ts")).bench,
+  demo: async () => (await import("../demo/main.ts")).demo,
   up: async () => (await import("./up.ts")).up,
   down: async () => (await import("./down.ts")).down,
   status: async () => (await import("./status.ts")).status,

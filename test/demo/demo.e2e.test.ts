@@ -1,0 +1,51 @@
+// A short day of business: every command is met, and both sides are equal afterwards.
+import { afterAll, beforeAll, expect, it } from "vitest"
+import { createSystem, type System } from "../support/system.ts"
+import { faultsOf, runDay } from "./run-day.ts"
+
+let system: System
+
+beforeAll(async () => {
+  system = await createSystem("demo")
+})
+
+afterAll(() => system?.drop())
+
+it("leaves read models and analytics that equal SQL over the write tables", async () => {
+  const report = await runDay({
+    commandUrl: system.commandUrl,
+    queryUrl: system.query.url(),
+    source: system.source,
+    reads: system.reads,
+    sourceName: system.topicPrefix,
+    orders: 150,
+    seed: 20_251_123,
+    prefix: "short",
+    onServed: () => {},
+    onCompare: () => {},
+  })
+  expect(faultsOf(report)).toEqual([])
+  expect(report.compared.length).toBeGreaterThan(20)
+  const met = Object.values(report.commands).flatMap((outcomes) => Object.keys(outcomes))
+  expect(met).toEqual(
+    expect.arrayContaining(["done", "insufficient-stock", "version-mismatch", "price-mismatch"]),
+  )
+})
+
+it("finds a row that only one side has", async () => {
+  await system.reads.query(`update ${await system.liveSchema()}.orders set total_minor = total_minor + 1
+    where id = (select id from ${await system.liveSchema()}.orders order by id limit 1)`)
+  const report = await runDay({
+    commandUrl: system.commandUrl,
+    queryUrl: system.query.url(),
+    source: system.source,
+    reads: system.reads,
+    sourceName: system.topicPrefix,
+    orders: 1,
+    seed: 1,
+    prefix: "other",
+    onServed: () => {},
+    onCompare: () => {},
+  })
+  expect(faultsOf(report).join()).toContain("table orders: not in the read model")
+})
