@@ -19,10 +19,13 @@ import { refuseInvalid } from "./http/validation.ts"
 import { faultResponse, HttpFault } from "./http-errors.ts"
 import { createStockRoutes } from "./inventory/routes.ts"
 import { createOrderRoutes, type OrderRouteDeps } from "./orders/routes.ts"
+import { createShipmentRoutes } from "./orders/shipment-routes.ts"
+import { createPaymentRoutes, type PaymentRouteDeps } from "./payments/routes.ts"
 import { createProductRoutes, type ProductRouteDeps } from "./products/routes.ts"
 
 export type AppDeps = OrderRouteDeps &
   CustomerRouteDeps &
+  PaymentRouteDeps &
   ProductRouteDeps & {
     db: Kysely<CommandDatabase>
     execute: Execute
@@ -36,6 +39,8 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.use(createRequestLog(deps))
   app.use(limitBody)
   app.route("/", createOrderRoutes(deps))
+  app.route("/", createPaymentRoutes(deps))
+  app.route("/", createShipmentRoutes(deps))
   app.route("/", createCustomerRoutes(deps))
   app.route("/", createErasureRoutes(deps))
   app.route("/", createProductRoutes(deps))

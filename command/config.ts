@@ -13,6 +13,9 @@ const environment = z.object({
   COMMAND_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(1_000).default(20),
   IDEMPOTENCY_KEY_TTL_HOURS: z.coerce.number().int().min(1).max(8_760).default(24),
   RESERVATION_MINUTES: z.coerce.number().positive().max(525_600).default(60),
+  SCHEDULE_SECONDS: z.coerce.number().positive().max(3_600).default(5),
+  PAYMENT_ANSWER_SECONDS: z.coerce.number().positive().max(60).default(10),
+  PAYMENT_RETRY_SECONDS: z.coerce.number().positive().max(3_600).default(30),
   LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 })
 
@@ -27,6 +30,12 @@ export type Config = {
   idempotencyKeyTtlHours: number
   /** How long stock is kept for an order that is confirmed and not paid. */
   reservationMinutes: number
+  /** About how long scheduled work pauses. */
+  scheduleSeconds: number
+  /** The payment provider's answer is waited for as long. */
+  paymentAnswerSeconds: number
+  /** After so long without an answer it is asked again, then after twice as long, and so on. */
+  paymentRetrySeconds: number
   logLevel: z.infer<typeof environment>["LOG_LEVEL"]
 }
 
@@ -44,6 +53,9 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     maxConnections: parsed.data.COMMAND_MAX_CONNECTIONS,
     idempotencyKeyTtlHours: parsed.data.IDEMPOTENCY_KEY_TTL_HOURS,
     reservationMinutes: parsed.data.RESERVATION_MINUTES,
+    scheduleSeconds: parsed.data.SCHEDULE_SECONDS,
+    paymentAnswerSeconds: parsed.data.PAYMENT_ANSWER_SECONDS,
+    paymentRetrySeconds: parsed.data.PAYMENT_RETRY_SECONDS,
     logLevel: parsed.data.LOG_LEVEL,
   }
 }

@@ -16,9 +16,9 @@ export type Done = { answer: Answer; xid: string; customerId: string | null }
 export type Work = (trx: Transaction<CommandDatabase>) => Promise<Result<Done>>
 
 /** What makes two requests the same request. */
-type Keyed = { key: string | undefined; method: string; path: string; body: string }
+export type Keyed = { key: string | undefined; method: string; path: string; body: string }
 
-type Executed = {
+export type Executed = {
   answer: Answer
   /** Undefined if Postgres went away right after the commit; the command is done nevertheless. */
   token: string | undefined

@@ -60,6 +60,24 @@ export async function storeAnswer(
     .execute()
 }
 
+/**
+ * Replaces the answer kept under a key by the transaction that began at this moment (a text of Postgres): what the
+ * command has come to is known now. If the key is another request's meanwhile, that one keeps its answer.
+ */
+export async function replaceAnswer(
+  trx: Transaction<CommandDatabase>,
+  key: string,
+  createdAt: string,
+  { status, headers, body }: Answer,
+): Promise<void> {
+  await trx
+    .updateTable("idempotency_keys")
+    .set({ status, headers: JSON.stringify(headers), body, xid: sql<string>`pg_current_xact_id()` })
+    .where("key", "=", key)
+    .where("created_at", "=", sql<Date>`${createdAt}::timestamptz`)
+    .execute()
+}
+
 const purgeBatch = 1_000
 
 /**

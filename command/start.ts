@@ -9,7 +9,9 @@ import { type Config, describeConfig } from "./config.ts"
 import { createExecute } from "./execute.ts"
 import { listen } from "./http/server.ts"
 import { customerId, orderId, productId } from "./ids.ts"
-import { createKeyPurge } from "./key-purge.ts"
+import { createSandboxProvider } from "./payments/sandbox.ts"
+import { createSettle } from "./payments/settle.ts"
+import { createSchedules } from "./schedules.ts"
 
 const stopTimeoutMs = 10_000
 
@@ -28,10 +30,19 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
   })
   const db = createDatabase<CommandDatabase>(pool)
   let stopping = false
+  const now = () => new Date()
+  const execute = createExecute({ db, source: config.sourceName, logger })
+  const provider = createSandboxProvider(db)
+  const answerLimitMs = config.paymentAnswerSeconds * 1_000
+  const holdMs = answerLimitMs + config.paymentRetrySeconds * 1_000
+  const settle = createSettle({ provider, execute, now, answerLimitMs, logger })
   const app = createApp({
     db,
-    execute: createExecute({ db, source: config.sourceName, logger }),
-    now: () => new Date(),
+    execute,
+    settle,
+    providerName: provider.name,
+    holdMs,
+    now,
     newOrderId: () => orderId.parse(`order-${uuidv7()}`),
     newCustomerId: () => customerId.parse(`customer-${uuidv7()}`),
     newProductId: () => productId.parse(`product-${uuidv7()}`),
@@ -39,17 +50,20 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     isStopping: () => stopping,
     logger,
   })
-  const purge = createKeyPurge({
+  const schedules = createSchedules({
     db,
-    ttlHours: config.idempotencyKeyTtlHours,
-    random: Math.random,
+    settle,
+    now,
+    pauseMs: config.scheduleSeconds * 1_000,
+    holdMs,
+    keyTtlHours: config.idempotencyKeyTtlHours,
     logger,
   })
   let server: Awaited<ReturnType<typeof listen>>
   try {
     server = await listen({ fetch: app.fetch, host: config.host, port: config.port })
   } catch (error) {
-    await purge.stop()
+    await schedules.stop()
     await db.destroy()
     throw error
   }
@@ -58,7 +72,7 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
   async function stop(): Promise<void> {
     stopping = true
     await server.stop(stopTimeoutMs)
-    await purge.stop()
+    await schedules.stop()
     await db.destroy()
     logger.info("stopped")
   }

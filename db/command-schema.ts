@@ -177,6 +177,37 @@ export type CommandDatabase = {
     traceparent: string | null
     occurred_at: Timestamp
   }
+  /** What the payment provider has still to be asked; a row leaves when its answer is recorded. */
+  provider_calls: {
+    key: string
+    order_id: string
+    operation: "authorize" | "charge" | "capture" | "void" | "refund"
+    payment: number
+    refund: number | null
+    amount_minor: bigint
+    currency: string
+    /** How the customer pays. */
+    method_token: string | null
+    /** The provider's name for the payment. */
+    reference: string | null
+    /** Of the request whose stored answer the provider's is to replace. */
+    idempotency_key: string | null
+    attempts: Generated<number>
+    /** From then on the schedule asks. */
+    ask_at: Date
+    created_at: Timestamp
+  }
+  /** What the sandbox provider was asked and has done; no real provider uses it. */
+  sandbox_operations: {
+    key: string
+    operation: string
+    amount_minor: bigint
+    currency: string
+    method_token: string
+    asked: Generated<number>
+    answer: NullableJson
+    created_at: Timestamp
+  }
   idempotency_keys: {
     key: string
     fingerprint: string

@@ -2,9 +2,9 @@
 // answer with its headers.
 import { type RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-import type { Done, Execute, Work } from "../execute.ts"
+import type { Done, Execute, Executed, Keyed, Work } from "../execute.ts"
 import { problemBody, rejectionResponse } from "../http-errors.ts"
-import type { RejectionCode } from "../rejection.ts"
+import type { RejectionCode, Result } from "../rejection.ts"
 import { anyHeaders, commandProblems, header } from "./problem-answers.ts"
 
 export const idempotencyKeyHeader = z
@@ -19,7 +19,7 @@ export const idempotencyKeyHeader = z
  */
 export function done(
   xid: string,
-  status: 200 | 201,
+  status: 200 | 201 | 202,
   resource: { version: number; customer_id?: string },
   location?: string,
   customerId: string | null = resource.customer_id ?? null,
@@ -32,21 +32,29 @@ export function done(
   return { xid, customerId, answer: { status, headers, body: JSON.stringify(resource) } }
 }
 
-/** Runs the work once for this request and answers. Database errors are left to the app. */
-export async function respond(c: Context, execute: Execute, work: Work): Promise<Response> {
-  const request = {
+/** What makes this request the same as another, for `execute`. */
+export async function requestOf(c: Context): Promise<Keyed> {
+  return {
     key: c.req.header("idempotency-key"),
     method: c.req.method,
     path: c.req.path,
     body: await c.req.text(),
   }
-  const result = await execute(request, work)
+}
+
+/** The response to what `execute` says of the request. */
+export function answer(c: Context, result: Result<Executed>): Response {
   if (!result.ok) return rejectionResponse(result.rejection, c.req.path)
   const { answer, token, replayed } = result.value
   const headers = new Headers(answer.headers)
   if (token !== undefined) headers.set("Consistency-Token", token)
   if (replayed) headers.set("Idempotency-Replayed", "true")
   return new Response(answer.body, { status: answer.status, headers })
+}
+
+/** Runs the work once for this request and answers. Database errors are left to the app. */
+export async function respond(c: Context, execute: Execute, work: Work): Promise<Response> {
+  return answer(c, await execute(await requestOf(c), work))
 }
 
 /** A route's JSON body that may be left out. */

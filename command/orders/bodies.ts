@@ -7,6 +7,8 @@ import { customerId, productId } from "../ids.ts"
 import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../money.ts"
 import { discountCodes, pricingBody, toPricingBody } from "../pricing/bodies.ts"
 import type { RequestedItem } from "./commands.ts"
+import { reservedOf, shippedOf } from "./fulfilment.ts"
+import { fulfilmentShape, toFulfilmentBody } from "./fulfilment-body.ts"
 import { itemTotal, orderSums } from "./order.ts"
 import type { StoredOrder } from "./repository.ts"
 import { maximumLines } from "./requested-items.ts"
@@ -69,6 +71,8 @@ export const orderBody = z
         quantity: z.number().int(),
         unit_price: moneyBody,
         total: moneyBody,
+        reserved: z.number().int().openapi({ description: "Kept in stock for this line." }),
+        shipped: z.number().int(),
       }),
     ),
     subtotal: moneyBody,
@@ -84,6 +88,7 @@ export const orderBody = z
     created_at: time,
     updated_at: time,
     confirmed_at: time.nullable(),
+    ...fulfilmentShape,
     cancelled_at: time.nullable(),
     cancel_reason: z.string().nullable(),
   })
@@ -106,6 +111,8 @@ export function toOrderBody({ order, details }: StoredOrder): z.infer<typeof ord
       quantity: item.quantity,
       unit_price: money(item.unitPriceMinor),
       total: toMoneyBody(itemTotal(item, currency)),
+      reserved: reservedOf(order.fulfilment, item.line),
+      shipped: shippedOf(order.fulfilment, item.line),
     })),
     subtotal: money(subtotalMinor),
     discount: money(order.discountMinor),
@@ -120,6 +127,7 @@ export function toOrderBody({ order, details }: StoredOrder): z.infer<typeof ord
     created_at: order.createdAt.toISOString(),
     updated_at: order.updatedAt.toISOString(),
     confirmed_at: order.status === "draft" ? null : (order.confirmedAt?.toISOString() ?? null),
+    ...toFulfilmentBody(order),
     cancelled_at: cancelled?.cancelledAt.toISOString() ?? null,
     cancel_reason: cancelled?.cancelReason ?? null,
   }

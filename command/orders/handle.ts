@@ -6,6 +6,7 @@ import { refuseIfErased } from "../customers/handle.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { OrderId } from "../ids.ts"
 import type { Origin } from "../origin.ts"
+import { type Asking, callsOf, type ProviderCall, saveCalls } from "../payments/calls.ts"
 import { countUses } from "../pricing/repository.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
 import type { CreateOrder, ExistingOrderCommand } from "./commands.ts"
@@ -46,14 +47,21 @@ export type ChangeOrder = {
   ifMatch: IfMatch | undefined
   /** Details to overwrite; null clears. */
   details?: Partial<OrderDetails>
+  /** By whom the provider is asked, if it has to be; by the schedule without it. */
+  asking?: Asking
 }
+
+/** The changed order, and what the provider is to be asked now. */
+export type ChangedOrder = SavedOrder & { calls: ProviderCall[] }
+
+const askedBySchedule: Asking = { methodToken: null, idempotencyKey: null, afterMs: 0 }
 
 /** Changes an order that exists, if `ifMatch` allows its present version. */
 export async function changeOrder(
   trx: Transaction<CommandDatabase>,
-  { orderId, command, ifMatch, details = {} }: ChangeOrder,
+  { orderId, command, ifMatch, details = {}, asking = askedBySchedule }: ChangeOrder,
   { now, origin, reservationMs }: OrderContext,
-): Promise<Result<SavedOrder>> {
+): Promise<Result<ChangedOrder>> {
   const stored = await lockOrder(trx, orderId)
   if (!stored) return refuse("order-not-found", "There is no such order.")
   const mismatch = refuseUnlessMatching(ifMatch, stored.order.version)
@@ -69,8 +77,9 @@ export async function changeOrder(
   const reason = event.type === "RefundRequested" ? event.reason : null
   await saveFulfilment(trx, stored.order.fulfilment, changed.order, reason)
   await countDiscounts(trx, stored.order, changed.order, event)
+  const calls = await saveCalls(trx, callsOf(changed.order, event), asking)
   const xid = await saveOrder(trx, stored.order.items, changed, event, origin)
-  return accept({ ...changed, xid })
+  return accept({ ...changed, xid, calls })
 }
 
 /** Confirming uses its discounts up; cancelling gives them back. A draft has used none. */

@@ -1,14 +1,10 @@
 // The table of contents of what can be done to an order over HTTP. A handler only translates: request to
 // command, accepted order to answer.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Context } from "hono"
-import type { Execute } from "../execute.ts"
-import { type IfMatch, ifMatchHeader } from "../http/if-match.ts"
 import { jsonBody, noBody, optionalJsonBody } from "../http/json-body.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, optionalJsonOf, respond } from "../http/respond.ts"
-import { type OrderId, orderId } from "../ids.ts"
-import { originOf } from "../origin.ts"
-import { accept, type RejectionCode } from "../rejection.ts"
+import { answersOf, idempotencyKeyHeader, jsonOf, optionalJsonOf, respond } from "../http/respond.ts"
+import type { OrderId } from "../ids.ts"
+import { accept } from "../rejection.ts"
 import {
   cancellation,
   confirmation,
@@ -17,28 +13,25 @@ import {
   orderBody,
   orderChange,
   orderRequest,
-  toOrderBody,
 } from "./bodies.ts"
-import type { DetailField, ExistingOrderCommand, UpdateOrder } from "./commands.ts"
-import { type ChangeOrder, changeOrder, createOrder, type OrderContext } from "./handle.ts"
+import {
+  askedUnless,
+  type ChangeDeps,
+  changedUnless,
+  changeHeaders,
+  contextOf,
+  createChange,
+  numberParam,
+  orderParams,
+} from "./change-route.ts"
+import type { DetailField, UpdateOrder } from "./commands.ts"
+import { type ChangeOrder, createOrder } from "./handle.ts"
+import { orderDone } from "./order-answer.ts"
 
-export type OrderRouteDeps = {
-  execute: Execute
-  now: () => Date
-  newOrderId: () => OrderId
-  reservationMs: number
-}
+export type OrderRouteDeps = ChangeDeps & { newOrderId: () => OrderId }
 
 const creationHeaders = z.object({ "idempotency-key": idempotencyKeyHeader })
-const changeHeaders = z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader })
-const orderParams = z.object({ id: orderId.openapi({ param: { name: "id", in: "path" } }) })
-const lineParams = orderParams.extend({
-  line: z
-    .string()
-    .regex(/^[1-9]\d{0,8}$/, "must be a line number")
-    .transform(Number)
-    .openapi({ type: "integer", param: { name: "line", in: "path" } }),
-})
+const lineParams = orderParams.extend({ line: numberParam("line") })
 
 /** What naming a product can run into. */
 const itemRefusals = [
@@ -49,10 +42,6 @@ const itemRefusals = [
   "too-many-lines",
   "amount-too-large",
 ] as const
-
-/** The answers of a command to an order that exists, with what this one's rules refuse. */
-const changedUnless = (...refusals: RejectionCode[]) =>
-  answersOf(200, orderBody, ["order-not-found", "version-mismatch", "version-conflict", ...refusals])
 
 const postOrder = createRoute({
   method: "post",
@@ -133,33 +122,16 @@ const postConfirm = createRoute({
 const postCancel = createRoute({
   method: "post",
   path: "/orders/{id}/cancel",
-  summary: "Cancel a draft, confirmed or paid order",
+  summary: "Cancel a draft, confirmed or paid order; stock and money go back",
   middleware: [jsonBody],
   request: { headers: changeHeaders, params: orderParams, body: jsonOf(cancellation) },
-  responses: changedUnless("order-not-cancellable"),
+  responses: askedUnless("order-not-cancellable"),
 })
 
-/** All routes of orders. */
-export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: OrderRouteDeps): OpenAPIHono {
-  const contextOf = (c: Context): OrderContext => ({
-    now: now(),
-    origin: originOf(c.get("requestId"), c.req.header("traceparent")),
-    reservationMs,
-  })
-
-  const change = (
-    c: Context,
-    { id }: { id: OrderId },
-    headers: { "if-match"?: IfMatch | undefined },
-    command: ExistingOrderCommand,
-    details: ChangeOrder["details"] = {},
-  ): Promise<Response> =>
-    respond(c, execute, async (trx) => {
-      const request = { orderId: id, command, ifMatch: headers["if-match"], details }
-      const result = await changeOrder(trx, request, contextOf(c))
-      return result.ok ? accept(done(result.value.xid, 200, toOrderBody(result.value))) : result
-    })
-
+/** All routes of orders up to their confirmation, and of their end. */
+export function createOrderRoutes(deps: OrderRouteDeps): OpenAPIHono {
+  const { execute, newOrderId } = deps
+  const change = createChange(deps)
   const routes = new OpenAPIHono()
 
   routes.openapi(postOrder, (c) => {
@@ -180,10 +152,8 @@ export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: O
         items,
         fields,
       } as const
-      const result = await createOrder(trx, command, details, contextOf(c))
-      return result.ok
-        ? accept(done(result.value.xid, 201, toOrderBody(result.value), `/orders/${orderId}`))
-        : result
+      const result = await createOrder(trx, command, details, contextOf(c, deps))
+      return result.ok ? accept(orderDone(result.value, 201, `/orders/${orderId}`)) : result
     })
   })
 
@@ -202,32 +172,49 @@ export function createOrderRoutes({ execute, now, newOrderId, reservationMs }: O
       fields.push("note")
       details.note = note
     }
-    return change(c, c.req.valid("param"), c.req.valid("header"), command, details)
+    return change(c, { id: c.req.valid("param").id, headers: c.req.valid("header") }, command, { details })
   })
 
   routes.openapi(postItem, (c) =>
-    change(c, c.req.valid("param"), c.req.valid("header"), { type: "AddItem", item: c.req.valid("json") }),
+    change(
+      c,
+      { id: c.req.valid("param").id, headers: c.req.valid("header") },
+      { type: "AddItem", item: c.req.valid("json") },
+    ),
   )
 
   routes.openapi(patchItem, (c) => {
     const { line } = c.req.valid("param")
     const { quantity } = c.req.valid("json")
-    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "ChangeItem", line, quantity })
+    return change(
+      c,
+      { id: c.req.valid("param").id, headers: c.req.valid("header") },
+      { type: "ChangeItem", line, quantity },
+    )
   })
 
   routes.openapi(deleteItem, (c) => {
     const { line } = c.req.valid("param")
-    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "RemoveItem", line })
+    return change(
+      c,
+      { id: c.req.valid("param").id, headers: c.req.valid("header") },
+      { type: "RemoveItem", line },
+    )
   })
 
   routes.openapi(postConfirm, (c) => {
+    const request = { id: c.req.valid("param").id, headers: c.req.valid("header") }
     const expectedTotal = c.req.valid("json").expected_total
-    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "ConfirmOrder", expectedTotal })
+    return change(c, request, { type: "ConfirmOrder", expectedTotal })
   })
 
   routes.openapi(postCancel, (c) => {
     const { reason } = c.req.valid("json")
-    return change(c, c.req.valid("param"), c.req.valid("header"), { type: "CancelOrder", reason })
+    return change(
+      c,
+      { id: c.req.valid("param").id, headers: c.req.valid("header") },
+      { type: "CancelOrder", reason },
+    )
   })
 
   return routes

@@ -13,6 +13,9 @@ describe("the command service's settings", () => {
       maxConnections: 20,
       idempotencyKeyTtlHours: 24,
       reservationMinutes: 60,
+      scheduleSeconds: 5,
+      paymentAnswerSeconds: 10,
+      paymentRetrySeconds: 30,
       logLevel: "info",
     })
   })

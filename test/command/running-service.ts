@@ -33,6 +33,9 @@ export async function runService(overrides: Partial<Config> = {}): Promise<Runni
     maxConnections: 20,
     idempotencyKeyTtlHours: 24,
     reservationMinutes: 60,
+    scheduleSeconds: 5,
+    paymentAnswerSeconds: 10,
+    paymentRetrySeconds: 30,
     logLevel: "silent",
     ...overrides,
   }

@@ -54,7 +54,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       add column refunded_minor bigint not null default 0
         check (refunded_minor between 0 and captured_minor),
       add column failure text;
-    create index payments_open on payments (updated_at) where status in ('pending', 'unknown');
     create table refunds (
       order_id text not null references orders (id) deferrable initially immediate,
       refund integer not null check (refund > 0),
@@ -70,7 +69,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       primary key (order_id, refund),
       foreign key (order_id, payment) references payments (order_id, payment) deferrable initially immediate
     );
-    create index refunds_open on refunds (updated_at) where status in ('pending', 'unknown');
     create table shipments (
       order_id text not null references orders (id) deferrable initially immediate,
       shipment integer not null check (shipment > 0),
@@ -90,6 +88,35 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       foreign key (order_id, shipment) references shipments (order_id, shipment) deferrable initially immediate
     )`.execute(db)
 
+  // What the payment provider has still to be asked; the sandbox's own memory of what it did. Neither is captured.
+  await sql`
+    create table provider_calls (
+      key text primary key,
+      order_id text not null,
+      operation text not null check (operation in ('authorize', 'charge', 'capture', 'void', 'refund')),
+      payment integer not null,
+      refund integer,
+      amount_minor bigint not null,
+      currency text not null,
+      method_token text,
+      reference text,
+      idempotency_key text,
+      attempts integer not null default 0,
+      ask_at timestamptz not null,
+      created_at timestamptz not null default now()
+    );
+    create index provider_calls_due on provider_calls (ask_at);
+    create table sandbox_operations (
+      key text primary key,
+      operation text not null,
+      amount_minor bigint not null,
+      currency text not null,
+      method_token text not null,
+      asked integer not null default 1,
+      answer jsonb,
+      created_at timestamptz not null default now()
+    )`.execute(db)
+
   // Of whom an answer speaks, so that it can be forgotten with them.
   await sql`
     alter table idempotency_keys add column customer_id text;
@@ -101,7 +128,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`alter publication lockstep add table ${captured}`.execute(db)
   await sql`grant select on ${captured} to capture, base_loader`.execute(db)
   await sql`
-    grant select, insert, update, delete on tax_rates, refunds, shipments, shipment_items to command_app;
+    grant select, insert, update, delete on tax_rates, refunds, shipments, shipment_items, provider_calls, sandbox_operations
+    to command_app;
     -- A reason is free text; erasing a customer takes it away. Nothing else of an event ever changes.
     grant update (reason) on order_events to command_app`.execute(db)
 }
