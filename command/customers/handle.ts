@@ -29,6 +29,22 @@ export async function refuseIfErased(
   return row?.erased_at ? refuseErased() : undefined
 }
 
+/**
+ * Why nothing may be written down about the customer of an order whose lock is held: an erasure takes that lock too, so
+ * this row need not be locked.
+ */
+export async function refuseWordsIfErased(
+  trx: Transaction<CommandDatabase>,
+  id: CustomerId,
+): Promise<Refused | undefined> {
+  const row = await trx.selectFrom("customers").select("erased_at").where("id", "=", id).executeTakeFirst()
+  if (!row?.erased_at) return undefined
+  return refuse(
+    "customer-erased",
+    "The customer's personal data was erased. Send the command without a reason.",
+  )
+}
+
 const refuseErased = (): Refused => refuse("customer-erased", "The customer's personal data was erased.")
 
 /** Creates a customer. An e-mail address in use shows as a violated unique index (see database-errors.ts). */

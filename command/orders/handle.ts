@@ -2,7 +2,7 @@
 // accepted order, order, items and event are written and wait for the commit; when it refuses, nothing is.
 import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { refuseIfErased } from "../customers/handle.ts"
+import { refuseIfErased, refuseWordsIfErased } from "../customers/handle.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { OrderId } from "../ids.ts"
 import type { Origin } from "../origin.ts"
@@ -66,6 +66,11 @@ export async function changeOrder(
   if (!stored) return refuse("order-not-found", "There is no such order.")
   const mismatch = refuseUnlessMatching(ifMatch, stored.order.version)
   if (mismatch) return mismatch
+  // The only words that an order takes when it is closed, and only then can its customer be erased.
+  if (command.type === "RefundOrder" && command.reason !== null) {
+    const erased = await refuseWordsIfErased(trx, stored.order.customerId)
+    if (erased) return erased
+  }
   const known = await loadKnown(trx, stored.order, command, { now, reservationMs })
   const decision = decide(stored.order, command, known)
   if (!decision.ok) return decision

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { orderId } from "../../../command/ids.ts"
 import { fromStoredEvent } from "../../../command/orders/event-payload.ts"
 import { evolve } from "../../../command/orders/events.ts"
+import { changeOrder } from "../../../command/orders/handle.ts"
 import type { Order } from "../../../command/orders/order.ts"
 import { waitFor } from "../../support/wait.ts"
 import { type RunningService, runService } from "../running-service.ts"
@@ -219,6 +220,31 @@ describe("erasing a customer", () => {
     expect(returning.status).toBe(201)
     const squatter = { email: `customer-1@ERASED.invalid`, name: "Squatter" }
     expect((await service.call("POST", "/customers", squatter)).status).toBe(422)
+  })
+
+  it("lets an order of theirs be refunded, and no reason be written down", async () => {
+    const customer = await createCustomer(`mark-${randomUUID()}`)
+    const order = await createOrder(customer)
+    await service.db
+      .updateTable("orders")
+      .set({ status: "delivered" })
+      .where("id", "=", idOf(order))
+      .execute()
+    await service.call("DELETE", customer)
+    const refund = (reason: string | null) =>
+      service.db.transaction().execute((trx) =>
+        changeOrder(
+          trx,
+          {
+            orderId: orderId.parse(idOf(order)),
+            command: { type: "RefundOrder", amount: undefined, reason },
+            ifMatch: undefined,
+          },
+          { now: new Date(), origin: { requestId: "r", traceparent: null }, reservationMs: 1 },
+        ),
+      )
+    expect(await refund("they are ill")).toMatchObject({ rejection: { code: "customer-erased" } })
+    expect(await refund(null)).not.toMatchObject({ rejection: { code: "customer-erased" } })
   })
 
   it("and creating an order for the customer at the same moment: one of both happens", async () => {
