@@ -57,7 +57,12 @@ const postRefund = createRoute({
   summary: "Give back what was paid, in full or in part",
   middleware: [optionalJsonBody],
   request: { headers: changeHeaders, params: orderParams, body: optionalJsonOf(refundRequest) },
-  responses: askedUnless("order-not-refundable", "refund-exceeds-captured", "amount-invalid"),
+  responses: askedUnless(
+    "customer-erased",
+    "order-not-refundable",
+    "refund-exceeds-captured",
+    "amount-invalid",
+  ),
 })
 
 export function createPaymentRoutes(deps: PaymentRouteDeps): OpenAPIHono {
