@@ -16,6 +16,7 @@ import * as queryCdcTables from "./query/migrations/0002-cdc-tables.ts"
 import * as queryDeadLetters from "./query/migrations/0003-dead-letters.ts"
 import * as querySources from "./query/migrations/0004-sources.ts"
 import * as queryErasure from "./query/migrations/0006-erasure.ts"
+import * as queryTakenValues from "./query/migrations/0007-taken-values.ts"
 
 const commandMigrations = {
   "0001-roles": commandRoles,
@@ -31,6 +32,7 @@ const queryMigrations = {
   "0003-dead-letters": queryDeadLetters,
   "0004-sources": querySources,
   "0006-erasure": queryErasure,
+  "0007-taken-values": queryTakenValues,
 }
 
 export type CommandPasswords = { command_app: string; capture: string; base_loader: string }

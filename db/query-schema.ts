@@ -106,6 +106,7 @@ export type QueryDatabase = {
     commit_lsn: bigint | null
     is_placed: boolean
     value_places: ColumnType<unknown, string | undefined, string>
+    taken_places: ColumnType<unknown, string | undefined, string>
     code: string
     message: string
     state: Generated<DeadLetterState>

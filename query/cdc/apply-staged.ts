@@ -8,9 +8,10 @@ import { type Applied, type ApplyTarget, fenceCache } from "./apply.ts"
 import { tablesByName, writeRows } from "./apply-changes.ts"
 import { type Changes, foldTransactions } from "./batch.ts"
 import { type EndedTransaction, placeOf } from "./change.ts"
-import { noteLaterChanges, type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
+import { type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
 import { addToGroups, type Contributions, difference, readContributions } from "./derive.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
+import { noteLaterChanges } from "./later-changes.ts"
 import type { Lsn } from "./lsn.ts"
 import { advanceProgress } from "./progress.ts"
 import { dropStagedTable, readStagedAggregates, readStagedChanges } from "./staged-rows.ts"
@@ -60,6 +61,8 @@ export async function applyStaged(
       resumeOffsets: step.resumeOffsets,
       heartbeatAt: null,
     })
+    // Before the rows: later changes of the same transaction are noted on what is parked with it.
+    if (parking) await park(trx, target.ref, parking)
     const parkedRows = parking && parkedRowsAfter(parking)
     const keys = new Set<string>()
     const addKey = (key: string): void => {
@@ -85,7 +88,6 @@ export async function applyStaged(
     await noteTouchedEntities(trx, target, chunkRows)
     await recomputeTouchedEntities(trx, target, chunkRows, addKey)
     await dropStagedTable(trx, target)
-    if (parking) await park(trx, target.ref, parking)
     await forgetErased(trx, target, [...erased], keys)
     const isAllStale = keys.size > mostCacheKeys || (parking && parking.changes.length > 0)
     const cacheEpoch = await fenceCache(trx, target, transaction.commitLsn, isAllStale ? "all" : keys)

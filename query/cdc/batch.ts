@@ -89,17 +89,16 @@ function resolveRow(
   index: number,
 ): (Value | StoredValue)[] {
   if (record.change.op !== "upsert") return []
-  const { row, key } = record.change
+  const { row, key, isNew } = record.change
   if (!row.includes(unavailable)) return row.filter((value) => value !== unavailable)
-  const oldKey = movedFrom(transaction.records, record, index) ?? key
-  const earlier = rows.get(keyText(oldKey))
-  const unsent = new StoredValue(
-    oldKey,
-    earlier && !earlier.values ? missingValue(record, transaction) : null,
-  )
+  const oldKey = movedFrom(transaction.records, record, index)
+  const earlier = rows.get(keyText(oldKey ?? key))
+  // A new key's row has its values under the old one, and a delete of that is not here: it could not be applied.
+  const isMissing = (isNew && oldKey === null) || (earlier && !earlier.values)
+  const unsent = new StoredValue(oldKey ?? key, isMissing ? missingValue(record, transaction) : null)
   return row.map((value, column) => {
     if (value !== unavailable) return value
-    return earlier?.values ? (earlier.values[column] ?? null) : unsent
+    return earlier?.values && !isMissing ? (earlier.values[column] ?? null) : unsent
   })
 }
 

@@ -26,7 +26,8 @@ export function splitPartitionKey(key: string): [topic: string, partition: numbe
 }
 
 export type Change =
-  | { op: "upsert"; table: string; key: readonly Value[]; row: Row }
+  /** `isNew`: the key is; values that were not sent then lie under the key that the row had before. */
+  | { op: "upsert"; table: string; key: readonly Value[]; row: Row; isNew: boolean }
   | { op: "delete"; table: string; key: readonly Value[] }
   /** It cannot be applied and must not be passed over: all before its transaction is applied, and nothing after. */
   | { op: "blocked"; table: string; key: readonly []; error: EngineError }

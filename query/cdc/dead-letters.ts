@@ -1,15 +1,14 @@
 // Part of step 4 (apply): parks row changes that cannot be applied, in the transaction of the progress that passes
-// them. From then on the read models are the prefix minus these, and every answer over them says so. While a change
-// is parked, later changes of its row note which columns they carried: what they did not carry is still missing.
-import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+// them. From then on the read models are the prefix minus these, and every answer over them says so.
+import type { Kysely, Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type Changes, keyText } from "./batch.ts"
-import { type Origin, unavailable, type Value } from "./change.ts"
+import { keyText } from "./batch.ts"
+import type { Origin, Value } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
+import type { Place } from "./place.ts"
 import type { GenerationRef } from "./progress.ts"
-import type { MirroredTable } from "./projection.ts"
 
 export type ParkedChange = {
   raw: RawRecord
@@ -17,7 +16,7 @@ export type ParkedChange = {
   /** Null when it cannot be read. */
   key: readonly Value[] | null
   /** Where it belongs in history; null when it cannot be read. */
-  place: { xid: string; lsn: Lsn; commitLsn: Lsn } | null
+  place: Place | null
   error: EngineError
 }
 
@@ -150,44 +149,6 @@ async function place(
     .where("kafka_offset", "=", origin.offset)
     .execute()
 }
-
-/**
- * Notes on parked changes which columns later changes of the same row carried. Only columns that an update may leave
- * out matter: all others are in every later change.
- */
-export async function noteLaterChanges(
-  trx: Transaction_<QueryDatabase>,
-  ref: GenerationRef,
-  tables: ReadonlyMap<string, MirroredTable>,
-  transactions: readonly Changes[],
-  parkedRows: ParkedRows,
-): Promise<void> {
-  if (parkedRows.size === 0) return
-  for (const { commitLsn, xid, records } of transactions) {
-    for (const { change, lsn } of records) {
-      const table = tables.get(change.table)
-      if (!table || !parkedRows.has(rowName(change.table, change.key))) continue
-      const carried = carriedColumns(table, change.op === "upsert" ? change.row : null)
-      if (carried.length === 0) continue
-      const at = placeText({ commitLsn, lsn, xid })
-      const places = Object.fromEntries(carried.map((name) => [name, at]))
-      await sql`
-        update cdc.dead_letters set value_places = value_places || ${JSON.stringify(places)}::jsonb
-        where source = ${ref.source} and generation = ${ref.generation} and state = 'parked'
-          and table_name = ${change.table} and row_key = ${change.key.map(String)}::text[]`.execute(trx)
-    }
-  }
-}
-
-/** A place in history as `value_places` holds it. */
-export const placeText = ({ commitLsn, lsn, xid }: { commitLsn: Lsn; lsn: Lsn; xid: string }): string =>
-  `${commitLsn}/${lsn}/${xid}`
-
-/** The columns that an update may leave out and this one (or a delete: null) did not. */
-export const carriedColumns = (table: MirroredTable, row: readonly unknown[] | null): string[] =>
-  table.columns
-    .filter((column, index) => column.mayBeUnavailable && row?.[table.key.length + index] !== unavailable)
-    .map(({ name }) => name)
 
 /** What a follower must know of the entries that are parked when it begins. */
 export async function readParked(

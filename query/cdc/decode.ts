@@ -159,7 +159,7 @@ function toChange(
     throw undecodable(raw, `its operation is "${envelope.op}"`)
   }
   const key = keyOf(after, table)
-  return { op: "upsert", table: table.name, key, row: rowOf(after, table, key) }
+  return { op: "upsert", table: table.name, key, row: rowOf(after, table, key), isNew: envelope.op === "c" }
 }
 
 const blocked = ({ name }: SourceTable, error: EngineError): Change => ({

@@ -80,8 +80,10 @@ export const entriesOfSubjects = (erasure: Erasure, schema: string): string => `
     select d.id, d.state, d.record_key is not null or d.record_value is not null as has_bytes,
       d.state = 'parked' and d.lsn is null as is_unreadable,
       exists (
-        select from jsonb_each_text(d.value_places) carried
-        where (split_part(carried.value, '/', 1)::bigint, split_part(carried.value, '/', 2)::bigint)
+        select from (
+          select value from jsonb_each_text(d.value_places) union all select value from jsonb_each_text(d.taken_places)
+        ) noted (place)
+        where (split_part(place, '/', 1)::bigint, split_part(place, '/', 2)::bigint)
             > (d.commit_lsn, d.lsn)
       ) or exists (
         select from cdc.dead_letters later

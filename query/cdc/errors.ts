@@ -21,6 +21,8 @@ export const dispositions = {
   "bad-row": "dead-letter",
   /** An update leaves a value alone that is stored nowhere. */
   "missing-stored-value": "dead-letter",
+  /** A redrive would come before what has to come before it. */
+  "redrive-too-early": "dead-letter",
   "broken-chain": "halt",
   "commit-log-mismatch": "halt",
   "count-mismatch": "halt",

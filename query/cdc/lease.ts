@@ -10,6 +10,12 @@ import { EngineError, sqlStateOf } from "./errors.ts"
 /** What every write has to show. */
 export type LeaseRef = { source: string; leaseEpoch: bigint }
 
+/** What a write for the holder of a generation has to show. */
+export const leaseOf = (target: { ref: { source: string }; leaseEpoch: bigint }): LeaseRef => ({
+  source: target.ref.source,
+  leaseEpoch: target.leaseEpoch,
+})
+
 export type Lease = LeaseRef & {
   holder: string
   /** For how long the holder before may still take itself for the holder; 0 if it let go. */

@@ -10,6 +10,7 @@ import {
 import { z } from "zod"
 import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
 import type { RawRecord } from "./decode.ts"
+import { type LaterChanges, readLaterChanges } from "./later-changes.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 import type { GenerationRef } from "./progress.ts"
 
@@ -31,8 +32,9 @@ export type ParkedEntry = {
   xid: bigint | null
   lsn: bigint | null
   commitLsn: Lsn | null
-  /** By column: the place of the newest later change that carried it. */
-  valuePlaces: ReadonlyMap<string, string>
+  /** Whether it is known which transaction misses it, or that none does. */
+  isPlaced: boolean
+  later: LaterChanges
 }
 
 /** Whether an entry of `cdc.dead_letters` fits. */
@@ -116,7 +118,8 @@ export async function readUnit(
     xid: row.xid,
     lsn: row.lsn,
     commitLsn: row.commit_lsn === null ? null : toLsn(row.commit_lsn),
-    valuePlaces: new Map(Object.entries(row.value_places ?? {}).map(([name, at]) => [name, String(at)])),
+    isPlaced: row.is_placed,
+    later: readLaterChanges(row),
   }))
 }
 

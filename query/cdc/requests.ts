@@ -126,9 +126,3 @@ export async function updateRequest(
       .execute()
   })
 }
-
-/** What every write for the holder of an apply target has to show. */
-export const leaseOf = (target: { ref: { source: string }; leaseEpoch: bigint }): LeaseRef => ({
-  source: target.ref.source,
-  leaseEpoch: target.leaseEpoch,
-})

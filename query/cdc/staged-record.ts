@@ -26,7 +26,7 @@ export function toStagedRow({ origin, lsn, identity, change }: DataRecord): Stag
     partition: origin.partition,
     offset: String(origin.offset),
     key: change.key.map(toJson),
-    ...(change.op === "upsert" ? { row: change.row.map(toJson) } : {}),
+    ...(change.op === "upsert" ? { row: change.row.map(toJson), isNew: change.isNew } : {}),
   }
   return {
     lsn,
@@ -49,11 +49,12 @@ const recordShape = z.object({
   offset: z.string(),
   key: z.array(plain),
   row: z.array(z.union([plain, z.object({ unavailable: z.literal(true) })])).optional(),
+  isNew: z.boolean().default(false),
 })
 
 /** @throws an error if the text is not what `toStagedRow` wrote. */
 export function toRecord(lsn: Lsn, text: string): RowChange {
-  const { table, topic, partition, offset, key: keyParts, row } = recordShape.parse(JSON.parse(text))
+  const { table, topic, partition, offset, key: keyParts, row, isNew } = recordShape.parse(JSON.parse(text))
   const key = keyParts.map(fromJson)
   const restored: Row | undefined = row?.map((value) =>
     isUnavailable(value) ? unavailable : fromJson(value),
@@ -61,7 +62,7 @@ export function toRecord(lsn: Lsn, text: string): RowChange {
   return {
     origin: { topic, partition, offset: BigInt(offset) },
     lsn,
-    change: restored ? { op: "upsert", table, key, row: restored } : { op: "delete", table, key },
+    change: restored ? { op: "upsert", table, key, row: restored, isNew } : { op: "delete", table, key },
   }
 }
 

@@ -8,7 +8,7 @@ import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { ApplyTarget } from "./apply.ts"
 import type { RowChange } from "./change.ts"
-import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease.ts"
+import { leaseIsAnothers, leaseOf, lockLease, underLease } from "./lease.ts"
 import { toLsn } from "./lsn.ts"
 import { quoted } from "./mirror.ts"
 import { type StagedRow, toRecord } from "./staged-record.ts"
@@ -16,8 +16,6 @@ import { type StagedRow, toRecord } from "./staged-record.ts"
 type Owner = Pick<ApplyTarget, "db" | "ref" | "schema" | "leaseEpoch">
 
 const tableOf = ({ schema }: Pick<Owner, "schema">): string => `${quoted(schema)}.${quoted("_staged_rows")}`
-
-const leaseOf = ({ ref, leaseEpoch }: Owner): LeaseRef => ({ source: ref.source, leaseEpoch })
 
 /** Makes it anew, empty. @throws EngineError (retry) when the lease is another's. */
 export async function createStagedTable(owner: Owner): Promise<void> {

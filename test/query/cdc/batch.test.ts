@@ -97,6 +97,10 @@ test("an old key that is used again at once belongs to the new row", () => {
 
 test("an unsent value of a row that was deleted before cannot be right", () => {
   expect(() => folded([remove(1, "a"), put(2, "a", 1, unavailable)])).toThrow(/leaves a value alone/)
+  // The half that deletes the old key is parked: the row that has the new key until then is another one.
+  expect(() => folded([put(1, "b", 1, "its own"), put(2, "b", 2, unavailable, "c")])).toThrow(
+    /leaves a value alone/,
+  )
 })
 
 test("a value that is stored nowhere is not missed by a row that is deleted in the end", () => {

@@ -58,6 +58,7 @@ describe("rows", () => {
 
   test("an update that leaves a long text alone says so, and nothing else", async () => {
     const [, update] = await decodeAll("orders")
+    expect(update?.change).toMatchObject({ isNew: false })
     const row = update?.change.op === "upsert" ? named(orders, update.change.row) : {}
     expect(row).toMatchObject({
       status: "confirmed",
@@ -71,7 +72,7 @@ describe("rows", () => {
   test("a changed primary key is a delete and an insert of one LSN, the long text left with the old row", async () => {
     const [, , removed, made] = await decodeAll("orders")
     expect(removed?.change).toEqual({ op: "delete", table: "orders", key: ["o1"] })
-    expect(made?.change).toMatchObject({ op: "upsert", key: ["o2"] })
+    expect(made?.change).toMatchObject({ op: "upsert", key: ["o2"], isNew: true })
     expect(made?.change.op === "upsert" && named(orders, made.change.row).note).toBe(unavailable)
     expect(made?.lsn).toBe(removed?.lsn)
     expect(made?.xid).toBe(removed?.xid)

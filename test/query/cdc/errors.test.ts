@@ -58,6 +58,7 @@ test("only what waiting cures is retried, and a conflict is not taken for a bad 
   expect(coded("dead-letter")).toEqual([
     "bad-row",
     "missing-stored-value",
+    "redrive-too-early",
     "undecodable-record",
     "unknown-schema",
   ])

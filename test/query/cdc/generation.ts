@@ -143,13 +143,21 @@ export type Values = Readonly<Record<string, Value | Unavailable>>
 export const rowOf = ({ key, columns }: MirroredTable, values: Values): Row =>
   [...key, ...columns].map(({ name }) => values[name] ?? null)
 
-/** An upsert of a mirrored table at an LSN. */
-export function upsert(table: MirroredTable, at: number, values: Values): DataRecord {
+/** An upsert of a mirrored table at an LSN; of a changed primary key, its half under the new one is a "c". */
+export function upsert(table: MirroredTable, at: number, values: Values, op: "c" | "u" = "u"): DataRecord {
   const key = table.key.map(({ name }) => {
     const part = values[name]
     return part === undefined || part === unavailable ? null : part
   })
-  return rowChange({ table: table.name, key, lsn: at, previous: 0, offset: at, row: rowOf(table, values) })
+  return rowChange({
+    table: table.name,
+    key,
+    op,
+    lsn: at,
+    previous: 0,
+    offset: at,
+    row: rowOf(table, values),
+  })
 }
 
 export const remove = (table: MirroredTable, at: number, ...key: Value[]): DataRecord =>

@@ -31,7 +31,10 @@ export function rowChange(change: RowChange): DataRecord {
     lsn: lsn(change.lsn),
     previousCommitLsn: change.previous === null ? null : lsn(change.previous),
     bytes: 100,
-    change: op === "d" ? { op: "delete", table, key } : { op: "upsert", table, key, row: change.row ?? key },
+    change:
+      op === "d"
+        ? { op: "delete", table, key }
+        : { op: "upsert", table, key, row: change.row ?? key, isNew: op === "c" },
   }
 }
 

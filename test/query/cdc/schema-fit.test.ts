@@ -38,6 +38,7 @@ describe("goes on", () => {
     expect(record?.change).toEqual({
       op: "upsert",
       table: "orders",
+      isNew: true,
       key: ["o1"],
       row: ["o1", expect.stringMatching(/^[0-9a-f]+$/)],
     })

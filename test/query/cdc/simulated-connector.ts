@@ -188,7 +188,7 @@ export function createSimulatedConnector(
         change:
           row.op === "d"
             ? { op: "delete", table: row.table, key }
-            : { op: "upsert", table: row.table, key, row: key },
+            : { op: "upsert", table: row.table, key, row: key, isNew: false },
       }),
     )
   }

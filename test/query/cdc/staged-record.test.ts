@@ -20,9 +20,8 @@ test("any values, and values that were not sent, survive", () => {
     fc.property(
       fc.array(value, { minLength: 1, maxLength: 3 }),
       fc.array(fc.oneof(value, fc.constant(unavailable)), { maxLength: 6 }),
-      fc.boolean(),
-      (key, rest, isDelete) => {
-        const op = isDelete ? "d" : "u"
+      fc.constantFrom("c", "u", "d"),
+      (key, rest, op) => {
         const record = rowChange({
           op,
           key,

@@ -71,7 +71,7 @@ export const thingProjections: Projections = {
 type Thing = { id: string; owner: string; note: Value; amount: bigint }
 
 /** Transactions over a few rows. */
-export function writeHistory(choices: Choices): Transaction[] {
+export function writeHistory(choices: Choices, { movesKeys = true } = {}): Transaction[] {
   const rows = new Map<string, Thing>()
   let at = 0
   const free = (): string | undefined => ["a", "b", "c", "d", "e"].find((id) => !rows.has(id))
@@ -93,10 +93,10 @@ export function writeHistory(choices: Choices): Transaction[] {
         return copied.flatMap((one) => (one !== undefined && !rows.has(one) ? [insert(one)] : []))
       }
       case 2: {
-        if (!row || id === undefined) break
+        if (!row || id === undefined || !movesKeys) break
         rows.delete(row.id)
         rows.set(id, { ...row, id })
-        return [upsert(things, at, { ...row, id, note: unavailable }), remove(things, at, row.id)]
+        return [upsert(things, at, { ...row, id, note: unavailable }, "c"), remove(things, at, row.id)]
       }
       case 3:
         if (!row) break

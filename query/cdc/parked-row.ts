@@ -1,0 +1,68 @@
+// Part of a redrive: parked changes that can be read now, each beside its row as it is stored, and which of the two
+// comes later in history.
+import type { Transaction as Transaction_ } from "kysely"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { type ChangesTarget, tablesByName } from "./apply-changes.ts"
+import type { DataRecord } from "./change.ts"
+import { type Lsn, toLsn } from "./lsn.ts"
+import type { ParkedEntry } from "./parked-entries.ts"
+import { isLater, type Place } from "./place.ts"
+import type { MirroredTable } from "./projection.ts"
+import { readStoredRow, type StoredRow } from "./stored-row.ts"
+
+/** A parked change that can be read now; null is no row change (a tombstone, a snapshot read). */
+export type ReadableEntry = { entry: ParkedEntry; record: DataRecord | null }
+
+export type ParkedRow = {
+  table: MirroredTable
+  entry: ParkedEntry
+  record: DataRecord
+  place: Place
+  stored: StoredRow | null
+}
+
+/** Changes that were parked together. Those that are no row changes of a mirrored table are left out. */
+export async function readParkedRows(
+  trx: Transaction_<QueryDatabase>,
+  target: ChangesTarget,
+  unit: readonly ReadableEntry[],
+): Promise<ParkedRow[]> {
+  const tables = tablesByName(target.projections)
+  const rows: Omit<ParkedRow, "place">[] = []
+  for (const { entry, record } of unit) {
+    const table = record && tables.get(record.change.table)
+    if (!record || !table) continue
+    const stored = await readStoredRow(trx, target.schema, table, record.change.key)
+    rows.push({ table, entry, record, stored })
+  }
+  return rows.map((row) => {
+    const { lsn, xid } = row.record
+    return { ...row, place: { commitLsn: commitLsnOf(row, rows), lsn, xid } }
+  })
+}
+
+/**
+ * Of a record that could not be read only the transaction before its own may be known. One more than that places it
+ * right against every other transaction; against its own, which a stored row names, the LSN decides.
+ */
+function commitLsnOf(
+  { entry, record }: Omit<ParkedRow, "place">,
+  unit: readonly Omit<ParkedRow, "place">[],
+): Lsn {
+  if (entry.commitLsn !== null) return entry.commitLsn
+  for (const { stored } of unit) {
+    if (stored && String(stored.xid) === record.xid) return toLsn(stored.guardCommitLsn)
+  }
+  return toLsn((record.previousCommitLsn ?? record.lsn) + 1n)
+}
+
+/** Whether the stored row is of this change already, or of a later one: the guard would refuse the change. */
+export function isSuperseded({ stored, place }: ParkedRow): boolean {
+  if (stored === null) return false
+  const { guardCommitLsn, guardLsn, xid } = stored
+  return !isLater(place, { commitLsn: toLsn(guardCommitLsn), lsn: toLsn(guardLsn), xid: String(xid) })
+}
+
+/** The half of a primary key change that deletes the row under the old key, which values that were not sent lie in. */
+export const oldHalfOf = (unit: readonly ParkedRow[]): ParkedRow | undefined =>
+  unit.find(({ record }) => record.change.op === "delete")

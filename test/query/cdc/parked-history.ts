@@ -1,0 +1,152 @@
+// A history delivered as a follower does it, with rows that Postgres refuses and records that cannot be read, and the
+// redrive of what that parked.
+import type { StagedStep } from "../../../query/cdc/apply-staged.ts"
+import type { DataRecord, Origin, Transaction } from "../../../query/cdc/change.ts"
+import { type Placement, readParked } from "../../../query/cdc/dead-letters.ts"
+import type { RawRecord } from "../../../query/cdc/decode.ts"
+import { classifyError, EngineError } from "../../../query/cdc/errors.ts"
+import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/parked-entries.ts"
+import { applyOrPark, applyStagedOrPark, createParkingPlace } from "../../../query/cdc/parking.ts"
+import { lockProgress } from "../../../query/cdc/progress.ts"
+import { type Redriven, redrive } from "../../../query/cdc/redrive.ts"
+import { toStagedRow } from "../../../query/cdc/staged-record.ts"
+import { createStagedTable, writeStagedRows } from "../../../query/cdc/staged-rows.ts"
+import type { TestGeneration } from "./generation.ts"
+import { lsn } from "./records.ts"
+
+/** Transactions that are applied at once. */
+export type Step = {
+  transactions: readonly Transaction[]
+  /** Records, of these transactions or of later ones, that were read before the step and could not be. */
+  unreadable?: readonly { record: DataRecord; isKeyKnown: boolean }[]
+  /** Each transaction as one that is too large for memory. */
+  isStaged?: boolean
+}
+
+export type ParkedHistory = ReturnType<typeof createParkedHistory>
+
+const limit = 10_000
+
+const readRecords = async (origins: readonly Origin[]): Promise<RawRecord[]> =>
+  origins.map((origin) => ({ ...origin, key: null, value: Buffer.from("raw"), headers: {} }))
+
+export function createParkedHistory(generation: TestGeneration) {
+  const { db, target, schema, admin } = generation
+  let parking = createParkingPlace({ rows: new Set(), limit })
+  let position = lsn(0)
+  /** Parked, and no transaction has missed them yet. */
+  const unplaced = new Set<DataRecord>()
+  const records = new Map<bigint, DataRecord>()
+
+  return {
+    /** Refuses rows of things for which the condition holds, or (null) none. */
+    async refuse(condition: string | null): Promise<void> {
+      await admin.query(`alter table ${schema}.things drop constraint if exists refused`)
+      if (condition === null) return
+      await admin.query(
+        `alter table ${schema}.things add constraint refused check (not (${condition})) not valid`,
+      )
+    },
+
+    /** Begins anew, with nothing applied and nothing parked. */
+    async empty(): Promise<void> {
+      await generation.empty()
+      parking = createParkingPlace({ rows: new Set(), limit })
+      position = lsn(0)
+      unplaced.clear()
+      records.clear()
+    },
+
+    async apply({ transactions, unreadable = [], isStaged = false }: Step): Promise<void> {
+      for (const { record, isKeyKnown } of unreadable) {
+        const { table, key } = record.change
+        const [raw] = await readRecords([record.origin])
+        if (!raw) throw new Error("there is no such record")
+        const error = new EngineError("undecodable-record", "it cannot be read")
+        parking.add({ raw, table, key: isKeyKnown ? key : null, place: null, error })
+        unplaced.add(record)
+        records.set(record.origin.offset, record)
+      }
+      for (const record of transactions.flatMap((one) => one.records))
+        records.set(record.origin.offset, record)
+      if (isStaged) for (const one of transactions) await applyTogether([one], true)
+      else await applyTogether(transactions, false)
+    },
+
+    redriveOne,
+
+    /** Redrives some, in the order of history. */
+    async redriveSome(isChosen: () => boolean): Promise<void> {
+      for (const id of await chooseParked(db, target.ref, {}, null)) if (isChosen()) await redriveOne(id)
+    },
+
+    /** Redrives until nothing more can be, each round in the order that `arrange` makes of history's. @returns what is left. */
+    async redriveAll(
+      arrange: (ids: readonly bigint[]) => readonly bigint[] = (ids) => ids,
+    ): Promise<bigint[]> {
+      for (;;) {
+        const ids = await chooseParked(db, target.ref, {}, null)
+        let settled = 0
+        for (const id of arrange(ids)) if (typeof (await redriveOne(id)) === "string") settled++
+        if (settled === 0) return ids
+      }
+    },
+  }
+
+  /** @returns what came of it; null when it is parked no longer. */
+  async function redriveOne(id: bigint): Promise<Redriven["outcome"] | EngineError | null> {
+    try {
+      return await db.transaction().execute(async (trx) => {
+        const expected = await lockProgress(trx, target.ref, target.leaseEpoch)
+        const entries = await readUnit(trx, target.ref, id)
+        if (entries.length === 0) return null
+        const unit = entries.map((entry) => ({ entry, record: records.get(entry.raw.offset) ?? null }))
+        const { outcome } = await redrive(trx, target, expected, unit)
+        const state = outcome === "applied" ? "applied" : "superseded"
+        for (const entry of entries) await settleEntry(trx, entry.id, state, 1n)
+        return outcome
+      })
+    } catch (thrown) {
+      const error = classifyError(thrown)
+      if (error.disposition !== "dead-letter") throw thrown
+      return error
+    } finally {
+      parking.reset((await readParked(db, target.ref)).rows)
+    }
+  }
+
+  async function applyTogether(whole: readonly Transaction[], isStaged: boolean): Promise<void> {
+    const missed = new Set<DataRecord>()
+    const placements: Placement[] = []
+    const transactions = whole.map((one) => {
+      for (const record of one.records) {
+        if (!unplaced.delete(record)) continue
+        missed.add(record)
+        placements.push({ origin: record.origin, commitLsn: one.commitLsn, wasApplied: false })
+      }
+      return { ...one, records: one.records.filter((record) => !missed.has(record)) }
+    })
+    const taken = parking.take(placements)
+    const step = {
+      expected: position,
+      resumeOffsets: new Map<string, bigint>(),
+      ...(taken ? { parking: taken } : {}),
+    }
+    const { parked } = isStaged
+      ? await applyStaged(transactions, step)
+      : await applyOrPark(target, { ...step, transactions, heartbeatAt: null }, limit, readRecords)
+    if (parked) parking.stored(parked)
+    position = transactions.at(-1)?.commitLsn ?? position
+  }
+
+  async function applyStaged(
+    [transaction]: readonly Transaction[],
+    step: Omit<StagedStep, "transaction" | "rows">,
+  ) {
+    if (!transaction) throw new Error("nothing is staged")
+    await createStagedTable(target)
+    const { length: rows } = transaction.records
+    if (rows > 0) await writeStagedRows(target, transaction.records.map(toStagedRow))
+    return await applyStagedOrPark(target, { ...step, transaction, rows }, limit, readRecords, () => {})
+  }
+}
