@@ -4,10 +4,10 @@ import { waitFor } from "../../support/wait.ts"
 import type { Answer, RunningService } from "../running-service.ts"
 
 /** Settings under which the provider is given up soon and asked again soon. */
-export const hasty = { scheduleSeconds: 0.05, paymentAnswerSeconds: 0.5, paymentRetrySeconds: 0.1 }
+export const hasty = { scheduleSeconds: 0.05, paymentAnswerSeconds: 1.5, paymentRetrySeconds: 0.1 }
 
 /** Under these nobody asks again while a test looks. */
-export const patient = { scheduleSeconds: 3_600, paymentAnswerSeconds: 0.3, paymentRetrySeconds: 3_600 }
+export const patient = { scheduleSeconds: 3_600, paymentAnswerSeconds: 1.5, paymentRetrySeconds: 3_600 }
 
 /** Confirms a draft of this many keyboards at 29.99 and returns its path. */
 export async function confirmedOrder(service: RunningService, quantity = 2): Promise<string> {
