@@ -22,6 +22,9 @@ import { hasFailed, waitUntilCapturing } from "./running.ts"
 import { readCapture } from "./slot.ts"
 import { ensureTopics, planTopics, TopicRefused, type TopicResult } from "./topics.ts"
 
+/** Topics of domain events, after the prefix. */
+const eventTopics = ["order-events"]
+
 export type RegistrationOptions = {
   connectUrl: string
   kafkaBrokers: string
@@ -105,7 +108,11 @@ export async function registerConnector(options: RegistrationOptions): Promise<R
 async function makeTopics(options: RegistrationOptions, wanted: ConnectorSettings): Promise<TopicResult[]> {
   const topics = await ensureTopics({
     brokers: options.kafkaBrokers,
-    topics: planTopics({ topicPrefix: options.topicPrefix, captured: capturedTables(wanted) }),
+    topics: planTopics({
+      topicPrefix: options.topicPrefix,
+      captured: capturedTables(wanted),
+      events: eventTopics,
+    }),
     dryRun: options.dryRun ?? false,
   })
   reportTopics(topics, options)

@@ -14,7 +14,13 @@ const maxMessageBytes = 8 * 1024 * 1024
 const dataPartitions = 6
 
 /** Topics of one connector. The commit log is the transaction topic; `captured` are `schema.table` names. */
-export type TopicPlan = { topicPrefix: string; captured: readonly string[]; heartbeatTable?: string }
+export type TopicPlan = {
+  topicPrefix: string
+  captured: readonly string[]
+  heartbeatTable?: string
+  /** Names, after the prefix, of topics of domain events, which the read side writes. */
+  events?: readonly string[]
+}
 
 export type TopicSpecification = {
   topic: string
@@ -29,7 +35,7 @@ export type TopicResult =
   | { topic: string; outcome: "altered"; partitions: number; altered: string[] }
   | { topic: string; outcome: "differs"; partitions: number; wanted: number }
 
-/** The topics that a connector of this prefix writes, with the settings they must have. */
+/** The topics that a connector of this prefix and who reads it write, with the settings they must have. */
 export function planTopics(plan: TopicPlan): TopicSpecification[] {
   const { topicPrefix } = plan
   const heartbeatTable = plan.heartbeatTable ?? "public.cdc_heartbeat"
@@ -47,6 +53,13 @@ export function planTopics(plan: TopicPlan): TopicSpecification[] {
             config: topicConfig(7),
           },
     ),
+    ...(plan.events ?? []).map((name) => ({
+      topic: `${topicPrefix}.${name}`,
+      partitions: dataPartitions,
+      // A key would move to another partition and lose its order.
+      onWrongPartitions: "report" as const,
+      config: topicConfig(30),
+    })),
     single(`${topicPrefix}.notifications`, 7),
     single(`__debezium-heartbeat.${topicPrefix}`, 1),
   ]

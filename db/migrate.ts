@@ -15,6 +15,7 @@ import * as queryRoles from "./query/migrations/0001-roles.ts"
 import * as queryCdcTables from "./query/migrations/0002-cdc-tables.ts"
 import * as queryDeadLetters from "./query/migrations/0003-dead-letters.ts"
 import * as querySources from "./query/migrations/0004-sources.ts"
+import * as queryOutbox from "./query/migrations/0005-outbox.ts"
 import * as queryErasure from "./query/migrations/0006-erasure.ts"
 import * as queryTakenValues from "./query/migrations/0007-taken-values.ts"
 
@@ -31,6 +32,7 @@ const queryMigrations = {
   "0002-cdc-tables": queryCdcTables,
   "0003-dead-letters": queryDeadLetters,
   "0004-sources": querySources,
+  "0005-outbox": queryOutbox,
   "0006-erasure": queryErasure,
   "0007-taken-values": queryTakenValues,
 }

@@ -117,6 +117,21 @@ export type QueryDatabase = {
     resolved_at: Date | null
     published_at: Date | null
   }
+  "cdc.outbox": {
+    id: Generated<bigint>
+    source: string
+    aggregate: string
+    number: string
+    inferred: boolean
+    type: string
+    occurred_at: Date | null
+    traceparent: string | null
+    data: ColumnType<unknown, string | null, null>
+    commit_lsn: bigint
+    xid: bigint | null
+    written_at: Timestamp
+    published_at: Date | null
+  }
   "cdc.operator_actions": {
     id: Generated<bigint>
     source: string

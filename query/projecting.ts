@@ -12,7 +12,7 @@ import { projectorConnectionName } from "./cdc/lease.ts"
 import type { Projections } from "./cdc/projection.ts"
 import { createProjector } from "./cdc/projector.ts"
 import { createCommittedLsnFetcher } from "./cdc/proof.ts"
-import { createSchemaFetcher } from "./cdc/schema-registry.ts"
+import { createSchemaFetcher, createSchemaRegistering } from "./cdc/schema-registry.ts"
 import { commitLogTopic } from "./cdc/topics.ts"
 import type { ProjectingConfig } from "./config.ts"
 import { createDependencyChecks } from "./dependencies.ts"
@@ -78,6 +78,7 @@ export function createProjecting(options: {
     projections: options.projections,
     kafka,
     fetchSchema: createSchemaFetcher(config.schemaRegistryUrl),
+    registerSchema: createSchemaRegistering(config.schemaRegistryUrl),
     fetchCommittedLsn: createCommittedLsnFetcher(source.connectUrl, source.connectorName),
     cacheFence,
     maxPendingBytes: config.maxPendingBytes,

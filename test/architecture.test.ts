@@ -45,7 +45,7 @@ const isUnder =
 test("the sources are found and their imports read", () => {
   expect(sources.length).toBeGreaterThan(80)
   expect(sources.find(({ path }) => path === "query/cdc/apply.ts")?.imports).toEqual(
-    expect.arrayContaining(["kysely", "db/query-schema.ts", "query/cdc/batch.ts"]),
+    expect.arrayContaining(["kysely", "db/query-schema.ts", "query/cdc/apply-with-events.ts"]),
   )
   const files = new Set(sources.map(({ path }) => path))
   expect(
@@ -95,8 +95,11 @@ describe("packages stay where they belong", () => {
   const importersOf = (name: string, from = sources) =>
     from.filter(({ imports: names }) => names.some((one) => one === name || one.startsWith(`${name}/`)))
 
-  test("the read side reads Kafka in one file", () => {
-    expect(importersOf("kafkajs", under("query")).map(({ path }) => path)).toEqual(["query/cdc/kafka.ts"])
+  test("the read side reads Kafka in one file and writes in transactions in another", () => {
+    expect(importersOf("kafkajs", under("query")).map(({ path }) => path)).toEqual([
+      "query/cdc/kafka.ts",
+      "query/cdc/transactional-producer.ts",
+    ])
   })
 
   test("Redis is spoken in one file", () => {

@@ -1,7 +1,7 @@
 // Step 4 of the flow for a transaction that is too large for memory: it is read from the staged table in parts and
 // applied in one Postgres transaction like any other, alone. Derived models are brought in line by taking away what
 // the touched aggregates contributed before the first row is written and adding what they contribute after the last:
-// once per aggregate, however many parts its rows are in.
+// once per aggregate, however many parts its rows are in. Events are inferred in the same way.
 import type { Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type Applied, type ApplyTarget, fenceCache } from "./apply.ts"
@@ -13,7 +13,9 @@ import { addToGroups, type Contributions, difference, readContributions } from "
 import { erasedIn, forgetErased } from "./erasure.ts"
 import { noteLaterChanges } from "./later-changes.ts"
 import type { Lsn } from "./lsn.ts"
+import { writeRecorded } from "./outbox.ts"
 import { advanceProgress } from "./progress.ts"
+import { inferFromImages, keepImages } from "./staged-events.ts"
 import { dropStagedTable, readStagedAggregates, readStagedChanges } from "./staged-rows.ts"
 import { noteTouchedEntities, recomputeTouchedEntities } from "./touched-entities.ts"
 
@@ -61,7 +63,8 @@ export async function applyStaged(
       resumeOffsets: step.resumeOffsets,
       heartbeatAt: null,
     })
-    // Before the rows: later changes of the same transaction are noted on what is parked with it.
+    // Before the rows: later changes of the same transaction are noted on what is parked with it. And before the
+    // events, which go by what is parked of their transaction.
     if (parking) await park(trx, target.ref, parking)
     const parkedRows = parking && parkedRowsAfter(parking)
     const keys = new Set<string>()
@@ -74,8 +77,10 @@ export async function applyStaged(
     let taken = 0
     await derive(trx, target, chunkRows, addKey, (stored) => difference(stored, nothing))
     await noteTouchedEntities(trx, target, chunkRows)
+    await keepImages(trx, target)
     for await (const part of readStagedParts(trx, target, transaction, options)) {
       const changed = await writeRows(trx, target, foldTransactions(part, tables))
+      await writeRecorded(trx, target, part)
       if (parkedRows) await noteLaterChanges(trx, target.ref, tables, part, parkedRows)
       rows += changed.rows
       written += changed.written
@@ -87,6 +92,7 @@ export async function applyStaged(
     await derive(trx, target, chunkRows, addKey, (stored) => difference(nothing, stored))
     await noteTouchedEntities(trx, target, chunkRows)
     await recomputeTouchedEntities(trx, target, chunkRows, addKey)
+    await inferFromImages(trx, target, transaction)
     await dropStagedTable(trx, target)
     await forgetErased(trx, target, [...erased], keys)
     const isAllStale = keys.size > mostCacheKeys || (parking && parking.changes.length > 0)

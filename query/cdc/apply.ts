@@ -1,10 +1,10 @@
 // Step 4 of the flow: one Postgres transaction takes released transactions into the read models. Rows, derived
-// models, resume offsets, applied xids and the fenced position move together, so a crash between any two
+// models, events, resume offsets, applied xids and the fenced position move together, so a crash between any two
 // statements changes nothing, and no reader ever sees part of a source transaction.
 import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { applyChanges, tablesByName } from "./apply-changes.ts"
-import { foldTransactions } from "./batch.ts"
+import { tablesByName } from "./apply-changes.ts"
+import { applyWithEvents } from "./apply-with-events.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import type { Transaction } from "./change.ts"
 import { type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
@@ -43,14 +43,14 @@ export const positionChannel = "lockstep_position"
 /** @throws EngineError or a Postgres error; whatever it is, nothing of the step is stored, or all of it. */
 export async function applyTransactions(target: ApplyTarget, step: ApplyStep): Promise<Applied> {
   const tables = tablesByName(target.projections)
-  const batch = foldTransactions(step.transactions, tables)
   const changes = step.transactions.reduce((sum, { records }) => sum + records.length, 0)
   return await target.db.transaction().execute(async (trx) => {
     // First, because it locks the row that a zombie would need too.
     await advanceProgress(trx, target.ref, { ...step, changes, leaseEpoch: target.leaseEpoch })
-    const { rows, written, cacheKeys } = await applyChanges(trx, target, batch)
+    // Before the events are written, which go by what is parked of their transactions.
+    if (step.parking) await park(trx, target.ref, step.parking)
+    const { rows, written, cacheKeys } = await applyWithEvents(trx, target, step.transactions)
     if (step.parking) {
-      await park(trx, target.ref, step.parking)
       await noteLaterChanges(trx, target.ref, tables, step.transactions, parkedRowsAfter(step.parking))
     }
     await forgetErased(trx, target, erasedIn(target.projections, step.transactions), cacheKeys)

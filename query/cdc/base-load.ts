@@ -14,10 +14,12 @@ import { settleByBaseLoad } from "./dead-letters.ts"
 import { forgetErasedBefore } from "./erasure.ts"
 import { EngineError } from "./errors.ts"
 import { exportSnapshot } from "./exported-snapshot.ts"
+import { tellGap } from "./gap-events.ts"
 import {
   beginGeneration,
   deriveGeneration,
   dropIdleGenerations,
+  findLiveGeneration,
   type Generation,
   indexGeneration,
   switchGeneration,
@@ -105,6 +107,8 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
         .where("generation", "=", generation.generation)
         .execute()
       const raised = await storeSource(trx, source, epoch, identity)
+      const former = await findLiveGeneration(trx, source)
+      await tellGap(trx, { projections, next: generation, former, base: position })
       await switchGeneration(trx, generation)
       await settleByBaseLoad(trx, generation)
       await forgetErasedBefore(trx, { ...options, ref: generation, schema: generation.schema })

@@ -3,7 +3,7 @@
 // finds no generation of its version and loads one, while the processes of before serve theirs until the switch.
 import { createHash } from "node:crypto"
 import { guardColumns } from "./mirror.ts"
-import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection.ts"
+import type { DerivedModel, MirroredTable, Outbox, Projections, RecomputedModel } from "./projection.ts"
 
 /** @throws Error that names what does not fit together. */
 export function defineProjections(parts: Omit<Projections, "version">): Projections {
@@ -11,14 +11,8 @@ export function defineProjections(parts: Omit<Projections, "version">): Projecti
   return { ...parts, version: versionOf(parts) }
 }
 
-function versionOf({
-  tables,
-  derived,
-  recomputed,
-  cache,
-  erasure,
-  heartbeatTable,
-}: Omit<Projections, "version">): string {
+function versionOf(parts: Omit<Projections, "version">): string {
+  const { tables, derived, recomputed, cache, outbox, erasure, heartbeatTable } = parts
   const models = derived.map(({ contribution, ...model }) => ({
     ...model,
     contributions: [contribution("schema", null), contribution("schema", "aggregates")],
@@ -45,6 +39,8 @@ function versionOf({
     Object.entries(cache.found).map(([table, found]) => [table, found("schema", "changed")]),
   ]
   const erased = erasure && [erasure.table, erasure.column, erasure.rows("schema", "subjects")]
+  // What nobody was told before is told by the load that another version needs.
+  const told = outbox && [outbox.topic, outbox.recordedIn, outbox.inferredFrom]
   const everything = JSON.stringify({
     guardColumns,
     heartbeatTable,
@@ -53,17 +49,13 @@ function versionOf({
     entities,
     dependencies,
     erased,
+    told,
   })
   return createHash("sha256").update(everything).digest("hex").slice(0, 12)
 }
 
-function assertDefined({
-  tables,
-  derived,
-  recomputed,
-  erasure,
-  heartbeatTable,
-}: Omit<Projections, "version">): void {
+function assertDefined(parts: Omit<Projections, "version">): void {
+  const { tables, derived, recomputed, outbox, erasure, heartbeatTable } = parts
   const mirrored = new Set(tables.map(({ name }) => name))
   assertDistinct(
     "tables",
@@ -74,11 +66,22 @@ function assertDefined({
   for (const table of tables) assertTable(table)
   for (const model of derived) assertModel(model, mirrored)
   for (const model of recomputed) assertRecomputed(model, mirrored)
+  if (outbox) assertOutbox(outbox, tables)
   if (!erasure) return
   const subjects = tables.find(({ name }) => name === erasure.table)
   if (!subjects?.columns.some(({ name }) => name === erasure.column)) {
     throw new Error(`${erasure.table}.${erasure.column} is to tell of erasures and is not mirrored`)
   }
+}
+
+function assertOutbox({ recordedIn, inferredFrom }: Outbox, tables: readonly MirroredTable[]): void {
+  const recorded = tables.find(({ name }) => name === recordedIn)
+  if (recorded?.key.length !== 2) {
+    throw new Error(`events are recorded in a mirrored table with a key of two columns, not in ${recordedIn}`)
+  }
+  const unknown = inferredFrom.filter((table) => !tables.some(({ name }) => name === table))
+  if (unknown.length > 0)
+    throw new Error(`events are inferred from mirrored tables, not from ${unknown.join(", ")}`)
 }
 
 function assertTable({ name, key, columns }: MirroredTable): void {

@@ -3,8 +3,8 @@
 // 2 log2 n attempts. It runs in a transaction that is rolled back: it finds, and changes nothing.
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { applyChanges, type ChangesTarget, tablesByName } from "./apply-changes.ts"
-import { type Changes, foldTransactions } from "./batch.ts"
+import { applyWithEvents, type EventsTarget } from "./apply-with-events.ts"
+import type { Changes } from "./batch.ts"
 import type { RowChange } from "./change.ts"
 import { classifyError, type EngineError } from "./errors.ts"
 
@@ -22,7 +22,7 @@ class RolledBack extends Error {}
  */
 export async function findRefused(
   db: Kysely<QueryDatabase>,
-  target: ChangesTarget,
+  target: EventsTarget,
   readParts: (
     trx: Transaction<QueryDatabase>,
   ) => AsyncIterable<readonly Changes[]> | Iterable<readonly Changes[]>,
@@ -46,7 +46,7 @@ export async function findRefused(
 /** Applies the units in their order and leaves out those that are refused. */
 async function applyAround(
   trx: Transaction<QueryDatabase>,
-  target: ChangesTarget,
+  target: EventsTarget,
   units: readonly Unit[],
   refused: Refused[],
 ): Promise<void> {
@@ -65,12 +65,12 @@ async function applyAround(
 /** @returns why a row of these is refused, or null when all are applied. */
 async function attempt(
   trx: Transaction<QueryDatabase>,
-  target: ChangesTarget,
+  target: EventsTarget,
   units: readonly Unit[],
 ): Promise<EngineError | null> {
   await sql`savepoint attempt`.execute(trx)
   try {
-    await applyChanges(trx, target, foldTransactions(regroup(units), tablesByName(target.projections)))
+    await applyWithEvents(trx, target, regroup(units))
     await sql`release savepoint attempt`.execute(trx)
     return null
   } catch (thrown) {

@@ -1,4 +1,5 @@
-// Step 1 of the flow: reading topics. The only file of the read side that imports the Kafka client.
+// Step 1 of the flow: reading topics. With transactional-producer.ts the only file of the read side that imports the
+// Kafka client.
 // The client keeps one fetch per consumer and tells little: it may deliver an older batch after a seek, never says
 // that a partition was taken away, and restarts for ever. So readers hand everything to the follower, which keeps
 // the expected offset of each partition, and a crash of the client ends the reader.
@@ -9,6 +10,7 @@ import { partitionKey, splitPartitionKey } from "./change.ts"
 import type { RawRecord } from "./decode.ts"
 import { kafkaFault } from "./errors.ts"
 import { createRecordReading } from "./record-reading.ts"
+import { createTransactionalSending } from "./transactional-producer.ts"
 
 const { Kafka, logLevel } = kafkajs
 
@@ -215,6 +217,7 @@ export function createKafkaAccess(options: { brokers: readonly string[]; clientI
     retentions,
     ...createRecordReading({ openReader, offsetRanges, clientId: options.clientId }),
     send,
+    ...createTransactionalSending(kafka, withAdmin, admin),
     async close(): Promise<void> {
       const members = [
         lagMember?.then((consumer) => consumer.disconnect()),

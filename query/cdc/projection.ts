@@ -102,6 +102,45 @@ export type Erasure = {
   rows: (schema: string, subjects: string) => string
 }
 
+/** A row as an image shows it: values by column, as Postgres writes them. */
+export type ImageRow = Readonly<Record<string, string | null>>
+/** The rows of one aggregate, by table; a table of which it has none is not named. */
+export type Image = Readonly<Record<string, readonly ImageRow[]>>
+
+export type RowDifference = {
+  table: string
+  /** Without its first column, which names the aggregate. */
+  key: readonly string[]
+  change: "inserted" | "updated" | "deleted"
+  /** Names of the columns whose value has changed; all that had one, where the row is new or gone. */
+  columns: readonly string[]
+}
+
+/** What is told to others about aggregates: an event for every source transaction that changed one. */
+export type Outbox = {
+  /** Name of the topic, after the prefix. */
+  topic: string
+  /** Append-only table of which every row is an event. Its key is the aggregate and the event's number. */
+  recordedIn: string
+  /** What is told of such a row: SQL text over its columns, qualified by `recorded`. `data` is jsonb. */
+  recorded: { type: string; occurredAt: string; traceparent: string; data: string }
+  /** Tables whose rows make up an aggregate: a transaction that changed them and recorded nothing is told, too. */
+  inferredFrom: readonly string[]
+  /**
+   * What such a transaction means. `isWhole` is false where an aggregate has more rows than are compared; then there
+   * may be more differences than are listed, and even none.
+   */
+  infer: (change: {
+    aggregate: string
+    before: Image
+    after: Image
+    differences: readonly RowDifference[]
+    isWhole: boolean
+  }) => { type: string; data: Readonly<Record<string, unknown>> }
+  /** JSON Schema that all data fits. */
+  dataSchema: Readonly<Record<string, unknown>>
+}
+
 export type Projections = {
   /**
    * Follows from all the rest (define-projections.ts): a process serves only generations of its version,
@@ -114,6 +153,8 @@ export type Projections = {
   cache: CacheDependencies
   /** Absent where nobody's personal data is kept. */
   erasure?: Erasure
+  /** Absent where nobody is told anything. */
+  outbox?: Outbox
   /** The table whose row carries the source's clock and identity; captured, never mirrored. */
   heartbeatTable: string
 }

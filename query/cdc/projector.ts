@@ -7,10 +7,12 @@ import { createLeaseKeeper } from "./lease-keeper.ts"
 import { jittered, pause } from "./pacing.ts"
 import { createProjectorReport } from "./projector-report.ts"
 import { findOpenRequest } from "./requests.ts"
+import type { RegisterSchema } from "./schema-registry.ts"
 import type { ProjectorStatus } from "./status.ts"
 import { serveTerm } from "./term.ts"
 
 export type ProjectorDeps = HolderWorkDeps & {
+  registerSchema: RegisterSchema
   /** How long the lease lasts without being renewed. */
   leaseMs: number
   /** Breaks the pool's connections, answered or not: nothing may run on them without the lease. */

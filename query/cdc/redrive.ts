@@ -4,8 +4,8 @@
 import { sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type ApplyTarget, fenceCache } from "./apply.ts"
-import { applyChanges, tablesByName } from "./apply-changes.ts"
-import { foldTransactions } from "./batch.ts"
+import { tablesByName } from "./apply-changes.ts"
+import { applyWithEvents } from "./apply-with-events.ts"
 import { type DataRecord, unavailable } from "./change.ts"
 import { rowName } from "./dead-letters.ts"
 import type { Decoder } from "./decode.ts"
@@ -72,7 +72,7 @@ export async function redrive(
   const late = rows.filter(isSuperseded).map((row) => ({ row, owed: owedValues(row, rows) }))
   const merged = late.filter(({ owed }) => owed.length > 0)
 
-  const { cacheKeys } = await applyChanges(trx, target, foldTransactions([changesOf(current)], tables))
+  const { cacheKeys } = await applyWithEvents(trx, target, [changesOf(current)])
   for (const { row, owed } of merged) {
     for (const key of await putIn(trx, target, row, owed)) cacheKeys.add(key)
   }

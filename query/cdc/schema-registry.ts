@@ -1,4 +1,5 @@
-// Part of step 2 (decode): fetches a writer's schema by the id that every record carries. Ids never change their
+// Part of step 2 (decode): fetches a writer's schema by the id that every record carries; and makes the schema of what
+// this side sends known. Ids never change their
 // meaning, so an answer is kept for ever; a registry that is down is retried by the projector, and an id it does
 // not know is a fault that waiting will not cure.
 import { z } from "zod"
@@ -34,5 +35,30 @@ export function createSchemaFetcher(registryUrl: string): FetchSchema {
     const { schema } = answerShape.parse(await response.json())
     cache.set(id, schema)
     return schema
+  }
+}
+
+export type RegisterSchema = (subject: string, schema: Readonly<Record<string, unknown>>) => Promise<void>
+
+/** Registers a JSON Schema as the newest of its subject; one that is known is left as it is. */
+export function createSchemaRegistering(registryUrl: string): RegisterSchema {
+  return async (subject, schema) => {
+    const url = new URL(`/apis/ccompat/v7/subjects/${encodeURIComponent(subject)}/versions`, registryUrl)
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/vnd.schemaregistry.v1+json" },
+      body: JSON.stringify({ schemaType: "JSON", schema: JSON.stringify(schema) }),
+      signal: AbortSignal.timeout(requestTimeoutMs),
+    }).catch((cause: unknown) => {
+      throw new EngineError("dependency-down", `The schema registry at ${registryUrl} does not answer.`, {
+        cause,
+      })
+    })
+    const answer = await response.text()
+    if (response.ok) return
+    throw httpFault(
+      `The schema registry does not take the schema of ${subject}: it answered ${response.status}, ${answer.slice(0, 300)}.`,
+      response.status,
+    )
   }
 }

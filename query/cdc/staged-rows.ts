@@ -94,17 +94,23 @@ export async function* readStagedChanges(
   await execute(trx, "close staged_changes")
 }
 
-/** The aggregates that rows of these tables belong to, each once, about `count` at a time. */
+/**
+ * The aggregates that rows of these tables belong to, each once, about `count` at a time; without those of which
+ * `except` has a row.
+ */
 export async function* readStagedAggregates(
   trx: Transaction<QueryDatabase>,
   owner: Owner,
   tables: readonly string[],
   count: number,
+  except = "",
 ): AsyncGenerator<string[]> {
   await sql`
     declare staged_aggregates no scroll cursor for
-    select distinct aggregate from ${sql.raw(tableOf(owner))}
-    where table_name in (${sql.join(tables.map((table) => sql.lit(table)))})`.execute(trx)
+    select aggregate from ${sql.raw(tableOf(owner))}
+    where table_name in (${sql.join(tables.map((table) => sql.lit(table)))})
+    except select aggregate from ${sql.raw(tableOf(owner))}
+    where table_name = ${sql.lit(except)} and not is_delete`.execute(trx)
   for (;;) {
     const { rows } = await sql<{ aggregate: string }>`
       fetch forward ${sql.lit(count)} from staged_aggregates`.execute(trx)

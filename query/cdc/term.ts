@@ -1,17 +1,21 @@
 // One term of the lease, from taking it to letting it go: the work, and beside it what lasts as long as the term does.
-// The lease is renewed, the status told, dead letters are published and old transaction ids forgotten.
+// The lease is renewed, the status told, dead letters and events are published and old transaction ids forgotten.
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { CacheFence } from "./cache-fence.ts"
+import { messageSchema } from "./cloud-event.ts"
 import { EngineError } from "./errors.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import { type Lease, underLease } from "./lease.ts"
 import type { LeaseKeeper } from "./lease-keeper.ts"
-import { repeat } from "./pacing.ts"
+import { pause, repeat } from "./pacing.ts"
 import { pruneAppliedXids } from "./progress.ts"
+import type { Projections } from "./projection.ts"
 import type { ProjectorReport } from "./projector-report.ts"
 import { publishDeadLetters } from "./publish-dead-letters.ts"
+import { createEventPublisher } from "./publish-events.ts"
+import type { RegisterSchema } from "./schema-registry.ts"
 
 export type TermDeps = {
   db: Kysely<QueryDatabase>
@@ -22,6 +26,8 @@ export type TermDeps = {
   breakConnections: () => void
   kafka: KafkaAccess
   topicPrefix: string
+  projections: Projections
+  registerSchema: RegisterSchema
   cacheFence: CacheFence
   report: ProjectorReport
   log: Logger
@@ -30,6 +36,8 @@ export type TermDeps = {
 const statusMs = 2_000
 const pruneMs = 60_000
 const publishMs = 1_000
+const eventsMs = 100
+const eventsRetryMs = 1_000
 
 /**
  * Works until `stopping` is aborted.
@@ -48,6 +56,8 @@ export async function serveTerm(deps: TermDeps, lease: Lease, stopping: AbortSig
   const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, lease.source))
   // Not waited for at the end: a Kafka that answers nothing must not hold the lease, and what is sent twice is a copy.
   void repeat(publishMs, signal, () => publishParked(deps, lease))
+  // Nor this: what is not sent, or not known to be, is settled by whoever sends next.
+  void publishEvents(deps, lease, signal)
   try {
     while (!signal.aborted) await deps.workOnce(lease, signal)
   } catch (error) {
@@ -78,4 +88,29 @@ async function publishParked({ db, kafka, topicPrefix, log }: TermDeps, lease: L
   } catch (error) {
     log.warn({ err: error }, "dead letters could not be published; they are kept and sent later")
   }
+}
+
+/** Sends events until the signal is aborted. Never fails: what was not sent waits in the outbox. */
+async function publishEvents(deps: TermDeps, lease: Lease, signal: AbortSignal): Promise<void> {
+  const { db, kafka, topicPrefix, log } = deps
+  const { outbox } = deps.projections
+  if (!outbox) return
+  const publisher = createEventPublisher({
+    db,
+    lease,
+    outbox,
+    topicPrefix,
+    kafka,
+    registerSchema: (topic) => deps.registerSchema(`${topic}-value`, messageSchema(outbox)),
+  })
+  while (!signal.aborted) {
+    try {
+      if ((await publisher.publish()) === 0) await pause(eventsMs, signal)
+    } catch (error) {
+      if (signal.aborted) break
+      log.warn({ err: error }, "events could not be published; they wait in the outbox")
+      await pause(eventsRetryMs, signal)
+    }
+  }
+  await publisher.close()
 }

@@ -15,6 +15,7 @@ export type Checks = Readonly<Record<string, Check>>
 
 const oldestStatusSeconds = 10
 const oldestHeartbeatSeconds = 30
+const oldestEventSeconds = 30
 
 /** @param now milliseconds since 1970. */
 export const sourceChecks = (status: SourceStatus, knownVersion: string, now: number): Checks => ({
@@ -22,7 +23,21 @@ export const sourceChecks = (status: SourceStatus, knownVersion: string, now: nu
   projector: projectorCheck(status),
   heartbeat: heartbeatCheck(status, now),
   dead_letters: deadLettersCheck(status),
+  events: eventsCheck(status),
 })
+
+/** Reads are as good as ever; it is others who have not heard. */
+function eventsCheck(status: SourceStatus): Check {
+  const { events_waiting: waiting, events_waiting_seconds: seconds } = status
+  const detail = { waiting }
+  if (seconds === null || seconds <= oldestEventSeconds) return { state: "ok", detail }
+  return {
+    state: "degraded",
+    reason: `${waiting} domain events wait to be published, the oldest for ${Math.round(seconds)} s.`,
+    next_step: "Kafka and the schema registry must take them; the projector's log says what they refuse.",
+    detail,
+  }
+}
 
 /** Answers over what is parked say so themselves; the others are whole. */
 function deadLettersCheck({ dead_letters: parked }: SourceStatus): Check {

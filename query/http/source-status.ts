@@ -28,6 +28,10 @@ export type SourceStatus = {
   /** Changes that are parked. */
   dead_letters: number
   oldest_dead_letter_at: Date | null
+  /** Events that are not published yet. */
+  events_waiting: number
+  /** How long the oldest of them has waited; null when none does. */
+  events_waiting_seconds: number | null
 }
 
 export type OpenRequest = {
@@ -66,7 +70,8 @@ const statement = `
     ${secondsFrom("p.applied_at", "clock_timestamp()")} as applied_age_seconds,
     t.state, t.reason, t.next_step, t.detail, t.since,
     ${secondsFrom("t.updated_at", "clock_timestamp()")} as status_age_seconds,
-    coalesce(r.requests, '[]') as requests, d.dead_letters, d.oldest_dead_letter_at
+    coalesce(r.requests, '[]') as requests, d.dead_letters, d.oldest_dead_letter_at,
+    e.events_waiting, e.events_waiting_seconds
   from unnest($1::text[]) with ordinality wanted (source, place)
   left join cdc.sources s on s.source = wanted.source
   left join cdc.leases l on l.source = wanted.source
@@ -83,4 +88,9 @@ const statement = `
     from cdc.dead_letters d
     where d.source = wanted.source and d.generation = s.live_generation and d.state = 'parked'
   ) d on true
+  left join lateral (
+    select count(*)::integer as events_waiting,
+      ${secondsFrom("min(e.written_at)", "clock_timestamp()")} as events_waiting_seconds
+    from cdc.outbox e where e.source = wanted.source and e.published_at is null
+  ) e on true
   order by wanted.place`

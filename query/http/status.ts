@@ -53,6 +53,10 @@ const sourceStatus = z
       parked: z.number().openapi({ description: "Row changes that the read models lack." }),
       oldest_parked_at: z.string().nullable(),
     }),
+    events: z.object({
+      waiting: z.number().openapi({ description: "Domain events that are not published yet." }),
+      oldest_waiting_seconds: z.number().nullable(),
+    }),
   })
   .openapi("SourceStatus")
 
@@ -110,6 +114,10 @@ function show(one: SourceStatus, ownHolder: string | null, now: number): z.infer
     dead_letters: {
       parked: one.dead_letters,
       oldest_parked_at: one.oldest_dead_letter_at?.toISOString() ?? null,
+    },
+    events: {
+      waiting: one.events_waiting,
+      oldest_waiting_seconds: one.events_waiting_seconds === null ? null : tenths(one.events_waiting_seconds),
     },
   }
 }

@@ -14,6 +14,7 @@ import {
   timestamptz,
 } from "../cdc/projection.ts"
 import { customerProducts, customerTotals, firstOrders } from "./customer-totals.ts"
+import { orderEvents } from "./events.ts"
 import { erasure } from "./personal-data.ts"
 import { salesByCustomer, salesByProduct, salesByQuarterHour } from "./sales.ts"
 import { wordIndex } from "./words.ts"
@@ -198,6 +199,7 @@ export const orderProjections: Projections = defineProjections({
       indexes: [],
     },
   ],
+  outbox: orderEvents,
   derived: [salesByQuarterHour, salesByCustomer, salesByProduct, customerTotals, customerProducts],
   recomputed: [firstOrders],
 })

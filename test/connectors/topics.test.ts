@@ -1,7 +1,11 @@
 import { expect, test } from "vitest"
 import { planTopics } from "../../connectors/topics.ts"
 
-const topics = planTopics({ topicPrefix: "t1", captured: ["public.orders", "public.cdc_heartbeat"] })
+const topics = planTopics({
+  topicPrefix: "t1",
+  captured: ["public.orders", "public.cdc_heartbeat"],
+  events: ["order-events"],
+})
 const find = (topic: string) => topics.find((specification) => specification.topic === topic)
 
 test("a connector's topics are planned with their partitions", () => {
@@ -9,6 +13,7 @@ test("a connector's topics are planned with their partitions", () => {
     "t1.transaction": 1,
     "t1.public.orders": 6,
     "t1.public.cdc_heartbeat": 1,
+    "t1.order-events": 6,
     "t1.notifications": 1,
     "__debezium-heartbeat.t1": 1,
   })

@@ -38,6 +38,7 @@ const statements = [
   ["read_1.order_items", "before insert"],
   ["read_1.order_items", "after insert"],
   ["read_1.order_events", "before insert"],
+  ["cdc.outbox", "before insert"],
   ["read_1.sales_by_quarter_hour", "before insert"],
   ["read_1.customer_totals", "before insert"],
   ["read_1.customer_totals", "after insert"],

@@ -6,6 +6,7 @@ import {
   integer,
   longText,
   type MirroredTable,
+  type Outbox,
   type RecomputedModel,
   text,
 } from "../../../query/cdc/projection.ts"
@@ -84,12 +85,47 @@ const changes: [what: string, changed: Partial<Parts>][] = [
   ["cached answers are found in another way", { cache: { ...parts.cache, found: {} } }],
 ]
 
+const outbox: Outbox = {
+  topic: "told",
+  recordedIn: "counted",
+  recorded: { type: "'T'", occurredAt: "now()", traceparent: "null", data: "'{}'" },
+  inferredFrom: ["notes"],
+  infer: () => ({ type: "T", data: {} }),
+  dataSchema: {},
+}
+const counted: MirroredTable = { ...notes, name: "counted", key: [text("id"), integer("nth")] }
+const told = (more: Partial<Outbox> = {}): Partial<Parts> => ({
+  tables: [notes, counted],
+  outbox: { ...outbox, ...more },
+})
+
+test("the version changes when others are told something else, so that they are told of what is there", () => {
+  const versions = [
+    version({ tables: [notes, counted] }),
+    version(told()),
+    version(told({ topic: "another" })),
+    version(told({ inferredFrom: [] })),
+  ]
+  expect(new Set(versions).size).toBe(versions.length)
+})
+
 test.each(changes)("the version changes when %s", (_, changed) => {
   expect(version(changed)).not.toBe(version())
 })
 
 describe("is refused when it is defined", () => {
   const refused: [what: string, changed: Partial<Parts>, says: RegExp][] = [
+    [
+      "events in a table whose key is no number of an aggregate",
+      told({ recordedIn: "notes" }),
+      /key of two columns/,
+    ],
+    ["events in a table that is not mirrored", told({ recordedIn: "unknown" }), /not in unknown/],
+    [
+      "events inferred from a table that is not mirrored",
+      told({ inferredFrom: ["unknown"] }),
+      /not from unknown/,
+    ],
     ["a table without a key", tables({ key: [] }), /notes has no key/],
     ["a column twice", tables({ columns: [text("body"), text("body")] }), /columns of notes .* body/],
     [

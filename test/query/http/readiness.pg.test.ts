@@ -1,5 +1,6 @@
 import { sql } from "kysely"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { z } from "zod"
 import { createPool } from "../../../db/connect.ts"
 import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
 import { createReadModels, heartbeatAt, type ReadModels } from "../../support/read-models.ts"
@@ -63,6 +64,30 @@ describe("readiness", () => {
       },
     })
     await sql`delete from cdc.dead_letters`.execute(models.db)
+  })
+
+  it("stays green while events wait to be published, and says how many once they wait long", async () => {
+    await makeReady()
+    const wait = (seconds: number) =>
+      sql`insert into cdc.outbox (source, aggregate, number, inferred, type, commit_lsn, written_at)
+        values ('orders', 'o1', ${String(seconds)}, false, 'T', 1, now() - make_interval(secs => ${seconds}))`.execute(
+        models.db,
+      )
+    const events = async () => {
+      const response = await app.get("/readyz")
+      expect(response.status).toBe(200)
+      return z.looseObject({ checks: z.looseObject({ events: z.unknown() }) }).parse(await response.json())
+        .checks.events
+    }
+    await wait(1)
+    expect(await events()).toEqual({ state: "ok", detail: { waiting: 1 } })
+    await wait(120)
+    expect(await events()).toMatchObject({
+      state: "degraded",
+      reason: "2 domain events wait to be published, the oldest for 120 s.",
+      detail: { waiting: 2 },
+    })
+    await sql`delete from cdc.outbox`.execute(models.db)
   })
 
   it("is green when a generation is live, the projector follows and the source's heart beats", async () => {

@@ -85,6 +85,7 @@ describe("the status of a source", () => {
             },
           ],
           dead_letters: { parked: 1, oldest_parked_at: expect.stringMatching(/Z$/) },
+          events: { waiting: 0, oldest_waiting_seconds: null },
         },
       ],
     })
@@ -170,6 +171,7 @@ describe("the parts of an instance", () => {
       status: "not-ready",
       checks: {
         dead_letters: { state: "ok" },
+        events: { state: "ok", detail: { waiting: 0 } },
         database: expect.objectContaining({ state: "ok" }),
         generation: expect.objectContaining({ state: "ok" }),
         projector: failed,

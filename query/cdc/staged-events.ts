@@ -1,0 +1,69 @@
+// Part of step 4 for a transaction that is too large for memory: what it did to aggregates without recording an event.
+// Their images before it lie in a temporary table of the apply, and are compared with those after it some at a time.
+import { sql, type Transaction } from "kysely"
+import { z } from "zod"
+import type { QueryDatabase } from "../../db/query-schema.ts"
+import { type AggregateImage, readImages } from "./aggregate-image.ts"
+import type { ApplyTarget } from "./apply.ts"
+import { inferEvent } from "./apply-with-events.ts"
+import type { EndedTransaction } from "./change.ts"
+import { writeInferred } from "./outbox.ts"
+import { readStagedAggregates } from "./staged-rows.ts"
+
+/** Aggregates looked at together. */
+const chunkAggregates = 200
+
+/** Before anything of the transaction is written. */
+export async function keepImages(trx: Transaction<QueryDatabase>, target: ApplyTarget): Promise<void> {
+  const { outbox } = target.projections
+  if (!outbox) return
+  await sql`create temporary table images_before (aggregate text, image text) on commit drop`.execute(trx)
+  const { inferredFrom, recordedIn } = outbox
+  for await (const aggregates of readStagedAggregates(
+    trx,
+    target,
+    inferredFrom,
+    chunkAggregates,
+    recordedIn,
+  )) {
+    const images = await readImages(trx, target, aggregates)
+    await sql`
+      insert into images_before
+      select * from unnest(${aggregates}::text[],
+        ${aggregates.map((one) => JSON.stringify(images.get(one) ?? null))}::text[])`.execute(trx)
+  }
+}
+
+/** After everything of the transaction has been written. */
+export async function inferFromImages(
+  trx: Transaction<QueryDatabase>,
+  target: ApplyTarget,
+  transaction: EndedTransaction,
+): Promise<void> {
+  if (!target.projections.outbox) return
+  await sql`declare kept_images no scroll cursor for select aggregate, image from images_before`.execute(trx)
+  for (;;) {
+    const { rows } = await sql<{ aggregate: string; image: string }>`
+      fetch forward ${sql.lit(chunkAggregates)} from kept_images`.execute(trx)
+    if (rows.length === 0) break
+    const after = await readImages(
+      trx,
+      target,
+      rows.map(({ aggregate }) => aggregate),
+    )
+    const events = rows.flatMap(({ aggregate, image }) =>
+      inferEvent(target, aggregate, transaction, toImage(image), after.get(aggregate)),
+    )
+    await writeInferred(trx, target, events)
+  }
+  await sql`close kept_images`.execute(trx)
+}
+
+const imageShape = z
+  .object({
+    tables: z.record(z.string(), z.array(z.record(z.string(), z.string().nullable()))),
+    isWhole: z.boolean(),
+  })
+  .nullable()
+
+const toImage = (text: string): AggregateImage | undefined => imageShape.parse(JSON.parse(text)) ?? undefined
