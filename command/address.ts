@@ -2,15 +2,14 @@
 import { z } from "@hono/zod-openapi"
 import { text } from "./http/text.ts"
 
+export const countryCode = z.string().regex(/^[A-Z]{2}$/, "must be an ISO 3166 code such as US")
+
 export const addressBody = z
   .strictObject({
     street: text(200),
     city: text(100),
     state: text(100).optional(),
     zip: text(20),
-    country: z
-      .string()
-      .regex(/^[A-Z]{2}$/, "must be an ISO 3166 code such as US")
-      .optional(),
+    country: countryCode.optional(),
   })
   .openapi("Address")

@@ -9,6 +9,7 @@ import type { Logger } from "pino"
 import type { CommandDatabase } from "../db/command-schema.ts"
 import { type CustomerRouteDeps, createCustomerRoutes } from "./customers/routes.ts"
 import { isUnavailable } from "./database-errors.ts"
+import { createDiscountRoutes, type DiscountRouteDeps } from "./discounts/routes.ts"
 import { createErasureRoutes } from "./erasure/routes.ts"
 import { type Execute, OutcomeUnknown } from "./execute.ts"
 import { limitBody } from "./http/body-limit.ts"
@@ -22,11 +23,16 @@ import { createOrderRoutes, type OrderRouteDeps } from "./orders/routes.ts"
 import { createShipmentRoutes } from "./orders/shipment-routes.ts"
 import { createPaymentRoutes, type PaymentRouteDeps } from "./payments/routes.ts"
 import { createProductRoutes, type ProductRouteDeps } from "./products/routes.ts"
+import { createQuoteRoutes } from "./quotes/routes.ts"
+import { createShippingRuleRoutes, type ShippingRuleRouteDeps } from "./shipping-rules/routes.ts"
+import { createTaxRateRoutes } from "./tax-rates/routes.ts"
 
 export type AppDeps = OrderRouteDeps &
   CustomerRouteDeps &
   PaymentRouteDeps &
-  ProductRouteDeps & {
+  ProductRouteDeps &
+  DiscountRouteDeps &
+  ShippingRuleRouteDeps & {
     db: Kysely<CommandDatabase>
     execute: Execute
     isStopping: () => boolean
@@ -44,6 +50,10 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.route("/", createCustomerRoutes(deps))
   app.route("/", createErasureRoutes(deps))
   app.route("/", createProductRoutes(deps))
+  app.route("/", createQuoteRoutes(deps))
+  app.route("/", createDiscountRoutes(deps))
+  app.route("/", createShippingRuleRoutes(deps))
+  app.route("/", createTaxRateRoutes(deps))
   app.route("/", createStockRoutes(deps))
   app.route("/", createHealthRoutes(deps))
   app.doc31("/openapi.json", {

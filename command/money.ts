@@ -1,6 +1,7 @@
 // Money as the write side knows it: whole minor units (cents) and an ISO 4217 currency, never a float.
 // In JSON an amount is a decimal string with exactly the currency's fraction digits.
 import { z } from "@hono/zod-openapi"
+import { accept, type Result, refuse } from "./rejection.ts"
 
 export type Money = { amountMinor: bigint; currency: string }
 
@@ -60,4 +61,20 @@ export function parseAmount(decimal: string, currency: string): bigint | undefin
   const digits = fractionDigits(currency)
   if (/[^0]/.test(fraction.slice(digits))) return undefined
   return BigInt(whole + fraction.slice(0, digits).padEnd(digits, "0"))
+}
+
+/** The minor units of an amount that is to be stored; refused as `amount-too-fine` or `amount-too-large`. */
+export function toMinor(decimal: string, currency: string): Result<bigint> {
+  const amountMinor = parseAmount(decimal, currency)
+  if (amountMinor === undefined) {
+    const digits = fractionDigits(currency)
+    return refuse(
+      "amount-too-fine",
+      `Amounts of ${currency} have ${digits} decimal digits; ${decimal} has more.`,
+    )
+  }
+  if (amountMinor > maximumAmountMinor) {
+    return refuse("amount-too-large", `${decimal} ${currency} is more than can be stored.`)
+  }
+  return accept(amountMinor)
 }

@@ -45,6 +45,8 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
     now,
     newOrderId: () => orderId.parse(`order-${uuidv7()}`),
     newCustomerId: () => customerId.parse(`customer-${uuidv7()}`),
+    newDiscountId: () => `discount-${uuidv7()}`,
+    newShippingRuleId: () => `shipping-rule-${uuidv7()}`,
     newProductId: () => productId.parse(`product-${uuidv7()}`),
     reservationMs: config.reservationMinutes * 60_000,
     isStopping: () => stopping,

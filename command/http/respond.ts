@@ -20,7 +20,7 @@ export const idempotencyKeyHeader = z
 export function done(
   xid: string,
   status: 200 | 201 | 202,
-  resource: { version: number; customer_id?: string },
+  resource: { version: number; customer_id?: string | null },
   location?: string,
   customerId: string | null = resource.customer_id ?? null,
 ): Done {

@@ -5,7 +5,7 @@ import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { ProductId } from "../ids.ts"
-import { fractionDigits, maximumAmountMinor, parseAmount } from "../money.ts"
+import { toMinor } from "../money.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
 import type { ProductChange, ProductRequest } from "./bodies.ts"
 
@@ -21,7 +21,7 @@ export async function createProduct(
   { name, price, currency, weight_grams, active, stock }: ProductRequest,
   now: Date,
 ): Promise<Result<SavedProduct>> {
-  const priceMinor = toPrice(price, currency)
+  const priceMinor = toMinor(price, currency)
   if (!priceMinor.ok) return priceMinor
   const times = { created_at: now, updated_at: now }
   const row = await trx
@@ -56,7 +56,7 @@ export async function changeProduct(
   if (!present) return refuse("product-not-found", "There is no such product.")
   const mismatch = refuseUnlessMatching(ifMatch, present.version)
   if (mismatch) return mismatch
-  const priceMinor = price === undefined ? undefined : toPrice(price, change.currency ?? present.currency)
+  const priceMinor = price === undefined ? undefined : toMinor(price, change.currency ?? present.currency)
   if (priceMinor?.ok === false) return priceMinor
   const row = await trx
     .updateTable("products")
@@ -67,19 +67,4 @@ export async function changeProduct(
     .returning(ownXid)
     .executeTakeFirstOrThrow()
   return accept(row)
-}
-
-function toPrice(decimal: string, currency: string): Result<bigint> {
-  const amountMinor = parseAmount(decimal, currency)
-  if (amountMinor === undefined) {
-    const digits = fractionDigits(currency)
-    return refuse(
-      "amount-too-fine",
-      `Amounts of ${currency} have ${digits} decimal digits; ${decimal} has more.`,
-    )
-  }
-  if (amountMinor > maximumAmountMinor) {
-    return refuse("amount-too-large", "The price is larger than can be stored.")
-  }
-  return accept(amountMinor)
 }

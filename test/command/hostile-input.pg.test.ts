@@ -25,6 +25,13 @@ const writes = [
   ["PATCH", "/products/product-456", "name", { name: "n" }],
   ["PUT", "/products/product-456/stock", "on_hand", { on_hand: 1 }],
   ["PATCH", "/products/product-456/stock", "adjust", { adjust: 1 }],
+  ["POST", "/discounts", "code", { code: "HOSTILE", basis_points: 1 }],
+  ["PATCH", "/discounts/any", "usage_limit", { usage_limit: 1 }],
+  ["POST", "/shipping-rules", "country", { country: "DE", currency: "EUR", price: "4.90" }],
+  ["PATCH", "/shipping-rules/any", "maximum_weight_grams", { maximum_weight_grams: 1 }],
+  ["POST", "/tax-rates", "country", { country: "DE", basis_points: 1900 }],
+  ["PATCH", "/tax-rates/DE", "basis_points", { basis_points: 1900 }],
+  ["POST", "/quotes", "country", { country: "DE", items: [{ product_id: "product-456", quantity: 1 }] }],
 ] as const
 
 const json = "application/json"

@@ -1,0 +1,93 @@
+// What can be done to discounts over HTTP. There is no deleting: orders name them. `active: false` ends one.
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Kysely } from "kysely"
+import type { CommandDatabase } from "../../db/command-schema.ts"
+import type { Execute } from "../execute.ts"
+import { ifMatchHeader } from "../http/if-match.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { rowAnswersOf, showRow } from "../http/questions.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { text } from "../http/text.ts"
+import { accept } from "../rejection.ts"
+import { discountBody, discountChange, discountRequest, toDiscountBody } from "./bodies.ts"
+import { changeDiscount, createDiscount } from "./handle.ts"
+
+export type DiscountRouteDeps = {
+  db: Kysely<CommandDatabase>
+  execute: Execute
+  now: () => Date
+  newDiscountId: () => string
+}
+
+const params = z.object({ id: text(200).openapi({ param: { name: "id", in: "path" } }) })
+const refusals = ["discount-inconsistent", "amount-too-fine", "amount-too-large"] as const
+
+const postDiscount = createRoute({
+  method: "post",
+  path: "/discounts",
+  summary: "Create a discount: a percentage or an amount, for whatever it names",
+  middleware: [jsonBody],
+  request: { headers: z.object({ "idempotency-key": idempotencyKeyHeader }), body: jsonOf(discountRequest) },
+  responses: answersOf(201, discountBody, [
+    "customer-unknown",
+    "customer-erased",
+    "product-unknown",
+    "discount-code-taken",
+    ...refusals,
+  ]),
+})
+
+const patchDiscount = createRoute({
+  method: "patch",
+  path: "/discounts/{id}",
+  summary: "Change a discount; orders that are confirmed keep theirs",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    params,
+    body: jsonOf(discountChange),
+  },
+  responses: answersOf(200, discountBody, ["discount-not-found", "version-mismatch", ...refusals]),
+})
+
+const getDiscount = createRoute({
+  method: "get",
+  path: "/discounts/{id}",
+  summary: "Show a discount and how often it was used",
+  request: { params },
+  responses: rowAnswersOf("The discount.", discountBody, "discount-not-found"),
+})
+
+/** All routes of discounts. */
+export function createDiscountRoutes({ db, execute, now, newDiscountId }: DiscountRouteDeps): OpenAPIHono {
+  const routes = new OpenAPIHono()
+
+  routes.openapi(postDiscount, (c) => {
+    const request = c.req.valid("json")
+    return respond(c, execute, async (trx) => {
+      const id = newDiscountId()
+      const result = await createDiscount(trx, id, request, now())
+      return result.ok
+        ? accept(done(result.value.xid, 201, toDiscountBody(result.value), `/discounts/${id}`))
+        : result
+    })
+  })
+
+  routes.openapi(patchDiscount, (c) => {
+    const { id } = c.req.valid("param")
+    const change = c.req.valid("json")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await changeDiscount(trx, id, change, ifMatch, now())
+      return result.ok ? accept(done(result.value.xid, 200, toDiscountBody(result.value))) : result
+    })
+  })
+
+  routes.openapi(getDiscount, async (c) => {
+    const { id } = c.req.valid("param")
+    const row = await db.selectFrom("discounts").selectAll().where("id", "=", id).executeTakeFirst()
+    return showRow(c, row && toDiscountBody(row), "discount-not-found")
+  })
+
+  return routes
+}

@@ -1,0 +1,95 @@
+// What can be done to shipping rules over HTTP.
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Kysely } from "kysely"
+import type { CommandDatabase } from "../../db/command-schema.ts"
+import type { Execute } from "../execute.ts"
+import { ifMatchHeader } from "../http/if-match.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { rowAnswersOf, showRow } from "../http/questions.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { text } from "../http/text.ts"
+import { accept } from "../rejection.ts"
+import { shippingRuleBody, shippingRuleChange, shippingRuleRequest, toShippingRuleBody } from "./bodies.ts"
+import { changeShippingRule, createShippingRule } from "./handle.ts"
+
+export type ShippingRuleRouteDeps = {
+  db: Kysely<CommandDatabase>
+  execute: Execute
+  now: () => Date
+  newShippingRuleId: () => string
+}
+
+const params = z.object({ id: text(200).openapi({ param: { name: "id", in: "path" } }) })
+
+const postRule = createRoute({
+  method: "post",
+  path: "/shipping-rules",
+  summary: "Create a shipping rule; of those that carry a basket the cheapest counts",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader }),
+    body: jsonOf(shippingRuleRequest),
+  },
+  responses: answersOf(201, shippingRuleBody, ["amount-too-fine", "amount-too-large"]),
+})
+
+const patchRule = createRoute({
+  method: "patch",
+  path: "/shipping-rules/{id}",
+  summary: "Change a shipping rule; orders that are confirmed keep their price",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    params,
+    body: jsonOf(shippingRuleChange),
+  },
+  responses: answersOf(200, shippingRuleBody, [
+    "shipping-rule-not-found",
+    "version-mismatch",
+    "amount-too-fine",
+    "amount-too-large",
+  ]),
+})
+
+const getRule = createRoute({
+  method: "get",
+  path: "/shipping-rules/{id}",
+  summary: "Show a shipping rule",
+  request: { params },
+  responses: rowAnswersOf("The rule.", shippingRuleBody, "shipping-rule-not-found"),
+})
+
+/** All routes of shipping rules. */
+export function createShippingRuleRoutes(deps: ShippingRuleRouteDeps): OpenAPIHono {
+  const { db, execute, now, newShippingRuleId } = deps
+  const routes = new OpenAPIHono()
+
+  routes.openapi(postRule, (c) => {
+    const request = c.req.valid("json")
+    return respond(c, execute, async (trx) => {
+      const id = newShippingRuleId()
+      const result = await createShippingRule(trx, id, request, now())
+      return result.ok
+        ? accept(done(result.value.xid, 201, toShippingRuleBody(result.value), `/shipping-rules/${id}`))
+        : result
+    })
+  })
+
+  routes.openapi(patchRule, (c) => {
+    const { id } = c.req.valid("param")
+    const change = c.req.valid("json")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await changeShippingRule(trx, id, change, ifMatch, now())
+      return result.ok ? accept(done(result.value.xid, 200, toShippingRuleBody(result.value))) : result
+    })
+  })
+
+  routes.openapi(getRule, async (c) => {
+    const { id } = c.req.valid("param")
+    const row = await db.selectFrom("shipping_rules").selectAll().where("id", "=", id).executeTakeFirst()
+    return showRow(c, row && toShippingRuleBody(row), "shipping-rule-not-found")
+  })
+
+  return routes
+}

@@ -1,0 +1,80 @@
+// What can be done to tax rates over HTTP. A country without one is not taxed.
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Kysely } from "kysely"
+import type { CommandDatabase } from "../../db/command-schema.ts"
+import { countryCode } from "../address.ts"
+import type { Execute } from "../execute.ts"
+import { ifMatchHeader } from "../http/if-match.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { rowAnswersOf, showRow } from "../http/questions.ts"
+import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { accept } from "../rejection.ts"
+import { taxRateBody, taxRateChange, taxRateRequest, toTaxRateBody } from "./bodies.ts"
+import { changeTaxRate, createTaxRate } from "./handle.ts"
+
+export type TaxRateRouteDeps = { db: Kysely<CommandDatabase>; execute: Execute; now: () => Date }
+
+const params = z.object({ country: countryCode.openapi({ param: { name: "country", in: "path" } }) })
+
+const postRate = createRoute({
+  method: "post",
+  path: "/tax-rates",
+  summary: "Tax what goes to a country",
+  middleware: [jsonBody],
+  request: { headers: z.object({ "idempotency-key": idempotencyKeyHeader }), body: jsonOf(taxRateRequest) },
+  responses: answersOf(201, taxRateBody, ["tax-rate-exists"]),
+})
+
+const patchRate = createRoute({
+  method: "patch",
+  path: "/tax-rates/{country}",
+  summary: "Change a country's tax rate; orders that are confirmed keep theirs",
+  middleware: [jsonBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    params,
+    body: jsonOf(taxRateChange),
+  },
+  responses: answersOf(200, taxRateBody, ["tax-rate-not-found", "version-mismatch"]),
+})
+
+const getRate = createRoute({
+  method: "get",
+  path: "/tax-rates/{country}",
+  summary: "Show a country's tax rate",
+  request: { params },
+  responses: rowAnswersOf("The rate.", taxRateBody, "tax-rate-not-found"),
+})
+
+/** All routes of tax rates. */
+export function createTaxRateRoutes({ db, execute, now }: TaxRateRouteDeps): OpenAPIHono {
+  const routes = new OpenAPIHono()
+
+  routes.openapi(postRate, (c) => {
+    const rate = c.req.valid("json")
+    return respond(c, execute, async (trx) => {
+      const result = await createTaxRate(trx, rate, now())
+      return result.ok
+        ? accept(done(result.value.xid, 201, toTaxRateBody(result.value), `/tax-rates/${rate.country}`))
+        : result
+    })
+  })
+
+  routes.openapi(patchRate, (c) => {
+    const { country } = c.req.valid("param")
+    const { basis_points } = c.req.valid("json")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await changeTaxRate(trx, country, basis_points, ifMatch, now())
+      return result.ok ? accept(done(result.value.xid, 200, toTaxRateBody(result.value))) : result
+    })
+  })
+
+  routes.openapi(getRate, async (c) => {
+    const { country } = c.req.valid("param")
+    const row = await db.selectFrom("tax_rates").selectAll().where("country", "=", country).executeTakeFirst()
+    return showRow(c, row && toTaxRateBody(row), "tax-rate-not-found")
+  })
+
+  return routes
+}
