@@ -32,7 +32,11 @@ async function createThings(): Promise<Pools> {
   const ids = await Promise.all(
     Array.from({ length: 80 }, async () => (await client.placeOrder()).split("/")[2] ?? ""),
   )
-  for (const id of ids.slice(60)) await client.command("POST", `/orders/${id}/confirm`)
+  for (const [index, id] of ids.slice(60).entries()) {
+    await client.command("POST", `/orders/${id}/confirm`)
+    if (index % 2 === 0) await client.command("POST", `/orders/${id}/payments`, { capture: index % 4 === 0 })
+    if (index % 4 === 0) await client.command("POST", `/orders/${id}/shipments`, { carrier: "DHL" })
+  }
   const customers = await Promise.all(
     Array.from({ length: 20 }, async (_, n) => {
       const { body } = await client.command("POST", "/customers", {
@@ -49,7 +53,9 @@ async function createThings(): Promise<Pools> {
     drafts: ids.slice(0, 20),
     confirmable: ids.slice(20, 60),
     orders: ids.slice(60),
-    customers: ["customer-123", "customer-124", ...customers],
+    // Has open orders, so that no request can erase it.
+    buyers: ["customer-123"],
+    customers: ["customer-123", ...customers],
     products: ["product-456", "product-457", "product-458"],
     lines: ["1"],
     currencies: ["USD", "EUR", "JPY"],
@@ -92,10 +98,13 @@ describe("every answer is documented", () => {
           parameters: { ...change("drafts"), "body.product_id": "products" },
         },
         { paths: "^/orders/\\{id\\}/confirm$", parameters: change("confirmable") },
-        { paths: "^/orders/\\{id\\}(?!/items|/confirm)", parameters: change("orders") },
+        {
+          paths: "^/orders/\\{id\\}(?!/items|/confirm)",
+          parameters: { ...change("orders"), "path.payment": "lines", "path.shipment": "lines" },
+        },
         {
           paths: "^/orders$",
-          parameters: { "body.customer_id": "customers", "body.items[*].product_id": "products" },
+          parameters: { "body.customer_id": "buyers", "body.items[*].product_id": "products" },
         },
         { paths: "^/customers/", parameters: change("customers") },
         { paths: "^/products$", parameters: { "body.currency": "currencies", "body.price": "amounts" } },

@@ -113,7 +113,8 @@ function settings(pools: Pools, bindings: Bindings): string {
 
 function outputOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const output = "stdout" in error && "stderr" in error ? `${error.stdout}${error.stderr}` : ""
+  const output =
+    "stdout" in error && "stderr" in error ? [error.stdout, error.stderr].map(String).join("") : ""
   return output.trim() === "" ? error.message : output
 }
 

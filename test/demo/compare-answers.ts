@@ -237,10 +237,12 @@ async function compareOrders(source: pg.Pool, ask: Ask): Promise<Comparison> {
   return compareLines(`GET /orders/{id}, ${computed.length} of them`, computed, answered)
 }
 
-const line = (...parts: readonly unknown[]): string => parts.map((part) => String(part ?? "")).join("|")
+type Part = string | number | bigint | null | undefined
+
+const line = (...parts: readonly Part[]): string => parts.map((part) => String(part ?? "")).join("|")
 
 async function select(source: pg.Pool, text: string, values: unknown[] = []): Promise<string[]> {
-  const { rows } = await source.query<unknown[]>({ text, values, rowMode: "array" })
+  const { rows } = await source.query<Part[]>({ text, values, rowMode: "array" })
   return rows.map((row) => line(...row))
 }
 

@@ -2,6 +2,7 @@
 // Everything that is chosen follows from the seed; what happens at once is up to the services.
 import type { Random } from "../chaos/random.ts"
 import { cancel, confirm, type Desk, edit, place } from "./draft-story.ts"
+import { fulfil } from "./fulfilment-story.ts"
 import type { Shop } from "./shop.ts"
 import { openShop } from "./shop.ts"
 import type { Till } from "./till.ts"
@@ -43,7 +44,8 @@ async function serveOne(desk: Desk): Promise<void> {
   if (random.chance(0.1)) return
   if (random.chance(0.08)) return cancel(desk, placed.path)
   if (!(await confirm(desk, placed))) return
-  if (random.chance(0.12)) await cancel(desk, placed.path)
+  if (random.chance(0.1)) return cancel(desk, placed.path)
+  await fulfil(desk, placed.path)
 }
 
 /** Between customers: a price changes, scarce goods come in, a product leaves the shelf and returns. */

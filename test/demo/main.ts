@@ -73,7 +73,7 @@ function wholeNumber(text: string | undefined, otherwise: number): number | unde
 
 function print(report: DayReport, say: (line: string) => void): void {
   say("\ncommands")
-  for (const [name, outcomes] of Object.entries(report.commands).sort()) {
+  for (const [name, outcomes] of Object.entries(report.commands).sort(([a], [b]) => a.localeCompare(b))) {
     const counts = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`)
     say(`  ${name.padEnd(24)} ${counts.sort().join(", ")}`)
   }

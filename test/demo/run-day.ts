@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import type pg from "pg"
 import { createRandom } from "../chaos/random.ts"
 import { createReadSide } from "../support/read-side.ts"
+import { waitFor } from "../support/wait.ts"
 import { compareAnswers } from "./compare-answers.ts"
 import { type Comparison, compareModels } from "./compare-models.ts"
 import { liveDay } from "./day.ts"
@@ -35,6 +36,7 @@ export type DayOptions = {
   onCompare: () => void
 }
 
+const settleLimitMs = 180_000
 const looks = 5
 const betweenLooksMs = 2_000
 
@@ -43,6 +45,7 @@ export async function runDay(options: DayOptions): Promise<DayReport> {
   const { seed, orders, prefix, onServed } = options
   const till = createTill(options.commandUrl)
   await liveDay({ till, random: createRandom(seed), prefix, orders, onServed })
+  await settled(options.source)
   options.onCompare()
   return {
     seed,
@@ -58,6 +61,21 @@ export const faultsOf = ({ surprises, compared }: DayReport): string[] => [
   ...surprises,
   ...compared.flatMap(({ what, differences }) => differences.map((one) => `${what}: ${one}`)),
 ]
+
+/** Waits until the payment provider's answers are all in: those that it kept to itself are asked for again. */
+async function settled(source: pg.Pool): Promise<void> {
+  await waitFor(
+    async () => {
+      const { rowCount } = await source.query(
+        `select from payments where status in ('pending', 'unknown')
+         union all select from refunds where status in ('pending', 'unknown') limit 1`,
+      )
+      return rowCount === 0
+    },
+    "every payment and refund has an outcome",
+    settleLimitMs,
+  )
+}
 
 async function compareAll(
   { source, reads, queryUrl, sourceName }: DayOptions,

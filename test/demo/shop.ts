@@ -25,6 +25,8 @@ const catalogue = [
   ["Lantern", "12.345", "KWD", 700],
 ] as const
 
+const scarceStock = 10
+
 /** Ids begin with `prefix`, so that days do not get into each other's way. */
 export async function openShop(till: Till, random: Random, prefix: string, customers: number): Promise<Shop> {
   const products: Product[] = []
@@ -32,7 +34,7 @@ export async function openShop(till: Till, random: Random, prefix: string, custo
     const id = `${prefix}-p${index}`
     // One of each currency's is scarce: it runs out during the day and is brought in again.
     const scarce = index % 4 === 1
-    const stock = scarce ? customers : undefined
+    const stock = scarce ? scarceStock : undefined
     const body = { id, name, price, currency, weight_grams, ...(stock === undefined ? {} : { stock }) }
     await till.send({ name: "create product", method: "POST", path: "/products", body })
     products.push({ id, currency, price, scarce })

@@ -35,6 +35,9 @@ export async function createCapturedSource(base: string): Promise<CapturedSource
     COMMAND_DATABASE_URL: database.urlAs("command_app"),
     COMMAND_MAX_CONNECTIONS: "10",
     SOURCE_NAME: name,
+    PAYMENT_ANSWER_SECONDS: "1",
+    PAYMENT_RETRY_SECONDS: "1",
+    SCHEDULE_SECONDS: "1",
     LOG_LEVEL: "silent",
   }
   const service = await command.start(loadConfig(commandEnvironment))
