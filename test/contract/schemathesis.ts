@@ -11,6 +11,7 @@ import { projectDirectory } from "../stack/layout.ts"
 const execute = promisify(execFile)
 const jars = join(projectDirectory, "connectors/jars")
 const target = join(jars, "schemathesis")
+const hooks = join(projectDirectory, "test/contract/hooks.py")
 const requirements = join(projectDirectory, "test/contract/requirements.txt")
 
 /** Installs it unless this version is there. @throws an error that says what to do. */
@@ -87,7 +88,7 @@ export async function replayGenerated(options: {
   ]
   const failures = await execute(join(target, "bin/schemathesis"), args, {
     cwd: directory,
-    env: { ...process.env, PYTHONPATH: target, SCHEMATHESIS_HOOKS: "" },
+    env: { ...process.env, PYTHONPATH: target, SCHEMATHESIS_HOOKS: hooks, PYTHONDONTWRITEBYTECODE: "1" },
     timeout: options.limitMs,
     maxBuffer: 64 * 1024 * 1024,
   }).then(
