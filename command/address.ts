@@ -13,3 +13,6 @@ export const addressBody = z
     country: countryCode.optional(),
   })
   .openapi("Address")
+
+/** A nullable reference would be described as one that is never null. */
+export const addressOrNull = z.union([addressBody, z.null()])

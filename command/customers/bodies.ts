@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { addressBody } from "../address.ts"
+import { addressBody, addressOrNull } from "../address.ts"
 import { text } from "../http/text.ts"
 
 /** Where the rows of erased customers have their addresses, of which each must differ from every other. */
@@ -23,7 +23,7 @@ export const customerRequest = z.strictObject({
 })
 
 export const customerChange = z
-  .strictObject({ email, name, phone: phone.nullable(), address: addressBody.nullable() })
+  .strictObject({ email, name, phone: phone.nullable(), address: addressOrNull })
   .partial()
   .refine((change) => Object.keys(change).length > 0, "must name what to change")
 

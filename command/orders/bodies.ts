@@ -1,7 +1,7 @@
 // The JSON of orders: what requests may hold and what answers look like. Requests are strict; every limit on
 // size stands here and so also in /openapi.json.
 import { z } from "@hono/zod-openapi"
-import { addressBody } from "../address.ts"
+import { addressBody, addressOrNull } from "../address.ts"
 import { text } from "../http/text.ts"
 import { customerId, productId } from "../ids.ts"
 import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../money.ts"
@@ -49,7 +49,7 @@ export const orderRequest = z.strictObject({
 
 export const orderChange = z
   .strictObject({
-    shipping_address: addressBody.nullable(),
+    shipping_address: addressOrNull,
     discount_codes: discountCodes,
     note: note.nullable(),
   })

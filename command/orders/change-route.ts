@@ -34,7 +34,7 @@ export const numberParam = (name: string) =>
     .string()
     .regex(/^[1-9]\d{0,8}$/, `must be the number of a ${name}`)
     .transform(Number)
-    .openapi({ type: "integer", param: { name, in: "path" } })
+    .openapi({ type: "integer", minimum: 1, maximum: 999_999_999, param: { name, in: "path" } })
 
 /** The answers of a command to an order that exists, with what this one's rules refuse. */
 export const changedUnless = (...refusals: RejectionCode[]): RouteConfig["responses"] =>
