@@ -18,6 +18,7 @@ import * as querySources from "./query/migrations/0004-sources.ts"
 import * as queryOutbox from "./query/migrations/0005-outbox.ts"
 import * as queryErasure from "./query/migrations/0006-erasure.ts"
 import * as queryTakenValues from "./query/migrations/0007-taken-values.ts"
+import * as queryPredecessors from "./query/migrations/0008-predecessors.ts"
 
 const commandMigrations = {
   "0001-roles": commandRoles,
@@ -35,6 +36,7 @@ const queryMigrations = {
   "0005-outbox": queryOutbox,
   "0006-erasure": queryErasure,
   "0007-taken-values": queryTakenValues,
+  "0008-predecessors": queryPredecessors,
 }
 
 export type CommandPasswords = { command_app: string; capture: string; base_loader: string }

@@ -104,6 +104,7 @@ export type QueryDatabase = {
     xid: bigint | null
     lsn: bigint | null
     commit_lsn: bigint | null
+    previous_commit_lsn: bigint | null
     is_placed: boolean
     value_places: ColumnType<unknown, string | undefined, string>
     taken_places: ColumnType<unknown, string | undefined, string>

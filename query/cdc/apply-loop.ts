@@ -176,7 +176,7 @@ export function createApplyLoop(deps: ApplyLoopDeps): ApplyLoop {
     resumeOffsets: ReadonlyMap<string, bigint>
     parking?: Parking
   } {
-    const settled = assembler.takeSettled().map((known) => ({ ...known, commitLsn: null }))
+    const settled = assembler.takeSettled().map((known) => ({ ...known, missedBy: null }))
     const parked = parking.take([...placements, ...settled])
     return { resumeOffsets: movedOffsets(), ...(parked ? { parking: parked } : {}) }
   }
@@ -226,7 +226,7 @@ export function createApplyLoop(deps: ApplyLoopDeps): ApplyLoop {
 type ReleasedStaged = Extract<Next, { state: "released-staged" }>
 
 const placementsOf = ({
-  transaction: { commitLsn },
+  head,
   unreadable,
 }: ReleasedStaged | Extract<Next, { state: "released" }>): Placement[] =>
-  unreadable.map(({ origin }) => ({ origin, commitLsn, wasApplied: false }))
+  unreadable.map(({ origin }) => ({ origin, missedBy: head, wasApplied: false }))

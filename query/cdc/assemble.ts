@@ -170,7 +170,7 @@ export function createAssembler(start: AssemblerStart) {
     const complete = head.isCounted ? received === head.expected : reaches(rowsProvenUpTo, end.commitLsn)
     if (reaches(allReadUpTo, end.commitLsn)) {
       const isExplained = isCountedAgain(head) || (head.disturbed && mayHoldUnreadable(end, group))
-      if (isLoss({ ...head, received }) && !isExplained) throw countMismatch(head, lastEnd)
+      if (isLoss({ ...head, received }) && !isExplained) throw countMismatch(head)
     } else if (!complete) return { state: "waiting-for-rows", head }
     if (group?.blockedBy) throw blockedTransaction(group.blockedBy, end)
     unreadable.take(standIns)
@@ -198,6 +198,7 @@ export function createAssembler(start: AssemblerStart) {
     return {
       xid: end.xid,
       commitLsn: end.commitLsn,
+      previousCommitLsn: lastEnd,
       expected,
       received: countReceived(group),
       disturbed,

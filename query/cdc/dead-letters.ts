@@ -20,10 +20,13 @@ export type ParkedChange = {
   error: EngineError
 }
 
-/** What became known of a parked record: the transaction that misses it, or (null) that none does any more. */
+/**
+ * What became known of a parked record: that a transaction misses it, or one of its kind that cannot be read either; or
+ * (null) that none does any more.
+ */
 export type Placement = {
   origin: Origin
-  commitLsn: Lsn | null
+  missedBy: { commitLsn: Lsn; previousCommitLsn: Lsn } | null
   /** It is only read again, and its transaction was applied before: nothing is missing. */
   wasApplied: boolean
 }
@@ -114,6 +117,7 @@ async function parkChange(
       xid: place && BigInt(place.xid),
       lsn: place?.lsn ?? null,
       commit_lsn: place?.commitLsn ?? null,
+      previous_commit_lsn: null,
       is_placed: place !== null,
       code: error.code,
       message: error.message,
@@ -129,17 +133,20 @@ async function parkChange(
     .execute()
 }
 
-/** Notes what became known about a parked record that could not be read. */
+/** Notes what became known about a parked record that could not be read. It may be read again: what was known stays. */
 async function place(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
-  { origin, commitLsn, wasApplied }: Placement,
+  { origin, missedBy, wasApplied }: Placement,
 ): Promise<void> {
   await trx
     .updateTable("cdc.dead_letters")
     .set({
       is_placed: true,
-      ...(commitLsn === null ? {} : { commit_lsn: commitLsn }),
+      ...(missedBy && {
+        commit_lsn: missedBy.commitLsn,
+        previous_commit_lsn: missedBy.previousCommitLsn,
+      }),
       ...(wasApplied ? { state: "superseded", resolved_at: new Date() } : {}),
     })
     .where("source", "=", ref.source)
@@ -147,6 +154,7 @@ async function place(
     .where("topic", "=", origin.topic)
     .where("partition", "=", origin.partition)
     .where("kafka_offset", "=", origin.offset)
+    .where("is_placed", "=", false)
     .execute()
 }
 

@@ -6,6 +6,7 @@ import type { UnreadableRecord } from "./unreadable.ts"
 export type Head = {
   xid: string
   commitLsn: Lsn
+  previousCommitLsn: Lsn
   expected: number
   received: number
   /** A crash of the connector lies inside it: its count says nothing. */

@@ -47,7 +47,7 @@ function brokenChain(head: Pick<End, "xid" | "commitLsn">, lastEnd: Lsn, what: s
 }
 
 /** Everything of the head has been read, and rows that were counted are not there. */
-export function countMismatch(head: Head, lastEnd: Lsn): EngineError {
+export function countMismatch(head: Head): EngineError {
   const { xid, expected, received } = head
   return new EngineError(
     "count-mismatch",
@@ -59,7 +59,7 @@ export function countMismatch(head: Head, lastEnd: Lsn): EngineError {
         commitLsn: formatLsn(head.commitLsn),
         expected,
         received,
-        lastEnd: formatLsn(lastEnd),
+        lastEnd: formatLsn(head.previousCommitLsn),
       },
     },
   )

@@ -31,6 +31,7 @@ export type ParkedEntry = {
   key: readonly string[] | null
   xid: bigint | null
   lsn: bigint | null
+  /** Of the transaction that it is of; one that could not be read may have been taken for a row of another one. */
   commitLsn: Lsn | null
   /** Whether it is known which transaction misses it, or that none does. */
   isPlaced: boolean
@@ -121,6 +122,23 @@ export async function readUnit(
     isPlaced: row.is_placed,
     later: readLaterChanges(row),
   }))
+}
+
+/** The transaction after `previous`, by its commit, if it has missed a record that could not be read; else null. */
+export async function findMissing(
+  db: Kysely<QueryDatabase>,
+  ref: GenerationRef,
+  previous: Lsn,
+): Promise<Lsn | null> {
+  const row = await db
+    .selectFrom("cdc.dead_letters")
+    .select("commit_lsn")
+    .where("source", "=", ref.source)
+    .where("generation", "=", ref.generation)
+    .where("previous_commit_lsn", "=", previous)
+    .limit(1)
+    .executeTakeFirst()
+  return row?.commit_lsn == null ? null : toLsn(row.commit_lsn)
 }
 
 function readHeaders(stored: unknown): RawRecord["headers"] {

@@ -5,8 +5,9 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type ChangesTarget, tablesByName } from "./apply-changes.ts"
 import type { DataRecord } from "./change.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
-import type { ParkedEntry } from "./parked-entries.ts"
+import { findMissing, type ParkedEntry } from "./parked-entries.ts"
 import { isLater, type Place } from "./place.ts"
+import type { GenerationRef } from "./progress.ts"
 import type { MirroredTable } from "./projection.ts"
 import { readStoredRow, type StoredRow } from "./stored-row.ts"
 
@@ -24,7 +25,7 @@ export type ParkedRow = {
 /** Changes that were parked together. Those that are no row changes of a mirrored table are left out. */
 export async function readParkedRows(
   trx: Transaction_<QueryDatabase>,
-  target: ChangesTarget,
+  target: ChangesTarget & { ref: GenerationRef },
   unit: readonly ReadableEntry[],
 ): Promise<ParkedRow[]> {
   const tables = tablesByName(target.projections)
@@ -35,25 +36,34 @@ export async function readParkedRows(
     const stored = await readStoredRow(trx, target.schema, table, record.change.key)
     rows.push({ table, entry, record, stored })
   }
-  return rows.map((row) => {
+  const placed: ParkedRow[] = []
+  for (const row of rows) {
     const { lsn, xid } = row.record
-    return { ...row, place: { commitLsn: commitLsnOf(row, rows), lsn, xid } }
-  })
+    placed.push({ ...row, place: { commitLsn: await commitLsnOf(trx, target.ref, row, rows), lsn, xid } })
+  }
+  return placed
 }
 
 /**
- * Of a record that could not be read only the transaction before its own may be known. One more than that places it
- * right against every other transaction; against its own, which a stored row names, the LSN decides.
+ * A record that could not be read may have been taken for another that could not, and was noted as a row of that one's
+ * transaction. It names the transaction before its own, though, and so do the notes. If none is of its transaction, one
+ * more than that places it right against every other transaction; against its own, which a stored row names, the LSN
+ * decides.
  */
-function commitLsnOf(
+async function commitLsnOf(
+  trx: Transaction_<QueryDatabase>,
+  ref: GenerationRef,
   { entry, record }: Omit<ParkedRow, "place">,
   unit: readonly Omit<ParkedRow, "place">[],
-): Lsn {
-  if (entry.commitLsn !== null) return entry.commitLsn
+): Promise<Lsn> {
+  const { previousCommitLsn, lsn, xid } = record
+  if (entry.lsn !== null && entry.commitLsn !== null) return entry.commitLsn
+  const noted = previousCommitLsn === null ? null : await findMissing(trx, ref, previousCommitLsn)
+  if (noted !== null) return noted
   for (const { stored } of unit) {
-    if (stored && String(stored.xid) === record.xid) return toLsn(stored.guardCommitLsn)
+    if (stored && String(stored.xid) === xid) return toLsn(stored.guardCommitLsn)
   }
-  return toLsn((record.previousCommitLsn ?? record.lsn) + 1n)
+  return toLsn((previousCommitLsn ?? lsn) + 1n)
 }
 
 /** Whether the stored row is of this change already, or of a later one: the guard would refuse the change. */

@@ -58,7 +58,7 @@ export async function redrive(
   const rows = await readParkedRows(trx, target, unit)
   const [first] = rows
   if (!first) return { outcome: "no-change", difference: {} }
-  await assertItsTurn(trx, target, rows)
+  await assertItsTurn(trx, target, position, rows)
 
   const tables = tablesByName(target.projections)
   const changesOf = (some: readonly ParkedRow[]) => ({
@@ -93,10 +93,13 @@ export async function redrive(
 async function assertItsTurn(
   trx: Transaction_<QueryDatabase>,
   { ref }: ApplyTarget,
+  position: Lsn,
   rows: readonly ParkedRow[],
 ): Promise<void> {
-  const unplaced = rows.find(({ entry }) => !entry.isPlaced)
-  if (unplaced) throw new EngineError("redrive-too-early", "Its transaction has not been applied yet.")
+  const isToCome = ({ entry, record: { previousCommitLsn } }: ParkedRow): boolean =>
+    !entry.isPlaced || (previousCommitLsn !== null && previousCommitLsn >= position)
+  if (rows.some(isToCome))
+    throw new EngineError("redrive-too-early", "Its transaction has not been applied yet.")
   const old = oldHalfOf(rows)
   if (!old || !rows.some(takesValues)) return
   const others = await trx

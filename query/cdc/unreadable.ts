@@ -49,11 +49,15 @@ export function createUnreadableRecords(startedAt: Lsn) {
     mayHold: (previous: Lsn, missing: ReadonlyMap<string, number>): boolean =>
       [...missing].some(([table, count]) => count > 0 && mayBelongTo(previous, table).length > 0),
 
-    /** Those that stand for exactly the rows that it lacks, of each table, or none at all. */
+    /**
+     * Those that stand for exactly the rows that it lacks, of each table, or none at all. Where more may, those go first
+     * that the fewest later transactions can have: so each of them finds its own, whichever was whose. A redrive, which
+     * can read them, tells.
+     */
     standInsFor(previous: Lsn, missing: ReadonlyMap<string, number>): UnreadableRecord[] {
       const standIns: UnreadableRecord[] = []
       for (const [table, count] of missing) {
-        const candidates = mayBelongTo(previous, table)
+        const candidates = mayBelongTo(previous, table).sort(byLatest)
         if (count < 0 || candidates.length < count) return []
         standIns.push(...candidates.slice(0, count))
       }
@@ -82,7 +86,7 @@ export function createUnreadableRecords(startedAt: Lsn) {
     },
   }
 
-  function mayBelongTo(previous: Lsn, table: string): UnreadableRecord[] {
+  function mayBelongTo(previous: Lsn, table: string): Placed[] {
     return open.filter(
       (record) =>
         record.table === table &&
@@ -90,6 +94,13 @@ export function createUnreadableRecords(startedAt: Lsn) {
         (record.before === null || record.before >= previous),
     )
   }
+}
+
+/** By the last transaction that it may be of; the order in which they were read stays, where that is the same. */
+function byLatest(a: Placed, b: Placed): number {
+  if (a.before === b.before) return 0
+  if (a.before === null) return 1
+  return b.before === null || a.before < b.before ? -1 : 1
 }
 
 const isSame = (a: Origin, b: Origin): boolean =>

@@ -44,9 +44,9 @@ function play(steps: readonly Step[], under = assembler()): string[] {
 const row = (xid: number, at: number, more: Partial<RowChange> = {}): DataRecord =>
   rowChange({ xid, lsn: at, previous: xid * 100, key: at, offset: at, ...more })
 
-/** A record of the partition of `row` that cannot be read. */
-const unreadable = (offset: number, table = "t"): UnreadableRecord => ({
-  origin: { topic: `p.public.${table}`, partition: 0, offset: BigInt(offset) },
+/** A record that cannot be read, of the partition of `row` by default. */
+const unreadable = (offset: number, table = "t", partition = 0): UnreadableRecord => ({
+  origin: { topic: `p.public.${table}`, partition, offset: BigInt(offset) },
   table,
 })
 
@@ -110,6 +110,22 @@ const cases: { name: string; steps: Step[]; told: string[] }[] = [
       { rowsProven: 300 },
     ],
     told: ["1@200[110]", "2@300[210,?220]", "idle"],
+  },
+  {
+    name: "of two the one is taken that no later transaction can have",
+    steps: [
+      begin(1),
+      unreadable(220, "t", 1),
+      unreadable(120),
+      row(1, 130),
+      end(1, 200, 2),
+      { rowsProven: 200 },
+      begin(2),
+      row(2, 210),
+      end(2, 300, 2),
+      { rowsProven: 300 },
+    ],
+    told: ["1@200[130,?120]", "2@300[210,?220]", "idle"],
   },
   {
     name: "a disturbed transaction that lacks all its rows has one that cannot be read",

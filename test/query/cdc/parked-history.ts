@@ -2,7 +2,7 @@
 // redrive of what that parked.
 import type { StagedStep } from "../../../query/cdc/apply-staged.ts"
 import type { DataRecord, Origin, Transaction } from "../../../query/cdc/change.ts"
-import { type Placement, readParked } from "../../../query/cdc/dead-letters.ts"
+import { type Placement, park, readParked } from "../../../query/cdc/dead-letters.ts"
 import type { RawRecord } from "../../../query/cdc/decode.ts"
 import { classifyError, EngineError } from "../../../query/cdc/errors.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/parked-entries.ts"
@@ -21,9 +21,16 @@ export type Step = {
   unreadable?: readonly { record: DataRecord; isKeyKnown: boolean }[]
   /** Each transaction as one that is too large for memory. */
   isStaged?: boolean
+  /**
+   * Which of the records that no transaction has missed yet are taken for those that a transaction lacks: as many; by
+   * default those themselves.
+   */
+  standIns?: (open: readonly DataRecord[], missing: readonly DataRecord[]) => readonly DataRecord[]
 }
 
 export type ParkedHistory = ReturnType<typeof createParkedHistory>
+
+type Choose = NonNullable<Step["standIns"]>
 
 const limit = 10_000
 
@@ -34,7 +41,9 @@ export function createParkedHistory(generation: TestGeneration) {
   const { db, target, schema, admin } = generation
   let parking = createParkingPlace({ rows: new Set(), limit })
   let position = lsn(0)
-  /** Parked, and no transaction has missed them yet. */
+  /** Cannot be read. */
+  const unread = new Set<DataRecord>()
+  /** Of these, those that no transaction has missed yet. */
   const unplaced = new Set<DataRecord>()
   const records = new Map<bigint, DataRecord>()
 
@@ -53,24 +62,35 @@ export function createParkedHistory(generation: TestGeneration) {
       await generation.empty()
       parking = createParkingPlace({ rows: new Set(), limit })
       position = lsn(0)
+      unread.clear()
       unplaced.clear()
       records.clear()
     },
 
-    async apply({ transactions, unreadable = [], isStaged = false }: Step): Promise<void> {
+    async apply({ transactions, unreadable = [], isStaged = false, standIns }: Step): Promise<void> {
       for (const { record, isKeyKnown } of unreadable) {
         const { table, key } = record.change
         const [raw] = await readRecords([record.origin])
         if (!raw) throw new Error("there is no such record")
         const error = new EngineError("undecodable-record", "it cannot be read")
         parking.add({ raw, table, key: isKeyKnown ? key : null, place: null, error })
+        unread.add(record)
         unplaced.add(record)
         records.set(record.origin.offset, record)
       }
       for (const record of transactions.flatMap((one) => one.records))
         records.set(record.origin.offset, record)
-      if (isStaged) for (const one of transactions) await applyTogether([one], true)
-      else await applyTogether(transactions, false)
+      const choose: Choose = standIns ?? ((_open, missing) => missing)
+      if (isStaged) for (const one of transactions) await applyTogether([one], true, choose)
+      else await applyTogether(transactions, false, choose)
+    },
+
+    /** Nothing more can be missed: records that no transaction has missed were rows of none. */
+    async settle(): Promise<void> {
+      const placements = [...unplaced].map(({ origin }) => ({ origin, missedBy: null, wasApplied: false }))
+      unplaced.clear()
+      const taken = parking.take(placements)
+      if (taken) await db.transaction().execute((trx) => park(trx, target.ref, taken))
     },
 
     redriveOne,
@@ -115,16 +135,22 @@ export function createParkedHistory(generation: TestGeneration) {
     }
   }
 
-  async function applyTogether(whole: readonly Transaction[], isStaged: boolean): Promise<void> {
-    const missed = new Set<DataRecord>()
+  async function applyTogether(
+    whole: readonly Transaction[],
+    isStaged: boolean,
+    choose: Choose,
+  ): Promise<void> {
     const placements: Placement[] = []
+    let previousCommitLsn = position
     const transactions = whole.map((one) => {
-      for (const record of one.records) {
-        if (!unplaced.delete(record)) continue
-        missed.add(record)
-        placements.push({ origin: record.origin, commitLsn: one.commitLsn, wasApplied: false })
+      const missedBy = { commitLsn: one.commitLsn, previousCommitLsn }
+      previousCommitLsn = one.commitLsn
+      const missing = one.records.filter((record) => unread.has(record))
+      for (const record of choose([...unplaced], missing)) {
+        unplaced.delete(record)
+        placements.push({ origin: record.origin, missedBy, wasApplied: false })
       }
-      return { ...one, records: one.records.filter((record) => !missed.has(record)) }
+      return { ...one, records: one.records.filter((record) => !unread.has(record)) }
     })
     const taken = parking.take(placements)
     const step = {

@@ -13,6 +13,7 @@ import {
   type Values,
 } from "./generation.ts"
 import { createParkedHistory, type ParkedHistory, type Step } from "./parked-history.ts"
+import { lsn } from "./records.ts"
 import { everythingIn, thingProjections, things, writeHistory } from "./things.ts"
 
 let generation: TestGeneration
@@ -27,14 +28,15 @@ beforeEach(async () => {
   await parked.empty()
 })
 
-/** With xids and offsets, so that a record is told from every other. */
+/** With xids, predecessors and offsets, so that a record is told from every other. */
 function numbered(history: readonly Transaction[]): Transaction[] {
   let offset = 0n
-  return history.map((one) => ({
+  return history.map((one, index) => ({
     ...one,
     records: one.records.map((record) => ({
       ...record,
       xid: one.xid,
+      previousCommitLsn: history[index - 1]?.commitLsn ?? lsn(0),
       origin: { ...record.origin, offset: ++offset },
     })),
   }))
@@ -69,16 +71,18 @@ test("whatever is refused, redriven later it leaves all as if nothing had been",
       const refusal = `${choices.pick(2) ? "kafka_offset" : "amount"} % ${2 + choices.pick(4)} = ${choices.pick(2)}`
       const size = 1 + choices.pick(12)
       const mayLose = choices.pick(2) === 1
+      const isMixedUp = choices.pick(3) === 1
       const history = numbered(writeHistory(choices, { movesKeys: mayLose }))
       await parked.refuse(null)
       await parked.empty()
       const whole = await wholeOf(history)
       for (const step of stepsOf(history, size, choices, mayLose)) {
         await parked.refuse(refusal)
-        await parked.apply(step)
+        await parked.apply({ ...step, ...(isMixedUp ? { standIns: anyOf(choices) } : {}) })
         await parked.refuse(null)
         if (choices.pick(4) === 1) await parked.redriveSome(() => choices.pick(2) === 1)
       }
+      await parked.settle()
       const isInOrder = choices.pick(2) === 0
       const stuck = await parked.redriveAll((ids) => (isInOrder ? ids : shuffled(ids, choices)))
       const { rows } = await generation.admin.query("select from cdc.dead_letters")
@@ -120,6 +124,19 @@ function stepsOf(
   }
   return steps.map((step) => ({ ...step, isStaged: choices.pick(5) === 1 }))
 }
+
+/** Records that cannot be read show nothing but their table: whichever is taken for whichever. */
+const anyOf =
+  (choices: Choices): NonNullable<Step["standIns"]> =>
+  (open, missing) => {
+    const left = [...open]
+    return missing.flatMap(({ change: { table } }) => {
+      const alike = left.filter(({ change }) => change.table === table)
+      const [taken] = alike.splice(choices.pick(alike.length), 1)
+      if (taken) left.splice(left.indexOf(taken), 1)
+      return taken ? [taken] : []
+    })
+  }
 
 function shuffled<Item>(items: readonly Item[], choices: Choices): Item[] {
   const left = [...items]
@@ -276,5 +293,42 @@ describe("histories", () => {
     await parked.apply({ transactions: [second] })
     expect(await parked.redriveAll()).toEqual([])
     expect(await everythingIn(generation)).toEqual(whole)
+  })
+
+  describe("of which one that cannot be read was taken for another", () => {
+    const lists = [
+      [upsert(things, 1, full)],
+      [upsert(things, 110, late)],
+      [upsert(things, 210, { ...full, note: "newest" })],
+      [upsert(things, 310, { ...full, id: "b" })],
+      [upsert(things, 410, { ...full, id: "c" })],
+    ]
+
+    /** The change of the second transaction stands for that of the fourth, and the other way around. */
+    async function applySwapped(upTo: number): Promise<unknown[]> {
+      const history = numbered(lists.map((records, index) => transaction(100 * (index + 1), records)))
+      const whole = await wholeOf(history)
+      const [older, newer] = [history[1]?.records[0], history[3]?.records[0]]
+      if (!older || !newer) throw new Error("the history is empty")
+      const unreadable = [newer, older].map((record) => ({ record, isKeyKnown: true }))
+      await parked.apply({ transactions: history.slice(0, 1), unreadable })
+      const standIns: Step["standIns"] = (open, missing) => open.slice(0, missing.length)
+      await parked.apply({ transactions: history.slice(1, upTo), standIns })
+      return whole
+    }
+
+    test("each is put where it belongs", async () => {
+      const whole = await applySwapped(5)
+      expect(await parked.redriveAll()).toEqual([])
+      expect(await everythingIn(generation)).toEqual(whole)
+    })
+
+    test("each waits for the transaction that it is of", async () => {
+      const whole = await applySwapped(3)
+      const before = await everythingIn(generation)
+      expect(await parked.redriveAll()).toHaveLength(2)
+      expect(await everythingIn(generation)).toEqual(before)
+      expect(whole).not.toEqual(before)
+    })
   })
 })
