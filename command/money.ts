@@ -24,6 +24,9 @@ export const moneyBody = z
   .object({ amount: z.string().openapi({ example: "59.98" }), currency: currencyCode })
   .openapi("Money")
 
+/** A nullable reference would be described as one that is never null. */
+export const moneyOrNull = z.union([moneyBody, z.null()])
+
 // ISO 4217 list one, column "minor unit"; every other currency has two digits.
 const unusualFractionDigits: Record<string, number> = {
   ...Object.fromEntries(

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { customerId, productId } from "../ids.ts"
-import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../money.ts"
+import { currencyCode, decimalAmount, moneyOrNull, toMoneyBody } from "../money.ts"
 import { discountCode } from "../pricing/bodies.ts"
 
 const basisPoints = z
@@ -54,7 +54,7 @@ export const discountChange = z
     stackable: z.boolean(),
     active: z.boolean(),
     valid_from: time,
-    valid_until: time.nullable(),
+    valid_until: z.union([time, z.null()]),
   })
   .partial()
   .refine((change) => Object.keys(change).length > 0, "must name what to change")
@@ -66,9 +66,9 @@ export const discountBody = z
     customer_id: z.string().nullable(),
     product_id: z.string().nullable(),
     basis_points: z.number().int().nullable(),
-    amount: moneyBody.nullable(),
+    amount: moneyOrNull,
     currency: currencyCode.nullable(),
-    minimum_order: moneyBody.nullable(),
+    minimum_order: moneyOrNull,
     usage_limit: z.number().int().nullable(),
     times_used: z.number().int(),
     stackable: z.boolean(),

@@ -81,7 +81,7 @@ export const orderBody = z
     tax: moneyBody,
     total: moneyBody,
     discount_codes: z.array(z.string()),
-    pricing: pricingBody.nullable(),
+    pricing: z.union([pricingBody, z.null()]),
     shipping_address: z.unknown().openapi({ type: ["object", "null"] }),
     note: z.string().nullable(),
     version: z.number().int(),

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { countryCode } from "../address.ts"
-import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../money.ts"
+import { currencyCode, decimalAmount, moneyBody, moneyOrNull, toMoneyBody } from "../money.ts"
 
 const price = decimalAmount.openapi({ example: "4.90", description: "At most the currency's digits." })
 const freeAbove = decimalAmount.openapi({
@@ -36,7 +36,7 @@ export const shippingRuleBody = z
     currency: currencyCode,
     price: moneyBody,
     maximum_weight_grams: z.number().int().nullable(),
-    free_above: moneyBody.nullable(),
+    free_above: moneyOrNull,
     version: z.number().int(),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
