@@ -37,9 +37,11 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
         : decideUpdate(order, command, known)
     case "CancelOrder":
       if (order.fulfilment.shipments.length > 0) {
-        return refuse("order-not-cancellable", "A part of the order has been shipped already.", {
-          order_status: order.status,
-        })
+        return refuse(
+          "order-not-cancellable",
+          "A part of the order has been shipped already. Refunded in full, it ends with that part.",
+          { order_status: order.status },
+        )
       }
       return accept({
         type: "OrderCancelled",

@@ -1,7 +1,7 @@
 // What accepted commands leave behind, and how an order follows from them: folding `evolve` over an order's
 // events gives the order again, at every version.
 import type { CustomerId, OrderId } from "../ids.ts"
-import { capturedMinor, isRefunded } from "../payments/sums.ts"
+import { capturedMinor, isGivenBack } from "../payments/sums.ts"
 import type { Pricing } from "../pricing/basket.ts"
 import type { DetailField } from "./commands.ts"
 import { type LineQuantity, nothingFulfilled } from "./fulfilment.ts"
@@ -134,10 +134,7 @@ function goOn(now: Order, event: FulfilmentFact & { at: Date }): Order {
     const isPaid = capturedMinor(now.fulfilment) >= orderSums(now).totalMinor
     return isPaid ? { ...now, status: "paid", paidAt: at } : now
   }
-  if (type === "OrderRefunded" && isRefunded(now.fulfilment)) {
-    // Nothing of it is going to be shipped any more, so nothing waits for it.
-    return { ...now, fulfilment: { ...now.fulfilment, reserved: [] } }
-  }
+  if (type === "OrderRefunded" && isGivenBack(now.fulfilment)) return withoutRest(now, at)
   if (type === "OrderShipped" && event.complete && now.status === "paid") {
     return { ...now, status: "shipped", shippedAt: at }
   }
@@ -145,6 +142,20 @@ function goOn(now: Order, event: FulfilmentFact & { at: Date }): Order {
     return { ...now, status: "delivered", deliveredAt: at }
   }
   return now
+}
+
+/**
+ * What is given back is not shipped any more, so nothing waits for it. What has left already is all of the order then,
+ * which goes on to its last delivery; if nothing has left, it is for somebody to cancel.
+ */
+function withoutRest(now: Order, at: Date): Order {
+  const rest = { ...now, fulfilment: { ...now.fulfilment, reserved: [] } }
+  const { shipments } = now.fulfilment
+  if (rest.status !== "paid" || shipments.length === 0) return rest
+  const shipped = { ...rest, shippedAt: at }
+  return shipments.every(({ deliveredAt }) => deliveredAt !== null)
+    ? { ...shipped, status: "delivered", deliveredAt: at }
+    : { ...shipped, status: "shipped" }
 }
 
 function atPrices(order: Order, items: readonly Item[], { prices, pricing }: Repriced): Order {

@@ -30,7 +30,8 @@ export const transitions: Record<Status, Partial<Record<CommandName, readonly St
     ShipOrder: ["paid", "shipped"],
     DeliverShipment: ["paid"],
     RefundOrder: ["paid"],
-    RecordRefund: ["paid"],
+    // Refunded in full, the order ends with what has left of it: shipped, or delivered if that has arrived.
+    RecordRefund: ["paid", "shipped", "delivered"],
     // As long as nothing was shipped.
     CancelOrder: ["cancelled"],
   },

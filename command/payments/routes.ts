@@ -55,6 +55,8 @@ const postRefund = createRoute({
   method: "post",
   path: "/orders/{id}/refunds",
   summary: "Give back what was paid, in full or in part",
+  description:
+    "Given back in full, the order is not shipped any more. If a part of it has left, it is `shipped` from then on, or `delivered` if that has arrived.",
   middleware: [optionalJsonBody],
   request: { headers: changeHeaders, params: orderParams, body: optionalJsonOf(refundRequest) },
   responses: askedUnless(

@@ -33,6 +33,12 @@ export function isRefunded(fulfilment: Fulfilment): boolean {
   )
 }
 
+/** True when everything that was paid has been given back: from now on nothing can be paid, shipped or refunded. */
+export function isGivenBack(fulfilment: Fulfilment): boolean {
+  const captured = capturedMinor(fulfilment)
+  return captured > 0n && refundedMinor(fulfilment) === captured
+}
+
 /** True while the provider owes an answer. */
 export function awaitsProvider({ payments, refunds }: Fulfilment): boolean {
   return [...payments, ...refunds].some(({ status }) => status === "pending" || status === "unknown")

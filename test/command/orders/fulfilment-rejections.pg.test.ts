@@ -11,6 +11,7 @@ let orders: Record<string, string>
 beforeAll(async () => {
   service = await runService(hasty)
   const partly = await paidOrder(service, 2)
+  const ended = await paidOrder(service, 2)
   const shipped = await paidOrder(service, 2)
   const delivered = await paidOrder(service, 1)
   const refunded = await paidOrder(service, 1)
@@ -19,6 +20,8 @@ beforeAll(async () => {
   const send = async (path: string, below: string, body?: object) =>
     expect((await service.call("POST", path + below, body)).status, below).toBe(200)
   await send(partly, "/shipments", { carrier: "Post", items: [{ line: 1, quantity: 1 }] })
+  await send(ended, "/shipments", { carrier: "Post", items: [{ line: 1, quantity: 1 }] })
+  await send(ended, "/refunds")
   await send(shipped, "/shipments", { carrier: "Post" })
   await send(delivered, "/shipments", { carrier: "Post" })
   await send(delivered, "/shipments/1/deliver")
@@ -28,7 +31,7 @@ beforeAll(async () => {
   const draft = await service.createDraft(2)
   const confirmed = await confirmedOrder(service)
   const paid = await paidOrder(service, 2)
-  orders = { draft, confirmed, authorized, paid, partly, shipped, delivered, refunded, cancelled }
+  orders = { draft, confirmed, authorized, paid, partly, ended, shipped, delivered, refunded, cancelled }
   orders.unknown = "/orders/nowhere"
 }, 60_000)
 
@@ -61,11 +64,13 @@ const refusals: [code: string, status: number, order: string, below: string, bod
   ["refund-exceeds-captured", 409, "paid", "/refunds", { amount: "59.99" }],
   ["refund-exceeds-captured", 409, "refunded", "/refunds", pay],
   ["refund-exceeds-captured", 409, "refunded", "/refunds", {}],
+  ["refund-exceeds-captured", 409, "ended", "/refunds", {}],
   ["refund-exceeds-captured", 409, "cancelled", "/refunds", {}],
   ["amount-invalid", 422, "paid", "/refunds", { amount: "0" }],
   ["order-not-shippable", 409, "draft", "/shipments", parcel],
   ["order-not-shippable", 409, "confirmed", "/shipments", parcel],
   ["order-not-shippable", 409, "shipped", "/shipments", parcel],
+  ["order-not-shippable", 409, "ended", "/shipments", parcel],
   ["order-not-shippable", 409, "cancelled", "/shipments", parcel],
   ["order-refunded", 409, "refunded", "/shipments", parcel],
   ["line-not-found", 404, "paid", "/shipments", { ...parcel, items: [{ line: 2, quantity: 1 }] }],
@@ -76,6 +81,7 @@ const refusals: [code: string, status: number, order: string, below: string, bod
   ["shipment-not-found", 404, "paid", "/shipments/1/deliver", undefined],
   ["shipment-not-found", 404, "shipped", "/shipments/2/deliver", undefined],
   ["order-not-cancellable", 409, "partly", "/cancel", { reason: "r" }],
+  ["order-not-cancellable", 409, "ended", "/cancel", { reason: "r" }],
   ["order-not-cancellable", 409, "shipped", "/cancel", { reason: "r" }],
   ["order-not-cancellable", 409, "delivered", "/cancel", { reason: "r" }],
   ["order-not-cancellable", 409, "cancelled", "/cancel", { reason: "r" }],

@@ -1,5 +1,6 @@
 // Shipments of paid orders: in one parcel or several, out of the stock that was reserved, until all have arrived.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { randomUUID } from "node:crypto"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { confirmedOrder, idOf, paidOrder, problemOf } from "../payments/paying.ts"
 import { type RunningService, runService } from "../running-service.ts"
 
@@ -62,6 +63,55 @@ it("a part of an order that has left cannot be cancelled with the rest", async (
   await ship(path, { carrier: "Post", items: [{ line: 1, quantity: 1 }] })
   const cancelled = await service.call("POST", `${path}/cancel`, { reason: "too late" })
   expect(problemOf(cancelled)).toEqual([409, "order-not-cancellable"])
+})
+
+describe("refunded in full, an order ends with the part that has left", () => {
+  const part = { carrier: "Post", items: [{ line: 1, quantity: 1 }] }
+  const refund = (path: string) => service.call("POST", `${path}/refunds`, {})
+
+  it("by the arrival of that part, and its customer can be erased then", async () => {
+    const email = `${randomUUID()}@example.com`
+    const customer = await service.call("POST", "/customers", { email, name: "n" })
+    const path = await paidOrder(service, 3)
+    const owned = service.db.updateTable("orders").set({ customer_id: String(customer.body.id) })
+    await owned.where("id", "=", idOf(path)).execute()
+    const before = await stock()
+    await ship(path, part)
+    expect((await refund(path)).body).toMatchObject({
+      status: "shipped",
+      shipped_at: expect.any(String),
+      items: [{ quantity: 3, reserved: 0, shipped: 1 }],
+    })
+    expect(await stock()).toEqual({ on_hand: before.on_hand - 1n, reserved: before.reserved - 3n })
+    expect(problemOf(await ship(path, part))).toEqual([409, "order-not-shippable"])
+    const erase = () => service.call("DELETE", `/customers/${String(customer.body.id)}`)
+    expect(problemOf(await erase())).toEqual([409, "customer-has-open-orders"])
+    const delivered = await service.call("POST", `${path}/shipments/1/deliver`)
+    expect(delivered.body).toMatchObject({ status: "delivered", delivered_at: expect.any(String) })
+    expect((await erase()).status).toBe(200)
+  })
+
+  it("at once, if that part has arrived", async () => {
+    const path = await paidOrder(service, 2)
+    await ship(path, part)
+    await service.call("POST", `${path}/shipments/1/deliver`)
+    const { body } = await refund(path)
+    expect(body).toMatchObject({ status: "delivered", items: [{ reserved: 0, shipped: 1 }] })
+    expect(body.delivered_at).toBe(body.shipped_at)
+  })
+
+  it("and not before all of it is given back", async () => {
+    const path = await confirmedOrder(service, 2)
+    await service.call("POST", `${path}/payments`, { amount: "10.00" })
+    await service.call("POST", `${path}/payments`, { method_token: "sandbox-refund-declined" })
+    const before = await stock()
+    await ship(path, part)
+    const { body } = await refund(path)
+    expect(body.refunds).toMatchObject([{ status: "succeeded" }, { status: "failed" }])
+    expect(body).toMatchObject({ status: "paid", items: [{ reserved: 1, shipped: 1 }] })
+    expect((await ship(path, part)).body).toMatchObject({ status: "shipped" })
+    expect(await stock()).toEqual({ on_hand: before.on_hand - 2n, reserved: before.reserved - 2n })
+  })
 })
 
 it("what was not paid, is not there or has arrived is refused", async () => {
