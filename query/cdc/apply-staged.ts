@@ -94,9 +94,10 @@ export async function applyStaged(
     await recomputeTouchedEntities(trx, target, chunkRows, addKey)
     await inferFromImages(trx, target, transaction)
     await dropStagedTable(trx, target)
-    await forgetErased(trx, target, [...erased], keys)
-    const isAllStale = keys.size > mostCacheKeys || (parking && parking.changes.length > 0)
-    const cacheEpoch = await fenceCache(trx, target, transaction.commitLsn, isAllStale ? "all" : keys)
+    const stale = keys.size > mostCacheKeys ? "all" : keys
+    await forgetErased(trx, target, [...erased], stale)
+    const isIncomplete = parking !== undefined && parking.changes.length > 0
+    const cacheEpoch = await fenceCache(trx, target, transaction.commitLsn, isIncomplete ? "all" : stale)
     return { rows, stale: rows - written, cacheEpoch }
   })
 }

@@ -64,6 +64,7 @@ export function createCacheFence(deps: {
     log,
     onLost: (session) => lose(session),
   })
+  const answers = createAnswerRemoval({ link, source, log })
   let state: CacheState = succession(0)
   let served: Served | null = null
   let beginning: Promise<void> | null = null
@@ -115,8 +116,7 @@ export function createCacheFence(deps: {
       return "raise-epoch"
     } catch (error) {
       const retryAt = performance.now() + delayOf(failures++)
-      if (state.name === "succeeding") state = { ...state, retryAt }
-      else state = { name: "down", retryAt }
+      state = state.name === "succeeding" ? { ...state, retryAt } : { name: "down", retryAt }
       link.giveUp(session, error)
       return "fenced"
     }
@@ -197,7 +197,7 @@ export function createCacheFence(deps: {
   }
 
   return {
-    ...createAnswerRemoval({ link, source, log }),
+    forget: (keys) => answers.forget(keys),
     start() {
       link.start()
       timer = setInterval(() => void renew(), renewIntervalMs)
@@ -244,6 +244,7 @@ export function createCacheFence(deps: {
           void renew()
         }
       }
+      void (beginning ?? Promise.resolve()).then(() => answers.removeForgotten())
     },
   }
 }

@@ -8,23 +8,32 @@ type Redis = RedisSession["redis"]
 
 export type AnswerRemoval = {
   /**
-   * Removes the answers under these keys from every cache epoch. Goes on beside the caller; where Redis is away, those
-   * of former epochs end by themselves.
+   * Has the answers under these keys, or all of the source, removed from every cache epoch once the transaction that
+   * makes them stale is committed: until then a reader may store one more. Goes on beside the caller; where Redis is
+   * away, those of former epochs end by themselves.
    */
-  forget(keys: readonly string[]): void
+  forget(keys: readonly string[] | "all"): void
 }
 
 export function createAnswerRemoval(deps: {
   link: Pick<RedisLink, "session">
   source: string
   log: Logger
-}): AnswerRemoval {
+}): AnswerRemoval & { removeForgotten(): void } {
   const { link, source, log } = deps
+  let forgotten: Set<string> | "all" = new Set()
   return {
     forget(keys) {
+      if (keys === "all" || forgotten === "all") forgotten = "all"
+      else for (const key of keys) forgotten.add(key)
+    },
+    /** To be called when nothing stale is stored any more; what was given up by a rollback is only read anew. */
+    removeForgotten() {
+      const keys = forgotten
+      forgotten = new Set()
       const session = link.session()
       if (!session) return
-      removeAnswers(session.redis, source, new Set(keys)).catch((error: unknown) => {
+      removeAnswers(session.redis, source, keys).catch((error: unknown) => {
         log.warn({ err: error, source }, "answers of former cache epochs are left to end by themselves")
       })
     },
@@ -40,16 +49,29 @@ export async function findAnswers(
   keys: ReadonlySet<string>,
 ): Promise<string[]> {
   const found = new Set<string>()
-  if (keys.size === 0) return []
-  const scan = redis.scanStream({ match: valuesOf(source), count: namesAtOnce })
-  for await (const names of scan) {
-    for (const name of names) if (keys.has(keyOfValue(source, name) ?? "")) found.add(name)
-  }
+  for await (const names of scanAnswers(redis, source, keys)) for (const name of names) found.add(name)
   return [...found]
 }
 
+/** A name may come twice. */
+async function* scanAnswers(
+  redis: Redis,
+  source: string,
+  keys: ReadonlySet<string> | "all",
+): AsyncGenerator<string[]> {
+  if (keys !== "all" && keys.size === 0) return
+  const scan: AsyncIterable<string[]> = redis.scanStream({ match: valuesOf(source), count: namesAtOnce })
+  for await (const names of scan) {
+    yield names.filter((name) => {
+      const key = keyOfValue(source, name)
+      return key !== null && (keys === "all" || keys.has(key))
+    })
+  }
+}
+
 /** A value is never stored into a former epoch, so what is removed of those stays away. */
-async function removeAnswers(redis: Redis, source: string, keys: ReadonlySet<string>): Promise<void> {
-  const names = await findAnswers(redis, source, keys)
-  if (names.length > 0) await redis.unlink(names)
+async function removeAnswers(redis: Redis, source: string, keys: ReadonlySet<string> | "all"): Promise<void> {
+  for await (const names of scanAnswers(redis, source, keys)) {
+    if (names.length > 0) await redis.unlink(names)
+  }
 }

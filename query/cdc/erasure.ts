@@ -33,7 +33,8 @@ export async function forgetErased(
   trx: Transaction<QueryDatabase>,
   target: ErasureTarget,
   subjects: readonly string[],
-  cacheKeys: Iterable<string>,
+  /** Of the answers that this makes stale; "all" where they are too many to be known one by one. */
+  cacheKeys: ReadonlySet<string> | "all",
 ): Promise<void> {
   const { projections, ref, schema } = target
   if (!projections.erasure || subjects.length === 0) return
@@ -41,7 +42,7 @@ export async function forgetErased(
   await forgetBytes(trx, at)
   await forgetShownRows(trx, at)
   await forgetIdleRows(trx, at, ref.generation, projections.tables)
-  target.cacheFence.forget([...cacheKeys])
+  target.cacheFence.forget(cacheKeys === "all" ? cacheKeys : [...cacheKeys])
 }
 
 /** The same for everybody whom a fresh generation holds as erased: what said so may lie before its base. */
@@ -59,7 +60,7 @@ export async function forgetErasedBefore(
     trx,
     target,
     rows.map(({ subject }) => subject),
-    [],
+    "all",
   )
 }
 

@@ -2,91 +2,34 @@
 // table of either database and no key of Redis holds a byte of them, whatever was parked, shown, cached or kept of
 // former generations before. What the topics still hold cannot come back, and it is said when it ends.
 import { randomUUID } from "node:crypto"
-import { Redis } from "ioredis"
-import type pg from "pg"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
 import { lockstep } from "../support/lockstep.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics, type Topics } from "../support/topics.ts"
+import { createTraces, type Traces } from "../support/traces.ts"
 import { waitFor } from "../support/wait.ts"
 
 let system: System
 let client: Client
 let topics: Topics
-let redis: Redis
+let traces: Traces
 
 beforeAll(async () => {
   system = await createSystem("erasure")
   client = createClient(system.commandUrl, system.query.url)
   topics = createTopics(readEndpoints().kafkaBrokers)
-  redis = new Redis(readEndpoints().redisUrl)
+  traces = createTraces(system)
 })
 
 afterAll(async () => {
-  redis?.disconnect()
+  traces?.close()
   await topics?.close()
   await system?.drop()
 })
 
 const idOf = (path: string): string => path.split("/")[2] ?? ""
-
-/** Every row of every table in which the text occurs: as text, in JSON or in bytes. */
-async function rowsWith(pool: pg.Pool, text: string): Promise<string[]> {
-  const { rows: tables } = await pool.query<{ name: string }>(
-    `select format('%I.%I', schemaname, tablename) as name from pg_tables
-     where schemaname not in ('pg_catalog', 'information_schema')`,
-  )
-  const found: string[] = []
-  for (const { name } of tables) {
-    const { rows } = await pool.query<{ row: string }>(
-      `select to_jsonb(t)::text as row from ${name} t
-       where position($1 in to_jsonb(t)::text) > 0
-          or position(encode(convert_to($1, 'UTF8'), 'hex') in to_jsonb(t)::text) > 0`,
-      [text],
-    )
-    found.push(...rows.map(({ row }) => `${name} ${row}`))
-  }
-  return found
-}
-
-async function answersWith(text: string): Promise<string[]> {
-  const names = await redis.keys(`lockstep:${system.topicPrefix}:[0-9]*`)
-  const values = names.length > 0 ? await redis.mget(names) : []
-  return names.filter((name, index) => `${name} ${values[index]}`.includes(text))
-}
-
-/** Makes the live generation refuse rows that hold the text. */
-async function refuse(table: string, column: string, text: string): Promise<void> {
-  await system.reads.query(`
-    create or replace function refuse_${table}() returns trigger language plpgsql as
-    $$ begin raise exception 'the ${column} "%" is refused', new.${column}; end $$;
-    create trigger refuse before insert or update on ${await system.liveSchema()}.${table} for each row
-    when (new.${column} like '%${text}%') execute function refuse_${table}()`)
-}
-
-/** A generation that an interrupted rebuild has left behind, with a transaction that was staged in it. */
-async function leaveGeneration(mark: string): Promise<void> {
-  const live = await system.liveSchema()
-  await system.reads.query(`
-    create schema read_900 authorization projector;
-    create table read_900.customers as select * from ${live}.customers;
-    create table read_900.orders as select * from ${live}.orders;
-    create unlogged table read_900._staged_rows as select '${mark} staged'::text as record;
-    alter table read_900.customers owner to projector;
-    alter table read_900.orders owner to projector;
-    alter table read_900._staged_rows owner to projector;
-    insert into cdc.generations (source, generation, schema_name, projection_version, state)
-    values ('${system.topicPrefix}', 900, 'read_900', 'former', 'retired')`)
-}
-
-async function parked(): Promise<{ state: string; count: number }[]> {
-  const { rows } = await system.reads.query<{ state: string; count: number }>(
-    "select state, count(*)::integer as count from cdc.dead_letters group by 1 order by 1",
-  )
-  return rows
-}
 
 it("leaves no byte of an erased customer anywhere but in topics, and says when those end", async () => {
   const mark = `mark-${randomUUID()}`
@@ -113,12 +56,12 @@ it("leaves no byte of an erased customer anywhere but in topics, and says when t
   expect(found.body).toMatchObject({ customers: [{ id: idOf(customer), name: `${mark} name` }] })
   await waitFor(async () => {
     for (const path of [customer, order]) await client.read(path, {})
-    return (await answersWith(mark)).length >= 2
+    return (await traces.answersWith(mark)).length >= 2
   }, "answers are cached")
 
   // Row changes that are refused, a record that cannot be read, and a rehearsal that shows values.
-  await refuse("orders", "note", "refused")
-  await refuse("customers", "name", "refused")
+  await traces.refuse("orders", "note", "refused")
+  await traces.refuse("customers", "name", "refused")
   await client.command("PATCH", order, { note: `${mark} refused` })
   await client.command("PATCH", customer, { name: `${mark} refused` })
   await client.command("POST", `${order}/cancel`, { reason: `${mark} reason` })
@@ -127,10 +70,10 @@ it("leaves no byte of an erased customer anywhere but in topics, and says when t
   const garbled = records.find(({ value }) => value?.includes(mark))
   if (!garbled) throw new Error("no record of the order is there")
   await topics.write([{ ...garbled, value: Buffer.from(`${mark} garbled`) }])
-  await waitFor(async () => (await parked())[0]?.count === 4, "all of it is parked")
+  await waitFor(async () => (await traces.deadLetters()).parked === 4, "all of it is parked")
   const rehearsed = await lockstep(system, "dlq", "redrive", "--all", "--dry-run", "--reveal")
   expect(rehearsed.out).toContain(mark)
-  await leaveGeneration(mark)
+  await traces.leaveGeneration(mark)
 
   const before = await lockstep(system, "erasure", "report", idOf(customer), "--json")
   expect(before.code).toBe(3)
@@ -145,14 +88,11 @@ it("leaves no byte of an erased customer anywhere but in topics, and says when t
   expect([erased.status, erased.text]).toEqual([200, expect.stringContaining('"orders_touched":1')])
   expect((await client.read(customer)).body).toMatchObject({ name: "Erased", phone: null, address: null })
   await system.caughtUp()
-  expect(await rowsWith(system.source, mark)).toEqual([])
-  expect(await rowsWith(system.reads, mark)).toEqual([])
-  await waitFor(async () => (await answersWith(mark)).length === 0, "Redis holds nothing")
+  expect(await traces.rowsWith(system.source, mark)).toEqual([])
+  expect(await traces.rowsWith(system.reads, mark)).toEqual([])
+  await waitFor(async () => (await traces.answersWith(mark)).length === 0, "Redis holds nothing")
   // What cannot be read may be missing, so answers go on saying so; the others are settled.
-  expect(await parked()).toEqual([
-    { state: "erased", count: 3 },
-    { state: "parked", count: 1 },
-  ])
+  expect(await traces.deadLetters()).toEqual({ erased: 3, parked: 1 })
   const { body } = await client.read(order)
   expect(body).toMatchObject({
     status: "cancelled",
@@ -177,7 +117,7 @@ it("leaves no byte of an erased customer anywhere but in topics, and says when t
   await system.query.kill()
   await system.query.start()
   await system.caughtUp()
-  expect(await rowsWith(system.reads, mark)).toEqual([])
+  expect(await traces.rowsWith(system.reads, mark)).toEqual([])
 
   const after = await lockstep(system, "erasure", "report", idOf(customer), "--json")
   const report = JSON.parse(after.out)
