@@ -1,4 +1,5 @@
-// What can be done to discounts over HTTP. There is no deleting: orders name them. `active: false` ends one.
+// What can be done to discounts over HTTP. There is no deleting: a code that was used stays taken, and its
+// uses stay counted. `active: false` ends one.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"

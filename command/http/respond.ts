@@ -32,6 +32,11 @@ export function done(
   return { xid, customerId, answer: { status, headers, body: JSON.stringify(resource) } }
 }
 
+/** What a command's work returns that has taken its resource away: there is nothing to show. */
+export function gone(xid: string): Done {
+  return { xid, customerId: null, answer: { status: 204, headers: {}, body: "" } }
+}
+
 /** What makes this request the same as another, for `execute`. */
 export async function requestOf(c: Context): Promise<Keyed> {
   return {
@@ -49,7 +54,8 @@ export function answer(c: Context, result: Result<Executed>): Response {
   const headers = new Headers(answer.headers)
   if (token !== undefined) headers.set("Consistency-Token", token)
   if (replayed) headers.set("Idempotency-Replayed", "true")
-  return new Response(answer.body, { status: answer.status, headers })
+  // An answer of 204 must not have a body, not even an empty one.
+  return new Response(answer.status === 204 ? null : answer.body, { status: answer.status, headers })
 }
 
 /** Runs the work once for this request and answers. Database errors are left to the app. */
@@ -67,6 +73,12 @@ export function jsonOf<Schema extends z.ZodType>(schema: Schema) {
   return { required: true, content: { "application/json": { schema } } }
 }
 
+const commandHeaders = {
+  "Consistency-Token": header("Makes a read wait for this command."),
+  "Idempotency-Replayed": header("Present if this repeats an answer."),
+  ...anyHeaders,
+}
+
 /**
  * A command's documented answers: the resource that it wrote, and every way in which it can be refused. Named are the
  * codes that its rules and the database's constraints know; what can happen to any command is added.
@@ -78,9 +90,7 @@ export function answersOf(
 ): RouteConfig["responses"] {
   const headers = {
     ETag: header("The version, for If-Match."),
-    "Consistency-Token": header("Makes a read wait for this command."),
-    "Idempotency-Replayed": header("Present if this repeats an answer."),
-    ...anyHeaders,
+    ...commandHeaders,
     ...(status === 201 ? { Location: header("The resource.") } : {}),
   }
   const refused =
@@ -96,4 +106,9 @@ export function answersOf(
     [status]: { description: "Accepted.", headers, content: { "application/json": { schema } } },
     ...refused,
   }
+}
+
+/** The documented answers of a command that takes its resource away. */
+export function goneUnless(refusals: readonly RejectionCode[]): RouteConfig["responses"] {
+  return { 204: { description: "Gone.", headers: commandHeaders }, ...commandProblems(refusals) }
 }

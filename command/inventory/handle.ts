@@ -44,10 +44,30 @@ export async function adjustStock(
   now: Date,
 ): Promise<Result<SavedStock>> {
   const present = await lockStock(trx, productId)
-  if (present) return await changeStock(trx, present, present.on_hand + delta, ifMatch, now)
-  const product = await trx.selectFrom("products").select("id").where("id", "=", productId).executeTakeFirst()
-  if (!product) return refuse("product-not-found", "There is no such product.")
-  return refuse("stock-not-kept", "The product is not kept in stock. PUT its stock to begin.")
+  return present
+    ? await changeStock(trx, present, present.on_hand + delta, ifMatch, now)
+    : await refuseUnkept(trx, productId)
+}
+
+/**
+ * Keeps the product in stock no more, and returns the transaction's id. Refused while orders have reserved some of it:
+ * shipping and cancelling give back to a row that must be there.
+ */
+export async function removeStock(
+  trx: Transaction<CommandDatabase>,
+  productId: ProductId,
+  ifMatch: IfMatch | undefined,
+): Promise<Result<string>> {
+  const present = await lockStock(trx, productId)
+  if (!present) return await refuseUnkept(trx, productId)
+  const refused = refuseUnlessMatching(ifMatch, present.version) ?? refuseBelowReserved(present, 0n)
+  if (refused) return refused
+  const { xid } = await trx
+    .deleteFrom("inventory")
+    .where("product_id", "=", productId)
+    .returning(ownXid)
+    .executeTakeFirstOrThrow()
+  return accept(xid)
 }
 
 async function lockStock(
@@ -64,29 +84,40 @@ async function lockStock(
 
 async function changeStock(
   trx: Transaction<CommandDatabase>,
-  { product_id, reserved, version, on_hand }: StockRow,
+  present: StockRow,
   onHand: bigint,
   ifMatch: IfMatch | undefined,
   now: Date,
 ): Promise<Result<SavedStock>> {
-  const mismatch = refuseUnlessMatching(ifMatch, version)
-  if (mismatch) return mismatch
-  if (onHand < reserved) {
-    return refuse(
-      "stock-below-reserved",
-      `Confirmed orders have reserved ${reserved}; ${onHand} on hand would be too few.`,
-      { product_id, on_hand: Number(on_hand), reserved: Number(reserved) },
-    )
-  }
+  const refused = refuseUnlessMatching(ifMatch, present.version) ?? refuseBelowReserved(present, onHand)
+  if (refused) return refused
   if (!fitsStock(onHand)) return refuse("amount-too-large", "That is more than can be kept in stock.")
   const row = await trx
     .updateTable("inventory")
     .set({ on_hand: onHand, version: sql<number>`version + 1`, updated_at: now })
-    .where("product_id", "=", product_id)
+    .where("product_id", "=", present.product_id)
     .returningAll()
     .returning(ownXid)
     .executeTakeFirstOrThrow()
   return accept(row)
+}
+
+function refuseBelowReserved(
+  { product_id, on_hand, reserved }: StockRow,
+  onHand: bigint,
+): Refused | undefined {
+  if (onHand >= reserved) return undefined
+  return refuse(
+    "stock-below-reserved",
+    `Confirmed orders have reserved ${reserved}; ${onHand} on hand would be too few.`,
+    { product_id, on_hand: Number(on_hand), reserved: Number(reserved) },
+  )
+}
+
+async function refuseUnkept(trx: Transaction<CommandDatabase>, productId: ProductId): Promise<Refused> {
+  const product = await trx.selectFrom("products").select("id").where("id", "=", productId).executeTakeFirst()
+  if (!product) return refuse("product-not-found", "There is no such product.")
+  return refuse("stock-not-kept", "The product is not kept in stock. PUT its stock to begin.")
 }
 
 const noVersion = (): Refused =>

@@ -2,12 +2,12 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Execute } from "../execute.ts"
 import { ifMatchHeader } from "../http/if-match.ts"
-import { jsonBody } from "../http/json-body.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { jsonBody, noBody } from "../http/json-body.ts"
+import { answersOf, done, gone, goneUnless, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
 import { productId } from "../ids.ts"
 import { accept } from "../rejection.ts"
 import { stockBody, stockChange, stockRequest, toStockBody } from "./bodies.ts"
-import { adjustStock, setStock } from "./handle.ts"
+import { adjustStock, removeStock, setStock } from "./handle.ts"
 
 export type StockRouteDeps = { execute: Execute; now: () => Date }
 
@@ -34,6 +34,17 @@ const patchStock = createRoute({
   responses: answersOf(200, stockBody, [...refusals, "stock-not-kept", "amount-too-large"]),
 })
 
+const deleteStock = createRoute({
+  method: "delete",
+  path: "/products/{id}/stock",
+  summary: "Keep a product in stock no more, so that it is never short",
+  description:
+    "Refused while anything of it is reserved. Orders confirmed from now on reserve none of it, and take none if stock is kept again later.",
+  middleware: [noBody],
+  request: { headers, params },
+  responses: goneUnless([...refusals, "stock-not-kept"]),
+})
+
 /** All routes of stock. */
 export function createStockRoutes({ execute, now }: StockRouteDeps): OpenAPIHono {
   const routes = new OpenAPIHono()
@@ -55,6 +66,15 @@ export function createStockRoutes({ execute, now }: StockRouteDeps): OpenAPIHono
     return respond(c, execute, async (trx) => {
       const result = await adjustStock(trx, id, delta, ifMatch, now())
       return result.ok ? accept(done(result.value.xid, 200, toStockBody(result.value))) : result
+    })
+  })
+
+  routes.openapi(deleteStock, (c) => {
+    const { id } = c.req.valid("param")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await removeStock(trx, id, ifMatch)
+      return result.ok ? accept(gone(result.value)) : result
     })
   })
 

@@ -77,3 +77,22 @@ export async function changeShippingRule(
     .executeTakeFirstOrThrow()
   return accept(row)
 }
+
+/** Takes a rule away, and returns the transaction's id. What orders were charged by it stays. */
+export async function deleteShippingRule(
+  trx: Transaction<CommandDatabase>,
+  id: string,
+  ifMatch: IfMatch | undefined,
+): Promise<Result<string>> {
+  const present = await trx
+    .selectFrom("shipping_rules")
+    .select(["version", ownXid])
+    .where("id", "=", id)
+    .forUpdate()
+    .executeTakeFirst()
+  if (!present) return refuse("shipping-rule-not-found", "There is no such shipping rule.")
+  const mismatch = refuseUnlessMatching(ifMatch, present.version)
+  if (mismatch) return mismatch
+  await trx.deleteFrom("shipping_rules").where("id", "=", id).execute()
+  return accept(present.xid)
+}

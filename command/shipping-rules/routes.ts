@@ -4,13 +4,13 @@ import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import type { Execute } from "../execute.ts"
 import { ifMatchHeader } from "../http/if-match.ts"
-import { jsonBody } from "../http/json-body.ts"
+import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, gone, goneUnless, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
 import { text } from "../http/text.ts"
 import { accept } from "../rejection.ts"
 import { shippingRuleBody, shippingRuleChange, shippingRuleRequest, toShippingRuleBody } from "./bodies.ts"
-import { changeShippingRule, createShippingRule } from "./handle.ts"
+import { changeShippingRule, createShippingRule, deleteShippingRule } from "./handle.ts"
 
 export type ShippingRuleRouteDeps = {
   db: Kysely<CommandDatabase>
@@ -51,6 +51,20 @@ const patchRule = createRoute({
   ]),
 })
 
+const deleteRule = createRoute({
+  method: "delete",
+  path: "/shipping-rules/{id}",
+  summary: "Take a shipping rule away; orders that are confirmed keep their price",
+  description:
+    "Drafts are priced without it from their next change on. A country without a rule is not sent to any more, unless there is no rule at all: then everything is sent for nothing.",
+  middleware: [noBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    params,
+  },
+  responses: goneUnless(["shipping-rule-not-found", "version-mismatch"]),
+})
+
 const getRule = createRoute({
   method: "get",
   path: "/shipping-rules/{id}",
@@ -82,6 +96,15 @@ export function createShippingRuleRoutes(deps: ShippingRuleRouteDeps): OpenAPIHo
     return respond(c, execute, async (trx) => {
       const result = await changeShippingRule(trx, id, change, ifMatch, now())
       return result.ok ? accept(done(result.value.xid, 200, toShippingRuleBody(result.value))) : result
+    })
+  })
+
+  routes.openapi(deleteRule, (c) => {
+    const { id } = c.req.valid("param")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await deleteShippingRule(trx, id, ifMatch)
+      return result.ok ? accept(gone(result.value)) : result
     })
   })
 

@@ -49,3 +49,22 @@ export async function changeTaxRate(
     .executeTakeFirstOrThrow()
   return accept(row)
 }
+
+/** Takes a country's rate away, and returns the transaction's id. What orders were taxed by it stays. */
+export async function deleteTaxRate(
+  trx: Transaction<CommandDatabase>,
+  country: string,
+  ifMatch: IfMatch | undefined,
+): Promise<Result<string>> {
+  const present = await trx
+    .selectFrom("tax_rates")
+    .select(["version", ownXid])
+    .where("country", "=", country)
+    .forUpdate()
+    .executeTakeFirst()
+  if (!present) return refuse("tax-rate-not-found", "The country has no tax rate.")
+  const mismatch = refuseUnlessMatching(ifMatch, present.version)
+  if (mismatch) return mismatch
+  await trx.deleteFrom("tax_rates").where("country", "=", country).execute()
+  return accept(present.xid)
+}

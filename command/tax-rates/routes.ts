@@ -5,12 +5,12 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { countryCode } from "../address.ts"
 import type { Execute } from "../execute.ts"
 import { ifMatchHeader } from "../http/if-match.ts"
-import { jsonBody } from "../http/json-body.ts"
+import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, gone, goneUnless, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
 import { accept } from "../rejection.ts"
 import { taxRateBody, taxRateChange, taxRateRequest, toTaxRateBody } from "./bodies.ts"
-import { changeTaxRate, createTaxRate } from "./handle.ts"
+import { changeTaxRate, createTaxRate, deleteTaxRate } from "./handle.ts"
 
 export type TaxRateRouteDeps = { db: Kysely<CommandDatabase>; execute: Execute; now: () => Date }
 
@@ -36,6 +36,19 @@ const patchRate = createRoute({
     body: jsonOf(taxRateChange),
   },
   responses: answersOf(200, taxRateBody, ["tax-rate-not-found", "version-mismatch"]),
+})
+
+const deleteRate = createRoute({
+  method: "delete",
+  path: "/tax-rates/{country}",
+  summary: "Stop taxing what goes to a country; orders that are confirmed keep their tax",
+  description: "Drafts are priced without it from their next change on.",
+  middleware: [noBody],
+  request: {
+    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    params,
+  },
+  responses: goneUnless(["tax-rate-not-found", "version-mismatch"]),
 })
 
 const getRate = createRoute({
@@ -67,6 +80,15 @@ export function createTaxRateRoutes({ db, execute, now }: TaxRateRouteDeps): Ope
     return respond(c, execute, async (trx) => {
       const result = await changeTaxRate(trx, country, basis_points, ifMatch, now())
       return result.ok ? accept(done(result.value.xid, 200, toTaxRateBody(result.value))) : result
+    })
+  })
+
+  routes.openapi(deleteRate, (c) => {
+    const { country } = c.req.valid("param")
+    const ifMatch = c.req.valid("header")["if-match"]
+    return respond(c, execute, async (trx) => {
+      const result = await deleteTaxRate(trx, country, ifMatch)
+      return result.ok ? accept(gone(result.value)) : result
     })
   })
 

@@ -53,7 +53,12 @@ export async function runService(overrides: Partial<Config> = {}): Promise<Runni
     })
     const text = await response.text()
     await check(method, path, response.status, response.headers, text)
-    return { status: response.status, headers: response.headers, text, body: JSON.parse(text) }
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: text === "" ? {} : JSON.parse(text),
+    }
   }
 
   return {

@@ -260,3 +260,29 @@ describe("a discount with a usage limit", () => {
     expect(await timesUsed("ONCE")).toBe(1)
   })
 })
+
+describe("a rule that is taken away", () => {
+  it("leaves confirmed orders as they are, and drafts at their next change", async () => {
+    const rule = await post("/shipping-rules", { country: "CA", currency: "USD", price: "7.00" })
+    const rate = await post("/tax-rates", { country: "CA", basis_points: 1000 })
+    const shipping_address = { ...address, country: "CA" }
+    const [kept, draft] = [await draftOf({ shipping_address }), await draftOf({ shipping_address })]
+    const confirmed = await service.call("POST", `${kept}/confirm`)
+    expect(confirmed.body).toMatchObject({ shipping: { amount: "7.00" }, tax: { amount: "6.70" } })
+    for (const path of [rule, rate]) expect((await service.call("DELETE", path)).status).toBe(204)
+
+    const changed = await service.call("PATCH", kept, { note: "n" })
+    expect(changed.body).toMatchObject({ total: { amount: "73.68" }, pricing: confirmed.body.pricing })
+    const stored = service.db.selectFrom("orders").select("total_minor").where("id", "=", draft.slice(8))
+    expect((await stored.executeTakeFirstOrThrow()).total_minor).toBe(7368n)
+    const repriced = await service.call("PATCH", draft, { note: "n" })
+    expect(repriced.body).toMatchObject({
+      shipping: { amount: "0.00" },
+      tax: { amount: "0.00" },
+      total: { amount: "59.98" },
+      pricing: { tax: null },
+    })
+    const { status, body } = await service.call("POST", `${draft}/confirm`)
+    expect([status, body.type]).toEqual([422, problem("shipping-unavailable")])
+  })
+})

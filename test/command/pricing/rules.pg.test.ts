@@ -116,6 +116,39 @@ describe("a tax rate", () => {
   })
 })
 
+describe.each([
+  ["/shipping-rules", { country: "SE", currency: "SEK", price: "49" }, "shipping-rule-not-found"],
+  ["/tax-rates", { country: "SE", basis_points: 2500 }, "tax-rate-not-found"],
+])("what is deleted from %s", (collection, request, missing) => {
+  it("is of the version that was named, gone once per Idempotency-Key, and may be created again", async () => {
+    const path = await pathOf(collection, request)
+    const stale = await service.call("DELETE", path, undefined, { "If-Match": '"2"' })
+    expect([stale.status, stale.body.current_version]).toEqual([412, 1])
+    const withBody = await service.call("DELETE", path, { why: "moved" })
+    expect([withBody.status, withBody.body.type]).toEqual([422, "urn:lockstep:problem:invalid-request"])
+    expect((await service.call("GET", path)).status).toBe(200)
+
+    const headers = { "If-Match": '"1"', "Idempotency-Key": `delete-${path}` }
+    const deleted = await service.call("DELETE", path, undefined, headers)
+    expect([deleted.status, deleted.text]).toEqual([204, ""])
+    expect(deleted.headers.has("consistency-token")).toBe(true)
+    const again = await service.call("DELETE", path, undefined, headers)
+    expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([204, "true"])
+    for (const method of ["GET", "DELETE"]) {
+      const { status, body } = await service.call(method, path)
+      expect([status, body.type], method).toEqual([404, `urn:lockstep:problem:${missing}`])
+    }
+    expect((await service.call("POST", collection, request)).status).toBe(201)
+  })
+
+  it("is deleted by one of many who try at once", async () => {
+    const path = await pathOf(collection, { ...request, country: "NO" })
+    const answers = await Promise.all(Array.from({ length: 8 }, () => service.call("DELETE", path)))
+    const statuses = answers.map(({ status }) => status).sort((one, other) => one - other)
+    expect(statuses).toEqual([204, ...Array.from({ length: 7 }, () => 404)])
+  })
+})
+
 describe("a refused rule", () => {
   const percent = { basis_points: 1000, active: false }
   const fixed = { amount: "5.00", currency: "USD", active: false }

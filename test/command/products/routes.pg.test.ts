@@ -158,12 +158,64 @@ describe("the stock of a product", () => {
     for (const [method, body] of [
       ["PUT", { on_hand: 1 }],
       ["PATCH", { adjust: 1 }],
+      ["DELETE", undefined],
     ] as const) {
       const nothing = await service.call(method, "/products/nothing/stock", body)
       expect([nothing.status, nothing.body.type]).toEqual([404, problem("product-not-found")])
     }
     const zero = await service.call("PATCH", `${path}/stock`, { adjust: 0 })
     expect([zero.status, zero.body.type]).toEqual([422, problem("invalid-request")])
+  })
+
+  it("is kept no more once nothing of it is reserved, and can be kept again", async () => {
+    const path = await createLamp({ stock: 10 })
+    const product = path.split("/")[2] ?? ""
+    const remove = (headers = {}) => service.call("DELETE", `${path}/stock`, undefined, headers)
+    const order = async (quantity: number) => {
+      const items = [{ product_id: product, quantity }]
+      const { headers } = await service.call("POST", "/orders", { customer_id: "customer-123", items })
+      const placed = String(headers.get("location"))
+      return { placed, confirmed: await service.call("POST", `${placed}/confirm`) }
+    }
+    const { placed } = await order(4)
+    const reserved = await remove()
+    expect([reserved.status, reserved.body.type]).toEqual([409, problem("stock-below-reserved")])
+    expect(reserved.body).toMatchObject({ on_hand: 10, reserved: 4 })
+    await service.call("POST", `${placed}/cancel`, { reason: "r" })
+    const stale = await remove({ "If-Match": '"1"' })
+    expect([stale.status, stale.body.current_version]).toEqual([412, 3])
+    expect((await remove({ "If-Match": '"3"' })).status).toBe(204)
+    expect(await stockOf(path)).toBeUndefined()
+
+    const unlimited = await order(1_000)
+    expect(unlimited.confirmed.body).toMatchObject({ status: "confirmed", items: [{ reserved: 0 }] })
+    const twice = await remove()
+    expect([twice.status, twice.body.type]).toEqual([409, problem("stock-not-kept")])
+    expect((await service.call("PUT", `${path}/stock`, { on_hand: 2 })).body).toMatchObject({ reserved: 0 })
+    expect((await order(3)).confirmed.body.type).toBe(problem("insufficient-stock"))
+    expect((await service.call("POST", `${unlimited.placed}/cancel`, { reason: "r" })).status).toBe(200)
+    expect(await stockOf(path)).toMatchObject({ on_hand: 2n, reserved: 0n })
+  })
+
+  it("that orders reserve while it is taken away is either reserved or not kept", async () => {
+    for (let round = 0; round < 5; round++) {
+      const path = await createLamp({ stock: 5 })
+      const items = [{ product_id: path.split("/")[2] ?? "", quantity: 1 }]
+      const drafts = await Promise.all(
+        Array.from({ length: 4 }, () =>
+          service.call("POST", "/orders", { customer_id: "customer-123", items }),
+        ),
+      )
+      const [removed, ...confirmed] = await Promise.all([
+        service.call("DELETE", `${path}/stock`),
+        ...drafts.map(({ headers }) => service.call("POST", `${headers.get("location")}/confirm`)),
+      ])
+      expect(confirmed.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      const stock = await stockOf(path)
+      const isGone = removed?.status === 204
+      for (const { body } of confirmed) expect(body.items).toMatchObject([{ reserved: isGone ? 0 : 1 }])
+      expect(stock).toEqual(isGone ? undefined : expect.objectContaining({ reserved: 4n }))
+    }
   })
 
   it("counts every one of many adjustments at once, also the first", async () => {
