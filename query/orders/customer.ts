@@ -43,6 +43,9 @@ const customerBody = z
     version: z.number().int(),
     created_at: z.string(),
     updated_at: z.string(),
+    erased_at: z.string().nullable().openapi({
+      description: "When personal data was erased; from then on name and e-mail address stand for nobody.",
+    }),
     totals,
     last_orders: z.array(orderLine).openapi({ description: "Five at most, newest first." }),
     favourite_products: z
@@ -88,6 +91,7 @@ const customerText = (schema: string): string => {
   from (
     select c.id, c.name, c.email, c.phone, c.address, c.version,
       ${momentText("c.created_at")} as created_at, ${momentText("c.updated_at")} as updated_at,
+      ${momentText("c.erased_at")} as erased_at,
       ${totalsJson(schema, "c.id")} as totals,
       ${page.orders} as last_orders,
       array_to_json(array(

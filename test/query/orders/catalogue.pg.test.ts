@@ -161,6 +161,18 @@ describe("a customer's profile", () => {
   })
 })
 
+describe("a customer", () => {
+  it("says when they were erased", async () => {
+    await insertCustomer(models.db, "customer-2")
+    expect(await read("/customers/customer-2")).toMatchObject({ erased_at: null })
+    await insertCustomer(models.db, "customer-3")
+    await sql`update read_1.customers set erased_at = '2026-01-02T03:04:05.678901Z' where id = 'customer-3'`.execute(
+      models.db,
+    )
+    expect(await read("/customers/customer-3")).toMatchObject({ erased_at: "2026-01-02T03:04:05.678901Z" })
+  })
+})
+
 describe("what is parked", () => {
   it.each([
     ["products", "product-03", ["/products/product-03", "/products", "/analytics/products"]],
