@@ -98,7 +98,7 @@ export type QueryDatabase = {
     kafka_offset: bigint
     record_key: Buffer | null
     record_value: Buffer | null
-    record_headers: ColumnType<unknown, string, never>
+    record_headers: ColumnType<unknown, string, string>
     table_name: string
     row_key: string[] | null
     xid: bigint | null

@@ -70,14 +70,25 @@ const rowsOf = (erasure: Erasure, schema: string): string =>
 
 /** Shorter ids stand in other people's bytes too. */
 const shortestSoughtId = 8
+/** Of more subjects at once, which only a base load brings, the rows tell everything that is not deleted. */
+const mostSought = 1_000
 
 /**
+ * Entries of their rows, also of rows that no read model has because all that is known of them is parked: then the
+ * record names the subject, and the other entries have its aggregate.
  * A change that a later one of its row follows may hold anything, and nothing of it is missing: it is settled. One that
  * no change follows is what the source's row is still, and that holds nothing personal: it stays as it is. One that
  * cannot be read may hold anything and be missed: it loses its bytes and stays parked, until it is discarded.
  */
 export const entriesOfSubjects = (erasure: Erasure, schema: string): string => `
-  ${rowsOf(erasure, schema)}, entries as (
+  ${rowsOf(erasure, schema)}, named (aggregate) as materialized (
+    select distinct d.row_key[1] from cdc.dead_letters d
+    where d.source = $2 and d.row_key is not null and d.record_value is not null
+      and cardinality($1::text[]) <= ${mostSought} and exists (
+        select from unnest($1::text[]) known (id)
+        where octet_length(id) >= ${shortestSoughtId}
+          and position(convert_to(id, 'UTF8') in d.record_value) > 0)
+  ), entries as (
     select d.id, d.state, d.record_key is not null or d.record_value is not null as has_bytes,
       d.state = 'parked' and d.lsn is null as is_unreadable,
       exists (
@@ -95,6 +106,7 @@ export const entriesOfSubjects = (erasure: Erasure, schema: string): string => `
     from cdc.dead_letters d
     where d.source = $2 and (
       (d.table_name, d.row_key[1]) in (select table_name, aggregate from theirs)
+      or d.row_key[1] in (select aggregate from named)
       or d.row_key is null and exists (
         select from (select aggregate from theirs union select unnest($1::text[])) known (id)
         where octet_length(id) >= ${shortestSoughtId} and (

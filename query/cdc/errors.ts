@@ -23,6 +23,8 @@ export const dispositions = {
   "missing-stored-value": "dead-letter",
   /** A redrive would come before what has to come before it. */
   "redrive-too-early": "dead-letter",
+  /** A redrive would bring back personal data that was erased. */
+  "erased-since": "dead-letter",
   "broken-chain": "halt",
   "commit-log-mismatch": "halt",
   "count-mismatch": "halt",

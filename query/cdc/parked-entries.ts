@@ -164,6 +164,22 @@ export async function settleEntry(
   return numUpdatedRows === 1n
 }
 
+/** Removes the records of entries that are of no more use; what has not been sent to their topic is not sent any more. */
+export async function dropBytes(trx: Transaction_<QueryDatabase>, ids: readonly bigint[]): Promise<void> {
+  if (ids.length === 0) return
+  await trx
+    .updateTable("cdc.dead_letters")
+    .set((eb) => ({
+      record_key: null,
+      record_value: null,
+      record_headers: "{}",
+      message: "erased",
+      published_at: eb.fn.coalesce("published_at", sql<Date>`now()`),
+    }))
+    .where("id", "in", ids)
+    .execute()
+}
+
 /** Notes that an entry could still not be applied. */
 export async function noteFailure(
   trx: Transaction_<QueryDatabase>,

@@ -100,6 +100,8 @@ export type Erasure = {
   column: string
   /** Their rows: a select of a mirrored table's name and a first key, as text. `subjects` is SQL text of a text[]. */
   rows: (schema: string, subjects: string) => string
+  /** Columns that may hold something personal, by table; in the table of the subjects, until they are erased. */
+  personal: Readonly<Record<string, readonly string[]>>
 }
 
 /** A row as an image shows it: values by column, as Postgres writes them. */

@@ -9,12 +9,13 @@ import { applyWithEvents } from "./apply-with-events.ts"
 import { type DataRecord, unavailable } from "./change.ts"
 import { rowName } from "./dead-letters.ts"
 import type { Decoder } from "./decode.ts"
+import { assertNothingBack, findErasedOwners } from "./erased-owners.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
 import { EngineError } from "./errors.ts"
 import { noteLaterChanges } from "./later-changes.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 import { owedValues, putIn, replaced } from "./owed-values.ts"
-import type { ParkedEntry } from "./parked-entries.ts"
+import { dropBytes, type ParkedEntry } from "./parked-entries.ts"
 import { isSuperseded, oldHalfOf, type ParkedRow, type ReadableEntry, readParkedRows } from "./parked-row.ts"
 import { isLater } from "./place.ts"
 import type { SourceTable } from "./row-image.ts"
@@ -78,12 +79,23 @@ export async function redrive(
   }
   const names = new Set(rows.map(({ record: { change } }) => rowName(change.table, change.key)))
   await noteLaterChanges(trx, target.ref, tables, [changesOf(rows)], names)
+  const owners = await findErasedOwners(trx, target, rows)
   let difference: Difference = {}
-  for (const { table, record, stored } of rows) {
-    const after = await readStoredRow(trx, target.schema, table, record.change.key)
-    difference = { ...difference, ...differenceOf(stored, after) }
+  for (const row of rows) {
+    const after = await readStoredRow(trx, target.schema, row.table, row.record.change.key)
+    const ofRow = differenceOf(row.stored, after)
+    assertNothingBack(target.projections, owners, row, ofRow)
+    difference = { ...difference, ...ofRow }
   }
-  await forgetErased(trx, target, erasedIn(target.projections, [changesOf(rows)]), cacheKeys)
+  if (owners.length > 0) {
+    await dropBytes(
+      trx,
+      late.map(({ row }) => row.entry.id),
+    )
+  }
+  const erased = new Set(erasedIn(target.projections, [changesOf(rows)]))
+  for (const { subject } of owners) erased.add(subject)
+  await forgetErased(trx, target, [...erased], cacheKeys)
   await fenceCache(trx, target, position, cacheKeys)
   const outcome = current.length > 0 ? "applied" : merged.length > 0 ? "merged" : "superseded"
   return { outcome, difference }

@@ -24,6 +24,7 @@ const tablesOfOrder = [
 export const erasure: Erasure = {
   table: "customers",
   column: "erased_at",
+  personal: personalColumns,
   rows: (schema, subjects) => `
     select 'customers', unnest(${subjects})
     union all

@@ -57,6 +57,7 @@ test("only what waiting cures is retried, and a conflict is not taken for a bad 
   expect(coded("retry")).toEqual(["apply-conflict", "dependency-down", "unexpected"])
   expect(coded("dead-letter")).toEqual([
     "bad-row",
+    "erased-since",
     "missing-stored-value",
     "redrive-too-early",
     "undecodable-record",

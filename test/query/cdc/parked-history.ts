@@ -34,10 +34,12 @@ type Choose = NonNullable<Step["standIns"]>
 
 const limit = 10_000
 
-const readRecords = async (origins: readonly Origin[]): Promise<RawRecord[]> =>
-  origins.map((origin) => ({ ...origin, key: null, value: Buffer.from("raw"), headers: {} }))
+/** A record's bytes: like Avro's, they hold its texts as they are. */
+const bytesOf = ({ change }: DataRecord): Buffer =>
+  Buffer.from([...change.key, ...("row" in change ? change.row : [])].map(String).join("\0"))
 
-export function createParkedHistory(generation: TestGeneration) {
+/** `refusing` are the tables whose rows may be refused. */
+export function createParkedHistory(generation: TestGeneration, refusing: readonly string[] = ["things"]) {
   const { db, target, schema, admin } = generation
   let parking = createParkingPlace({ rows: new Set(), limit })
   let position = lsn(0)
@@ -47,14 +49,22 @@ export function createParkedHistory(generation: TestGeneration) {
   const unplaced = new Set<DataRecord>()
   const records = new Map<bigint, DataRecord>()
 
+  const readRecords = async (origins: readonly Origin[]): Promise<RawRecord[]> =>
+    origins.map((origin) => {
+      const record = records.get(origin.offset)
+      return { ...origin, key: null, value: record ? bytesOf(record) : null, headers: {} }
+    })
+
   return {
-    /** Refuses rows of things for which the condition holds, or (null) none. */
+    /** Refuses rows for which the condition holds, or (null) none. */
     async refuse(condition: string | null): Promise<void> {
-      await admin.query(`alter table ${schema}.things drop constraint if exists refused`)
-      if (condition === null) return
-      await admin.query(
-        `alter table ${schema}.things add constraint refused check (not (${condition})) not valid`,
-      )
+      for (const table of refusing) {
+        await admin.query(`alter table ${schema}.${table} drop constraint if exists refused`)
+        if (condition === null) continue
+        await admin.query(
+          `alter table ${schema}.${table} add constraint refused check (not (${condition})) not valid`,
+        )
+      }
     },
 
     /** Begins anew, with nothing applied and nothing parked. */
@@ -70,13 +80,13 @@ export function createParkedHistory(generation: TestGeneration) {
     async apply({ transactions, unreadable = [], isStaged = false, standIns }: Step): Promise<void> {
       for (const { record, isKeyKnown } of unreadable) {
         const { table, key } = record.change
+        records.set(record.origin.offset, record)
         const [raw] = await readRecords([record.origin])
         if (!raw) throw new Error("there is no such record")
         const error = new EngineError("undecodable-record", "it cannot be read")
         parking.add({ raw, table, key: isKeyKnown ? key : null, place: null, error })
         unread.add(record)
         unplaced.add(record)
-        records.set(record.origin.offset, record)
       }
       for (const record of transactions.flatMap((one) => one.records))
         records.set(record.origin.offset, record)
@@ -120,6 +130,7 @@ export function createParkedHistory(generation: TestGeneration) {
         const expected = await lockProgress(trx, target.ref, target.leaseEpoch)
         const entries = await readUnit(trx, target.ref, id)
         if (entries.length === 0) return null
+        if (entries.some(({ raw }) => raw.value === null)) throw new EngineError("undecodable-record", "gone")
         const unit = entries.map((entry) => ({ entry, record: records.get(entry.raw.offset) ?? null }))
         const { outcome } = await redrive(trx, target, expected, unit)
         const state = outcome === "applied" ? "applied" : "superseded"
