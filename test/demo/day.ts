@@ -1,8 +1,9 @@
 // A day of business: clerks serve customers side by side while prices change, goods come in and customers leave.
 // Everything that is chosen follows from the seed; what happens at once is up to the services.
 import type { Random } from "../chaos/random.ts"
-import { cancel, confirm, type Desk, edit, place } from "./draft-story.ts"
+import { address, cancel, confirm, type Desk, edit, place, placeWrongly, quote } from "./draft-story.ts"
 import { fulfil } from "./fulfilment-story.ts"
+import { changeRules, dropRules } from "./price-rules.ts"
 import type { Shop } from "./shop.ts"
 import { openShop } from "./shop.ts"
 import type { Till } from "./till.ts"
@@ -27,8 +28,11 @@ export async function liveDay(options: {
       const number = begun++
       const random = options.random.fork(`order ${number}`)
       let keys = 0
-      await serveOne({ till, random, shop, newKey: () => `${prefix}-${number}-${keys++}` })
+      const desk = { till, random, shop, newKey: () => `${prefix}-${number}-${keys++}` }
+      if (number % 25 === 0) await placeWrongly(desk)
+      await serveOne(desk)
       if (number % 10 === 9) await runShop(till, random, shop)
+      if (number % 25 === 24) await changeRules(till, random, shop.rules)
       onServed(++served)
     }
   }
@@ -38,18 +42,20 @@ export async function liveDay(options: {
 
 async function serveOne(desk: Desk): Promise<void> {
   const { random } = desk
+  if (random.chance(0.1)) await quote(desk)
   const placed = await place(desk)
   if (!placed) return
   await edit(desk, placed)
   if (random.chance(0.1)) return
   if (random.chance(0.08)) return cancel(desk, placed.path)
-  if (!(await confirm(desk, placed))) return
+  const status = await confirm(desk, placed)
+  if (status === undefined) return
   if (random.chance(0.1)) return cancel(desk, placed.path)
-  await fulfil(desk, placed.path)
+  await fulfil(desk, placed.path, status === "paid")
 }
 
-/** Between customers: a price changes, scarce goods come in, a product leaves the shelf and returns. */
-async function runShop(till: Till, random: Random, { products, idle }: Shop): Promise<void> {
+/** Between customers: a price changes, scarce goods come in, one customer moves and another leaves. */
+async function runShop(till: Till, random: Random, { products, customers, idle }: Shop): Promise<void> {
   const product = random.pick(products)
   const path = `/products/${product.id}`
   const change = (body: object) => till.send({ name: "change product", method: "PATCH", path, body })
@@ -63,14 +69,23 @@ async function runShop(till: Till, random: Random, { products, idle }: Shop): Pr
     body: { adjust },
   }
   await till.send(stock, ["stock-below-reserved", "insufficient-stock", "version-conflict"])
+  const moving = `/customers/${random.pick(customers)}`
+  await till.send({
+    name: "change customer",
+    method: "PATCH",
+    path: moving,
+    body: { address: address(random) },
+  })
   const leaving = idle[random.below(idle.length)]
   if (leaving !== undefined && random.chance(0.3)) await till.send(erasure(leaving))
 }
 
 /** At the end of the day: a customer whose orders are all closed may go, one who waits for something may not. */
-async function closeShop(till: Till, { customers }: Shop): Promise<void> {
+async function closeShop(till: Till, { customers, outOfSeason, rules }: Shop): Promise<void> {
   for (const customer of customers.slice(0, 20))
     await till.send(erasure(customer), ["customer-has-open-orders"])
+  await dropRules(till, rules)
+  await till.send({ name: "stop keeping stock", method: "DELETE", path: `/products/${outOfSeason}/stock` })
 }
 
 const erasure = (customer: string) => ({

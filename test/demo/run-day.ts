@@ -16,6 +16,8 @@ export type DayReport = {
   orders: number
   /** Per command, how often it was answered how. */
   commands: Record<string, Record<string, number>>
+  /** Operations that were accepted at least once, such as `POST /orders/{}/items`. */
+  accepted: readonly string[]
   /** Answers that nobody reckoned with. */
   surprises: readonly string[]
   compared: readonly Comparison[]
@@ -51,6 +53,7 @@ export async function runDay(options: DayOptions): Promise<DayReport> {
     seed,
     orders,
     commands: Object.fromEntries([...till.tally].map(([name, counts]) => [name, Object.fromEntries(counts)])),
+    accepted: [...till.accepted].sort(),
     surprises: till.surprises,
     compared: await compareAll(options, till),
   }

@@ -1,11 +1,15 @@
 // What the day begins with: a catalogue with plenty of some things and little of others, and customers.
 import type { Random } from "../chaos/random.ts"
+import { type PriceRules, setRules } from "./price-rules.ts"
 import type { Till } from "./till.ts"
 
 export type Product = { id: string; currency: string; price: string; scarce: boolean }
 
 export type Shop = {
   products: readonly Product[]
+  /** A product that is not sold now. */
+  outOfSeason: string
+  rules: PriceRules
   customers: readonly string[]
   /** Customers for whom no order is placed, to be erased while the others are served. */
   idle: readonly string[]
@@ -39,6 +43,11 @@ export async function openShop(till: Till, random: Random, prefix: string, custo
     await till.send({ name: "create product", method: "POST", path: "/products", body })
     products.push({ id, currency, price, scarce })
   }
+  const outOfSeason = `${prefix}-sledge`
+  const sledge = { id: outOfSeason, name: "Sledge", price: "79.00", currency: "USD", active: false }
+  await till.send({ name: "create product", method: "POST", path: "/products", body: sledge })
+  const stock = { name: "set stock", method: "PUT", path: `/products/${outOfSeason}/stock` }
+  await till.send({ ...stock, body: { on_hand: 3 } })
   const ids: string[] = []
   for (let n = 0; n < customers; n++) {
     const body = {
@@ -59,5 +68,6 @@ export async function openShop(till: Till, random: Random, prefix: string, custo
     ["email-taken"],
   )
   const idle = ids.splice(0, Math.ceil(customers / 10))
-  return { products, customers: ids, idle }
+  const rules = await setRules(till, prefix, products)
+  return { products, outOfSeason, rules, customers: ids, idle }
 }

@@ -13,6 +13,8 @@ export type Till = {
   ) => Promise<Outcome>
   /** How often each command was answered how. */
   tally: ReadonlyMap<string, ReadonlyMap<string, number>>
+  /** Which operations have been accepted, such as `POST /orders/{}/items`. */
+  accepted: ReadonlySet<string>
   surprises: readonly string[]
   /** The newest token: a read that waits for it shows every command that was sent before. */
   token: () => string | null
@@ -22,8 +24,15 @@ const problem = z.object({ type: z.string() })
 const document = z.record(z.string(), z.unknown())
 const requestLimitMs = 60_000
 
+/** Names of collections and ids of their members take turns: `/orders/{}/items/{}`. */
+export const withoutIds = (path: string): string =>
+  path.replace(/[^/]+/g, (segment, at: number) =>
+    path.slice(0, at).split("/").length % 2 === 0 ? segment : "{}",
+  )
+
 export function createTill(commandUrl: string): Till {
   const tally = new Map<string, Map<string, number>>()
+  const accepted = new Set<string>()
   const surprises: string[] = []
   let newest: { token: string; lsn: bigint } | null = null
 
@@ -35,6 +44,7 @@ export function createTill(commandUrl: string): Till {
 
   return {
     tally,
+    accepted,
     surprises,
     token: () => newest?.token ?? null,
     async send({ name, method, path, body, headers = {} }, refusals = []) {
@@ -45,9 +55,10 @@ export function createTill(commandUrl: string): Till {
         signal: AbortSignal.timeout(requestLimitMs),
       })
       const text = await response.text()
-      const answer = document.parse(JSON.parse(text))
+      const answer = document.parse(text === "" ? {} : JSON.parse(text))
       const code = response.ok ? null : problem.parse(answer).type.replace("urn:lockstep:problem:", "")
       count(name, code ?? "done")
+      if (code === null) accepted.add(`${method} ${withoutIds(path)}`)
       if (code !== null && !refusals.includes(code)) {
         surprises.push(
           `${method} ${path} ${JSON.stringify(body ?? null)}: ${response.status} ${text}`.slice(0, 1_000),
