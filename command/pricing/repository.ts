@@ -66,21 +66,29 @@ async function lockLimitedDiscounts(
     .execute()
 }
 
-/** Those named by code, whatever speaks against them, and the automatic ones that the basket may have. */
+/**
+ * Those named by code, whatever speaks against them, and the automatic ones that the basket may have. Whom and what an
+ * automatic one is for is spelled out as pairs, each of which is a range of the index discounts_automatic.
+ */
 function possibleDiscounts(db: Kysely<CommandDatabase>, outline: BasketOutline, now: Date) {
   const { customerId, currency, codes, productIds } = outline
   return db.selectFrom("discounts").where((where) => {
-    const isFor = (column: "customer_id" | "product_id" | "currency", values: readonly string[]) =>
-      where.or([where(column, "is", null), ...(values.length > 0 ? [where(column, "in", values)] : [])])
+    const isFor = (column: "customer_id" | "product_id" | "currency", values: readonly string[]) => [
+      where(column, "is", null),
+      ...(values.length > 0 ? [where(column, "in", values)] : []),
+    ]
+    const forProduct = isFor("product_id", productIds)
+    const pairs = isFor("customer_id", customerId === undefined ? [] : [customerId]).flatMap((forCustomer) =>
+      forProduct.map((product) => where.and([forCustomer, product])),
+    )
     const automatic = where.and([
       where("code", "is", null),
-      where("active", "=", true),
+      where("active", "=", sql.lit(true)),
       where("valid_from", "<=", now),
       where.or([where("valid_until", "is", null), where("valid_until", ">", now)]),
       where.or([where("usage_limit", "is", null), where("usage_limit", ">", where.ref("times_used"))]),
-      isFor("customer_id", customerId === undefined ? [] : [customerId]),
-      isFor("product_id", productIds),
-      isFor("currency", currency === undefined ? [] : [currency]),
+      where.or(pairs),
+      where.or(isFor("currency", currency === undefined ? [] : [currency])),
     ])
     const named: Expression<SqlBool>[] = codes.length > 0 ? [where("code", "in", codes)] : []
     return where.or([...named, automatic])

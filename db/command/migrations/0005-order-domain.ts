@@ -16,6 +16,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       add column version integer not null default 1,
       add column created_at timestamptz not null default now(),
       add column updated_at timestamptz not null default now();
+    -- Automatic discounts are looked for by every change of a draft; a shop may have one for every customer.
+    create index discounts_automatic on discounts (customer_id, product_id) where code is null and active;
     alter table shipping_rules
       add column version integer not null default 1,
       add column created_at timestamptz not null default now(),
