@@ -153,10 +153,11 @@ it("forgets what a fresh generation holds as erased although no change has said 
 
   const connector = new URL(`/connectors/${system.connectorName}/`, readEndpoints().connectUrl)
   await fetch(new URL("pause", connector), { method: "PUT" })
-  await waitFor(
-    async () => (await (await fetch(new URL("status", connector))).text()).includes('"PAUSED"'),
-    "it is paused",
-  )
+  // The connector says so before its task does.
+  await waitFor(async () => {
+    const status = await (await fetch(new URL("status", connector))).text()
+    return status.includes('"PAUSED"') && !status.includes('"RUNNING"')
+  }, "it is paused")
   const erased = await client.command("DELETE", customer)
   expect(erased.status).toBe(200)
   const sent = await topics.readAll([`${system.topicPrefix}.public.orders`])
