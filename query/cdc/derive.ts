@@ -75,7 +75,7 @@ export async function addToGroups(
   const sums = model.sums.map(quoted)
   const parameters = [
     ...model.groupBy.map(({ type }, index) => `$${index + 1}::${type}[]`),
-    ...model.sums.map((_, index) => `$${model.groupBy.length + index + 1}::bigint[]`),
+    ...model.sums.map((_, index) => `$${model.groupBy.length + index + 1}::numeric[]`),
   ]
   const values = [
     ...model.groupBy.map((_, index) => changes.map((change) => change.group[index])),

@@ -197,7 +197,8 @@ function mirroredTableDdl(schema: string, table: MirroredTable): string {
 function derivedTableDdl(schema: string, model: DerivedModel): string {
   const columns = [
     ...model.groupBy.map((column) => `${quoted(column.name)} ${column.type} not null`),
-    ...model.sums.map((name) => `${quoted(name)} bigint not null`),
+    // Sums of amounts that each fit into a bigint need not.
+    ...model.sums.map((name) => `${quoted(name)} numeric not null`),
   ]
   return `create table ${quoted(schema)}.${quoted(model.name)} (${columns.join(", ")}) with (fillfactor = 70)`
 }

@@ -104,10 +104,13 @@ export const analyticsText =
       grouping
         ? `select currency, member from (
              select currency, member,
-               row_number() over (partition by currency order by sum(${worth}) desc, member) as place
-             from sold group by 1, 2
+               row_number() over (
+                 partition by currency
+                 order by coalesce(sum(${worth}) filter (where is_in_range), 0) desc, ${compares ? `sum(${worth}) desc, ` : ""}member
+               ) as place
+             from ${compares ? "parts" : "sold"} group by 1, 2
            ) ranked where place <= $6::integer`
-        : "select distinct currency, '' as member from sold union select $3::text, '' where $3::text is not null"
+        : `select distinct currency, '' as member from ${compares ? "parts" : "sold"} union select $3::text, '' where $3::text is not null`
     }
   ),
   counted as (

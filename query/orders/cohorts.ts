@@ -84,6 +84,6 @@ export function addCohortRoute(app: OpenAPIHono, reads: Reads, now: () => number
     const { time_zone, ...asked } = c.req.valid("query")
     const { from, to } = rangeOf("monthly", time_zone, asked, new Date(now()))
     const parameters = [from.toISOString(), to.toISOString(), time_zone]
-    return inTimeZone(reads.answer(c, { name: "cohorts", text: cohortsText, parameters }, {}))
+    return inTimeZone(reads.answer(c, { name: null, text: cohortsText, parameters }, {}))
   })
 }

@@ -51,7 +51,7 @@ const shipment = z.object({
 const pricing = z
   .object({
     discounts: z.array(z.object({ id: z.string(), code: z.string().nullable(), amount: moneyBody })),
-    shipping: z.object({ rule: z.string().nullable(), weight_grams: z.number().int().nullable() }).nullable(),
+    shipping: z.object({ rule: z.string().nullable(), weight_grams: z.string().nullable() }).nullable(),
     tax: z.object({ country: z.string().nullable(), basis_points: z.number().int().nullable() }).nullable(),
   })
   .openapi({ description: "How the sums came about; frozen when the order is confirmed." })

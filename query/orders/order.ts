@@ -64,6 +64,8 @@ const at = (path: string): string => `jsonb_path_query_first(o.pricing, 'lax ${p
 const wholeAt = (path: string): string =>
   `(${at(`${path} ? (@.type() == "number" && @ >= 0 && @ <= 2147483647)`)})::integer`
 
+const weight = '$.shipping.weight_grams ? (@.type() == "string" && @ like_regex "^[0-9]{1,19}$")'
+
 const pricingJson = `
   case when jsonb_typeof(o.pricing) = 'object' then (
     select row_to_json(breakdown) from (
@@ -75,7 +77,7 @@ const pricingJson = `
           order by d.place`)} as discounts,
         case when ${at("$.shipping.type()")} = '"object"' then (
           select row_to_json(one) from (
-            select ${at("$.shipping.rule")} #>> '{}' as rule, ${wholeAt("$.shipping.weight_grams")} as weight_grams
+            select ${at("$.shipping.rule")} #>> '{}' as rule, ${at(weight)} #>> '{}' as weight_grams
           ) one) end as shipping,
         case when ${at("$.tax.type()")} = '"object"' then (
           select row_to_json(one) from (

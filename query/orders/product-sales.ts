@@ -84,7 +84,7 @@ export function addProductSalesRoutes(app: OpenAPIHono, reads: Reads, now: () =>
     const { currency, by, limit, ...asked } = c.req.valid("query")
     const { from, to } = rangeOf("daily", "UTC", asked, new Date(now()))
     const parameters = [from.toISOString(), to.toISOString(), currency ?? null, limit]
-    return reads.answer(c, { name: `top products by ${by}`, text: topText(by), parameters }, {})
+    return reads.answer(c, { name: null, text: topText(by), parameters }, {})
   })
 
   app.openapi(getProductSales, (c) => {
@@ -95,7 +95,7 @@ export function addProductSalesRoutes(app: OpenAPIHono, reads: Reads, now: () =>
       reads.answer(
         c,
         {
-          name: `sales ${period} product ${compare ?? ""}`,
+          name: null,
           text: analyticsText(period, "product", compare !== undefined),
           parameters: [...periodValues(period, time_zone, range, currency, compare), 1, id],
         },

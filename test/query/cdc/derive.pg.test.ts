@@ -16,7 +16,7 @@ afterAll(() => generation.close())
 
 /** Groups that are in the table and not in the SQL, or the other way round. */
 async function differences({ name, groupBy, sums, contribution }: DerivedModel): Promise<unknown[]> {
-  const columns = [...groupBy.map((group) => group.name), ...sums.map((sum) => `${sum}::bigint`)].join(", ")
+  const columns = [...groupBy.map((group) => group.name), ...sums.map((sum) => `${sum}::numeric`)].join(", ")
   const derived = `select ${columns} from ${generation.schema}.${name}`
   const computed = `select ${columns} from (${contribution(generation.schema, null)}) computed`
   const { rows } = await generation.admin.query(
@@ -59,6 +59,27 @@ test("a group in which nothing is left is gone", async () => {
     `select customer_id, orders::int, gross_minor::text from ${generation.schema}.customer_totals`,
   )
   expect(rows).toEqual([{ customer_id: "c2", orders: 1, gross_minor: "5" }])
+})
+
+test("sums of amounts as large as a column holds are exact", async () => {
+  await generation.empty()
+  const orders = tableOf(orderProjections, "orders")
+  const largest = 2n ** 63n - 1n
+  const order = {
+    customer_id: "c1",
+    status: "draft",
+    currency: "USD",
+    created_at: "2025-01-01T00:00:00Z",
+    subtotal_minor: largest,
+    total_minor: largest,
+  }
+  await generation.apply([transaction(100, [upsert(orders, 1, { ...order, id: "o1" })])])
+  await generation.apply([transaction(200, [upsert(orders, 101, { ...order, id: "o2" })])])
+  const { rows } = await generation.admin.query(
+    `select gross_minor::text as gross from ${generation.schema}.customer_totals`,
+  )
+  expect(rows).toEqual([{ gross: String(2n * largest) }])
+  for (const model of orderProjections.derived) expect(await differences(model)).toEqual([])
 })
 
 test("a change that the guard refuses changes no sum", async () => {

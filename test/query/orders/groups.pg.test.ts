@@ -43,10 +43,10 @@ const get = async (path: string): Promise<unknown> => {
   expect(response.status, path).toBe(200)
   return await response.json()
 }
-const rowsOf = async (query: string) =>
+const rowsOf = async (query: string, { from, to } = { from: "2025-01-01", to: "2025-06-01" }) =>
   z
     .object({ rows: z.array(z.record(z.string(), z.unknown())) })
-    .parse(await get(`/analytics/orders?period=monthly&from=2025-01-01&to=2025-06-01&${query}`)).rows
+    .parse(await get(`/analytics/orders?period=monthly&from=${from}&to=${to}&${query}`)).rows
 
 const isAlive = ({ status }: Order): boolean => status !== "cancelled"
 const grossOf = ({ items }: Order): number => items.reduce((sum, [, n, price]) => sum + n * Number(price), 0)
@@ -152,6 +152,26 @@ describe("analytics by group", () => {
       { period: "2025-03", ...figuresOf(of("2025-03"), "USD"), previous: figuresOf(of("2025-02"), "USD") },
       { period: "2025-04", ...figuresOf(of("2025-04"), "USD"), previous: figuresOf(of("2025-03"), "USD") },
     ])
+  })
+
+  it("shows who bought in the period before and buys no more", async () => {
+    const june = { from: "2025-06-01", to: "2025-07-01" }
+    const ofMay = orders.filter((order) => order.createdAt.startsWith("2025-05") && order.currency === "USD")
+    const rows = await rowsOf("group_by=customer&limit=100&currency=USD&compare=previous", june)
+    const customers = [...new Set(ofMay.map(({ customerId }) => customerId))]
+    expect(customers.length).toBeGreaterThan(0)
+    expect(rows.map(({ customer }) => String(customer)).sort()).toEqual(customers.sort())
+    for (const row of rows) {
+      const theirs = ofMay.filter(({ customerId }) => customerId === row.customer)
+      expect(row).toMatchObject({ orders: 0, previous: figuresOf(theirs, "USD") })
+    }
+    expect(await rowsOf("compare=previous", june)).toContainEqual(
+      expect.objectContaining({
+        currency: "USD",
+        orders: 0,
+        previous: expect.objectContaining(figuresOf(ofMay, "USD")),
+      }),
+    )
   })
 })
 

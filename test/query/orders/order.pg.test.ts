@@ -33,7 +33,7 @@ beforeAll(async () => {
         { id: "d-1", code: "SPRING", amount_minor: "998" },
         { id: "d-2", code: null, amount_minor: "1" },
       ],
-      shipping: { rule: "parcel", weight_grams: 1200 },
+      shipping: { rule: "parcel", weight_grams: "1200" },
       tax: { country: "DE", basis_points: 1900 },
     },
   )}, confirmed_at = '2025-06-01T11:00:00Z', reserved_until = '2025-06-01T12:00:00Z', paid_at = '2025-06-01T11:30:00Z'
@@ -116,7 +116,7 @@ describe("the answer about an order", () => {
           { id: "d-1", code: "SPRING", amount: usd("9.98") },
           { id: "d-2", code: null, amount: usd("0.01") },
         ],
-        shipping: { rule: "parcel", weight_grams: 1200 },
+        shipping: { rule: "parcel", weight_grams: "1200" },
         tax: { country: "DE", basis_points: 1900 },
       },
     })
