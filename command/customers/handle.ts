@@ -4,13 +4,12 @@ import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { CustomerId } from "../ids.ts"
+import { ownXid } from "../own-xid.ts"
 import { accept, type Refused, type Result, refuse } from "../rejection.ts"
 import type { CustomerChange, CustomerRequest } from "./bodies.ts"
 
 /** A customer written by the transaction with this id. */
 type SavedCustomer = Selectable<CommandDatabase["customers"]> & { xid: string }
-
-const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
 
 /**
  * Keeps the customer from being erased until the transaction ends, after waiting for an erasure that is under way.

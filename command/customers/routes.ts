@@ -1,9 +1,9 @@
 // What can be done to a customer over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Execute } from "../execute.ts"
-import { ifMatchHeader } from "../http/if-match.ts"
+import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
 import { type CustomerId, customerId } from "../ids.ts"
 import { accept } from "../rejection.ts"
 import { customerBody, customerChange, customerRequest, toCustomerBody } from "./bodies.ts"
@@ -17,7 +17,7 @@ const postCustomer = createRoute({
   summary: "Create a customer; the e-mail address is unique, ignoring case",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader }),
+    headers: creationHeaders,
     body: jsonOf(customerRequest),
   },
   responses: answersOf(201, customerBody, ["email-taken"]),
@@ -29,7 +29,7 @@ const patchCustomer = createRoute({
   summary: "Change a customer; null clears phone or address",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params: z.object({ id: customerId.openapi({ param: { name: "id", in: "path" } }) }),
     body: jsonOf(customerChange),
   },

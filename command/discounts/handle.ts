@@ -5,14 +5,13 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { refuseIfErased } from "../customers/handle.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import { toMinor } from "../money.ts"
+import { ownXid } from "../own-xid.ts"
 import { accept, type Refused, type Result, refuse } from "../rejection.ts"
 import type { DiscountChange, DiscountRequest } from "./bodies.ts"
 
 type DiscountRow = Selectable<CommandDatabase["discounts"]>
 /** A discount written by the transaction with this id. */
 type SavedDiscount = DiscountRow & { xid: string }
-
-const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
 
 /** Creates a discount. Unknown customer, unknown product and a code in use show as violated constraints. */
 export async function createDiscount(

@@ -4,10 +4,10 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import type { Execute } from "../execute.ts"
-import { ifMatchHeader } from "../http/if-match.ts"
+import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
 import { text } from "../http/text.ts"
 import { accept } from "../rejection.ts"
 import { discountBody, discountChange, discountRequest, toDiscountBody } from "./bodies.ts"
@@ -28,7 +28,7 @@ const postDiscount = createRoute({
   path: "/discounts",
   summary: "Create a discount: a percentage or an amount, for whatever it names",
   middleware: [jsonBody],
-  request: { headers: z.object({ "idempotency-key": idempotencyKeyHeader }), body: jsonOf(discountRequest) },
+  request: { headers: creationHeaders, body: jsonOf(discountRequest) },
   responses: answersOf(201, discountBody, [
     "customer-unknown",
     "customer-erased",
@@ -44,7 +44,7 @@ const patchDiscount = createRoute({
   summary: "Change a discount; orders that are confirmed keep theirs",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params,
     body: jsonOf(discountChange),
   },

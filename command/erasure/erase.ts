@@ -9,6 +9,7 @@ import { erasedDomain } from "../customers/bodies.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { CustomerId } from "../ids.ts"
 import type { CommandContext } from "../orders/handle.ts"
+import { ownXid } from "../own-xid.ts"
 import { accept, type Refused, type Result, refuse } from "../rejection.ts"
 
 /** How many rows were cleared of a column, by table and column; answers are removed whole. */
@@ -173,7 +174,7 @@ async function clearCustomer(trx: Transaction<CommandDatabase>, id: CustomerId, 
       "c.erased_at",
       sql<boolean>`before.phone is not null`.as("had_phone"),
       sql<boolean>`before.address is not null`.as("had_address"),
-      sql<string>`pg_current_xact_id()::text`.as("xid"),
+      ownXid,
     ])
     .executeTakeFirstOrThrow()
 }

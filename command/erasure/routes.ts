@@ -2,9 +2,9 @@
 // and who can say the same of the read side. It names no personal data, so that it can be kept and sent again.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Execute } from "../execute.ts"
-import { ifMatchHeader } from "../http/if-match.ts"
+import { changeHeaders } from "../http/command-headers.ts"
 import { noBody } from "../http/json-body.ts"
-import { answersOf, done, idempotencyKeyHeader, respond } from "../http/respond.ts"
+import { answersOf, done, respond } from "../http/respond.ts"
 import { customerId } from "../ids.ts"
 import { originOf } from "../origin.ts"
 import { accept } from "../rejection.ts"
@@ -45,7 +45,7 @@ const deleteCustomer = createRoute({
   summary: "Erase a customer's personal data; orders and sums stay",
   middleware: [noBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params: z.object({ id: customerId.openapi({ param: { name: "id", in: "path" } }) }),
   },
   responses: answersOf(200, erasureBody, [

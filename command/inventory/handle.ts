@@ -4,14 +4,13 @@ import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { ProductId } from "../ids.ts"
+import { ownXid } from "../own-xid.ts"
 import { accept, type Refused, type Result, refuse } from "../rejection.ts"
 import { fitsStock } from "./bodies.ts"
 
 type StockRow = Selectable<CommandDatabase["inventory"]>
 /** Stock written by the transaction with this id. */
 type SavedStock = StockRow & { xid: string }
-
-const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
 
 /** Says how much is on hand. A product that was not kept in stock is from now on. */
 export async function setStock(

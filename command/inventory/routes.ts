@@ -1,9 +1,9 @@
 // What can be done to a product's stock over HTTP. It has a version of its own, which reservations raise too.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Execute } from "../execute.ts"
-import { ifMatchHeader } from "../http/if-match.ts"
+import { changeHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
-import { answersOf, done, gone, goneUnless, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
 import { productId } from "../ids.ts"
 import { accept } from "../rejection.ts"
 import { stockBody, stockChange, stockRequest, toStockBody } from "./bodies.ts"
@@ -12,7 +12,6 @@ import { adjustStock, removeStock, setStock } from "./handle.ts"
 export type StockRouteDeps = { execute: Execute; now: () => Date }
 
 const params = z.object({ id: productId.openapi({ param: { name: "id", in: "path" } }) })
-const headers = z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader })
 
 const refusals = ["product-not-found", "version-mismatch", "stock-below-reserved"] as const
 
@@ -21,7 +20,7 @@ const putStock = createRoute({
   path: "/products/{id}/stock",
   summary: "Say how much of a product is on hand, as after counting it",
   middleware: [jsonBody],
-  request: { headers, params, body: jsonOf(stockRequest) },
+  request: { headers: changeHeaders, params, body: jsonOf(stockRequest) },
   responses: answersOf(200, stockBody, refusals),
 })
 
@@ -30,7 +29,7 @@ const patchStock = createRoute({
   path: "/products/{id}/stock",
   summary: "Add to a product's stock or take away from it",
   middleware: [jsonBody],
-  request: { headers, params, body: jsonOf(stockChange) },
+  request: { headers: changeHeaders, params, body: jsonOf(stockChange) },
   responses: answersOf(200, stockBody, [...refusals, "stock-not-kept", "amount-too-large"]),
 })
 
@@ -41,7 +40,7 @@ const deleteStock = createRoute({
   description:
     "Refused while anything of it is reserved. Orders confirmed from now on reserve none of it, and take none if stock is kept again later.",
   middleware: [noBody],
-  request: { headers, params },
+  request: { headers: changeHeaders, params },
   responses: goneUnless([...refusals, "stock-not-kept"]),
 })
 

@@ -3,8 +3,8 @@
 import { type RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import type { Execute, Executed } from "../execute.ts"
-import { type IfMatch, ifMatchHeader } from "../http/if-match.ts"
-import { answer, answersOf, idempotencyKeyHeader, requestOf } from "../http/respond.ts"
+import type { IfMatch } from "../http/if-match.ts"
+import { answer, answersOf, requestOf } from "../http/respond.ts"
 import { type OrderId, orderId } from "../ids.ts"
 import { originOf } from "../origin.ts"
 import type { ProviderCall } from "../payments/calls.ts"
@@ -25,7 +25,6 @@ export type ChangeDeps = {
   holdMs: number
 }
 
-export const changeHeaders = z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader })
 export const orderParams = z.object({ id: orderId.openapi({ param: { name: "id", in: "path" } }) })
 
 /** The number of a line, payment or shipment, as a part of the path. */

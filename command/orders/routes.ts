@@ -1,8 +1,9 @@
 // The table of contents of what can be done to an order over HTTP. A handler only translates: request to
 // command, accepted order to answer.
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi"
+import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody, optionalJsonBody } from "../http/json-body.ts"
-import { answersOf, idempotencyKeyHeader, jsonOf, optionalJsonOf, respond } from "../http/respond.ts"
+import { answersOf, jsonOf, optionalJsonOf, respond } from "../http/respond.ts"
 import type { OrderId } from "../ids.ts"
 import { accept } from "../rejection.ts"
 import {
@@ -18,7 +19,6 @@ import {
   askedUnless,
   type ChangeDeps,
   changedUnless,
-  changeHeaders,
   contextOf,
   createChange,
   numberParam,
@@ -30,7 +30,6 @@ import { orderDone } from "./order-answer.ts"
 
 export type OrderRouteDeps = ChangeDeps & { newOrderId: () => OrderId }
 
-const creationHeaders = z.object({ "idempotency-key": idempotencyKeyHeader })
 const lineParams = orderParams.extend({ line: numberParam("line") })
 
 /** What naming a product can run into. */

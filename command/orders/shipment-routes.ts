@@ -1,16 +1,10 @@
 // The routes of shipments: what leaves, and what has arrived.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import { changeHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { jsonOf } from "../http/respond.ts"
 import { text } from "../http/text.ts"
-import {
-  type ChangeDeps,
-  changedUnless,
-  changeHeaders,
-  createChange,
-  numberParam,
-  orderParams,
-} from "./change-route.ts"
+import { type ChangeDeps, changedUnless, createChange, numberParam, orderParams } from "./change-route.ts"
 import { maximumLines } from "./requested-items.ts"
 
 const shipmentRequest = z.strictObject({

@@ -1,5 +1,6 @@
 // The routes of payments and refunds.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
+import { changeHeaders } from "../http/command-headers.ts"
 import { noBody, optionalJsonBody } from "../http/json-body.ts"
 import { optionalJsonOf } from "../http/respond.ts"
 import { text } from "../http/text.ts"
@@ -7,7 +8,6 @@ import { decimalAmount } from "../money.ts"
 import {
   askedUnless,
   type ChangeDeps,
-  changeHeaders,
   createChange,
   numberParam,
   orderParams,

@@ -6,13 +6,12 @@ import type { CommandDatabase } from "../../db/command-schema.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { ProductId } from "../ids.ts"
 import { toMinor } from "../money.ts"
+import { ownXid } from "../own-xid.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
 import type { ProductChange, ProductRequest } from "./bodies.ts"
 
 /** A product written by the transaction with this id. */
 type SavedProduct = Selectable<CommandDatabase["products"]> & { xid: string }
-
-const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
 
 /** Creates a product, with stock if the request names it. An id in use shows as a violated key. */
 export async function createProduct(

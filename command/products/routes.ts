@@ -1,9 +1,9 @@
 // What can be done to the catalogue over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Execute } from "../execute.ts"
-import { ifMatchHeader } from "../http/if-match.ts"
+import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
-import { answersOf, done, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
 import { type ProductId, productId } from "../ids.ts"
 import { accept } from "../rejection.ts"
 import { productBody, productChange, productRequest, toProductBody } from "./bodies.ts"
@@ -17,7 +17,7 @@ const postProduct = createRoute({
   summary: "Create a product; without an id it gets one",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader }),
+    headers: creationHeaders,
     body: jsonOf(productRequest),
   },
   responses: answersOf(201, productBody, ["product-exists", "amount-too-fine", "amount-too-large"]),
@@ -29,7 +29,7 @@ const patchProduct = createRoute({
   summary: "Change a product; a new price counts for drafts from their next change on",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params: z.object({ id: productId.openapi({ param: { name: "id", in: "path" } }) }),
     body: jsonOf(productChange),
   },

@@ -3,13 +3,12 @@ import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import { toMinor } from "../money.ts"
+import { ownXid } from "../own-xid.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
 import type { ShippingRuleChange, ShippingRuleRequest } from "./bodies.ts"
 
 /** A rule written by the transaction with this id. */
 type SavedRule = Selectable<CommandDatabase["shipping_rules"]> & { xid: string }
-
-const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
 
 export async function createShippingRule(
   trx: Transaction<CommandDatabase>,

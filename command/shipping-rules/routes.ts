@@ -3,10 +3,10 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import type { Execute } from "../execute.ts"
-import { ifMatchHeader } from "../http/if-match.ts"
+import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
-import { answersOf, done, gone, goneUnless, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
 import { text } from "../http/text.ts"
 import { accept } from "../rejection.ts"
 import { shippingRuleBody, shippingRuleChange, shippingRuleRequest, toShippingRuleBody } from "./bodies.ts"
@@ -27,7 +27,7 @@ const postRule = createRoute({
   summary: "Create a shipping rule; of those that carry a basket the cheapest counts",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader }),
+    headers: creationHeaders,
     body: jsonOf(shippingRuleRequest),
   },
   responses: answersOf(201, shippingRuleBody, ["amount-too-fine", "amount-too-large"]),
@@ -39,7 +39,7 @@ const patchRule = createRoute({
   summary: "Change a shipping rule; orders that are confirmed keep their price",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params,
     body: jsonOf(shippingRuleChange),
   },
@@ -59,7 +59,7 @@ const deleteRule = createRoute({
     "Drafts are priced without it from their next change on. A country without a rule is not sent to any more, unless there is no rule at all: then everything is sent for nothing.",
   middleware: [noBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params,
   },
   responses: goneUnless(["shipping-rule-not-found", "version-mismatch"]),

@@ -2,12 +2,11 @@
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
+import { ownXid } from "../own-xid.ts"
 import { accept, type Result, refuse } from "../rejection.ts"
 
 /** A rate written by the transaction with this id. */
 type SavedRate = Selectable<CommandDatabase["tax_rates"]> & { xid: string }
-
-const ownXid = sql<string>`pg_current_xact_id()::text`.as("xid")
 
 /** Creates a country's rate. A country that has one shows as a violated key (see database-errors.ts). */
 export async function createTaxRate(

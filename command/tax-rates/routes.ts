@@ -4,10 +4,10 @@ import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { countryCode } from "../address.ts"
 import type { Execute } from "../execute.ts"
-import { ifMatchHeader } from "../http/if-match.ts"
+import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
-import { answersOf, done, gone, goneUnless, idempotencyKeyHeader, jsonOf, respond } from "../http/respond.ts"
+import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
 import { accept } from "../rejection.ts"
 import { taxRateBody, taxRateChange, taxRateRequest, toTaxRateBody } from "./bodies.ts"
 import { changeTaxRate, createTaxRate, deleteTaxRate } from "./handle.ts"
@@ -21,7 +21,7 @@ const postRate = createRoute({
   path: "/tax-rates",
   summary: "Tax what goes to a country",
   middleware: [jsonBody],
-  request: { headers: z.object({ "idempotency-key": idempotencyKeyHeader }), body: jsonOf(taxRateRequest) },
+  request: { headers: creationHeaders, body: jsonOf(taxRateRequest) },
   responses: answersOf(201, taxRateBody, ["tax-rate-exists"]),
 })
 
@@ -31,7 +31,7 @@ const patchRate = createRoute({
   summary: "Change a country's tax rate; orders that are confirmed keep theirs",
   middleware: [jsonBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params,
     body: jsonOf(taxRateChange),
   },
@@ -45,7 +45,7 @@ const deleteRate = createRoute({
   description: "Drafts are priced without it from their next change on.",
   middleware: [noBody],
   request: {
-    headers: z.object({ "idempotency-key": idempotencyKeyHeader, "if-match": ifMatchHeader }),
+    headers: changeHeaders,
     params,
   },
   responses: goneUnless(["tax-rate-not-found", "version-mismatch"]),

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { z } from "zod"
 import { createSystem, type System } from "../support/system.ts"
-import { faultsOf, runDay } from "./run-day.ts"
+import { type DayOptions, faultsOf, runDay } from "./run-day.ts"
 
 let system: System
 
@@ -11,6 +11,18 @@ beforeAll(async () => {
 })
 
 afterAll(() => system?.drop())
+
+const liveDay = (day: Pick<DayOptions, "orders" | "seed" | "prefix">) =>
+  runDay({
+    ...day,
+    commandUrl: system.commandUrl,
+    queryUrl: system.query.url(),
+    source: system.source,
+    reads: system.reads,
+    sourceName: system.topicPrefix,
+    onServed: () => {},
+    onCompare: () => {},
+  })
 
 /** Every operation of the API that changes something. */
 async function commandsOf(url: string): Promise<string[]> {
@@ -25,18 +37,7 @@ async function commandsOf(url: string): Promise<string[]> {
 }
 
 it("leaves read models and analytics that equal SQL over the write tables", async () => {
-  const report = await runDay({
-    commandUrl: system.commandUrl,
-    queryUrl: system.query.url(),
-    source: system.source,
-    reads: system.reads,
-    sourceName: system.topicPrefix,
-    orders: 150,
-    seed: 20_251_123,
-    prefix: "short",
-    onServed: () => {},
-    onCompare: () => {},
-  })
+  const report = await liveDay({ orders: 150, seed: 20_251_123, prefix: "short" })
   expect(faultsOf(report)).toEqual([])
   expect(report.compared.length).toBeGreaterThan(20)
   expect(report.accepted).toEqual(await commandsOf(system.commandUrl))
@@ -58,17 +59,6 @@ it("leaves read models and analytics that equal SQL over the write tables", asyn
 it("finds a row that only one side has", async () => {
   await system.reads.query(`update ${await system.liveSchema()}.orders set total_minor = total_minor + 1
     where id = (select id from ${await system.liveSchema()}.orders order by id limit 1)`)
-  const report = await runDay({
-    commandUrl: system.commandUrl,
-    queryUrl: system.query.url(),
-    source: system.source,
-    reads: system.reads,
-    sourceName: system.topicPrefix,
-    orders: 1,
-    seed: 1,
-    prefix: "other",
-    onServed: () => {},
-    onCompare: () => {},
-  })
+  const report = await liveDay({ orders: 1, seed: 1, prefix: "other" })
   expect(faultsOf(report).join()).toContain("table orders: not in the read model")
 })
