@@ -10,10 +10,11 @@ import {
   type Contributions,
   difference,
   readContributions,
+  type Touched,
   touchedAggregates,
 } from "./derive.ts"
 import { upsertRows } from "./mirror.ts"
-import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection.ts"
+import type { MirroredTable, Projections, RecomputedModel } from "./projection.ts"
 import { readEntities, recomputeEntities } from "./recompute.ts"
 
 export type ChangesTarget = { projections: Projections; schema: string; epoch: number }
@@ -66,45 +67,41 @@ export async function writeRows(
     written += await upsertRows(trx, target.schema, table, target.epoch, [...changed.values()])
   }
   const cacheKeys = new Set<string>()
-  for (const [table, changed] of batch) {
-    const keys = [...changed.values()].map(({ key }) => key)
-    await addCacheKeys(trx, target, table, keys, cacheKeys)
-  }
+  const keys = new Map(
+    [...batch].map(([table, changed]) => [table, [...changed.values()].map(({ key }) => key)]),
+  )
+  await addCacheKeys(trx, target, keys, cacheKeys)
   return { rows, written, cacheKeys }
 }
 
-type Touched = { model: DerivedModel; aggregates: string[]; before: Contributions }
+type Contributed = { touched: Touched[]; before: Contributions[] }
 
 async function contributionsOf(
   trx: Transaction<QueryDatabase>,
-  target: ChangesTarget,
+  { projections, schema }: ChangesTarget,
   batch: Batch,
-): Promise<Touched[]> {
-  const touched: Touched[] = []
-  for (const model of target.projections.derived) {
-    const aggregates = touchedAggregates(model, batch)
-    if (aggregates.length === 0) continue
-    touched.push({
-      model,
-      aggregates,
-      before: await readContributions(trx, target.schema, model, aggregates),
-    })
-  }
-  return touched
+): Promise<Contributed> {
+  const touched = projections.derived
+    .map((model) => ({ model, aggregates: touchedAggregates(model, batch) }))
+    .filter(({ aggregates }) => aggregates.length > 0)
+  return { touched, before: await readContributions(trx, schema, touched) }
 }
 
 async function derive(
   trx: Transaction<QueryDatabase>,
-  target: ChangesTarget,
-  touched: readonly Touched[],
+  { projections, schema }: ChangesTarget,
+  { touched, before }: Contributed,
   cacheKeys: Set<string>,
 ): Promise<void> {
-  for (const { model, aggregates, before } of touched) {
-    const after = await readContributions(trx, target.schema, model, aggregates)
-    const changes = difference(before, after)
-    await addToGroups(trx, target.schema, model, changes)
-    for (const change of changes) {
-      for (const key of target.projections.cache.ofGroup(model.name, change.group)) cacheKeys.add(key)
+  const after = await readContributions(trx, schema, touched)
+  const changed = touched.map(({ model }, index) => ({
+    model,
+    changes: difference(before[index] ?? new Map(), after[index] ?? new Map()),
+  }))
+  await addToGroups(trx, schema, changed)
+  for (const { model, changes } of changed) {
+    for (const { group } of changes) {
+      for (const key of projections.cache.ofGroup(model.name, group)) cacheKeys.add(key)
     }
   }
 }

@@ -126,8 +126,9 @@ async function derive(
   const { projections, schema } = target
   for (const model of projections.derived) {
     for await (const aggregates of readStagedAggregates(trx, target, model.touchedBy, chunkRows)) {
-      const changes = weigh(await readContributions(trx, schema, model, aggregates))
-      await addToGroups(trx, schema, model, changes)
+      const [stored = nothing] = await readContributions(trx, schema, [{ model, aggregates }])
+      const changes = weigh(stored)
+      await addToGroups(trx, schema, [{ model, changes }])
       for (const { group } of changes) {
         for (const key of projections.cache.ofGroup(model.name, group)) addKey(key)
       }

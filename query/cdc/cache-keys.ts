@@ -5,22 +5,26 @@ import type { Value } from "./change.ts"
 import { quoted } from "./mirror.ts"
 import type { Projections } from "./projection.ts"
 
-/** Adds the cache keys of the answers that show rows of `table` with these keys. */
+/** Adds the cache keys of the answers that show rows with these keys, which are given by table. */
 export async function addCacheKeys(
   trx: Transaction<QueryDatabase>,
   target: { projections: Projections; schema: string },
-  table: string,
-  keys: readonly (readonly Value[])[],
+  changed: ReadonlyMap<string, readonly (readonly Value[])[]>,
   cacheKeys: Set<string>,
 ): Promise<void> {
   const { ofRow, found } = target.projections.cache
-  for (const key of keys) for (const cacheKey of ofRow(table, key.map(String))) cacheKeys.add(cacheKey)
-  const find = found[table]
-  if (!find) return
+  const selects: string[] = []
+  const parameters: string[][] = []
+  for (const [table, keys] of changed) {
+    for (const key of keys) for (const cacheKey of ofRow(table, key.map(String))) cacheKeys.add(cacheKey)
+    const find = found[table]
+    if (!find) continue
+    parameters.push(keys.map((key) => String(key[0])))
+    selects.push(find(quoted(target.schema), `$${parameters.length}::text[]`))
+  }
+  if (selects.length === 0) return
   const { rows } = await trx.executeQuery(
-    CompiledQuery.raw(`select key from (${find(quoted(target.schema), "$1::text[]")}) as found (key)`, [
-      keys.map((key) => String(key[0])),
-    ]),
+    CompiledQuery.raw(`select key from (${selects.join(" union ")}) as found (key)`, parameters),
   )
   for (const row of rows) {
     if (typeof row === "object" && row !== null && "key" in row) cacheKeys.add(String(row.key))

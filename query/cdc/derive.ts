@@ -21,26 +21,35 @@ export function touchedAggregates(model: Pick<DerivedModel, "touchedBy">, batch:
   return [...touched]
 }
 
-/** What the named aggregates contribute to the model as the rows are stored now. */
+/** A model with the aggregates of it that are looked at. */
+export type Touched = { model: DerivedModel; aggregates: readonly string[] }
+
+/**
+ * What the named aggregates contribute to each of the models as the rows are stored now, in the models' sequence. One
+ * statement for all of them, because every round trip of an apply delays what waits behind it.
+ */
 export async function readContributions(
   trx: Transaction<QueryDatabase>,
   schema: string,
-  model: DerivedModel,
-  aggregates: readonly string[],
-): Promise<Contributions> {
-  const groups = model.groupBy.map(({ name }) => `${quoted(name)}::text`)
-  const sums = model.sums.map((name) => `trim_scale(${quoted(name)}::numeric)::text`)
+  touched: readonly Touched[],
+): Promise<Contributions[]> {
+  const contributions: Contributions[] = touched.map(() => new Map())
+  if (touched.length === 0) return contributions
+  const selects = touched.map(({ model }, index) => {
+    const groups = model.groupBy.map(({ name }) => `${quoted(name)}::text`)
+    const sums = model.sums.map((name) => `trim_scale(${quoted(name)}::numeric)::text`)
+    return `select ${index} as model, array[${groups.join(", ")}] as "group", array[${sums.join(", ")}] as sums
+      from (${model.contribution(quoted(schema), `$${index + 1}::text[]`)}) contribution`
+  })
   const result = await trx.executeQuery(
     CompiledQuery.raw(
-      `select array[${groups.join(", ")}] as "group", array[${sums.join(", ")}] as sums
-       from (${model.contribution(quoted(schema), "$1::text[]")}) contribution`,
-      [aggregates],
+      selects.join(" union all "),
+      touched.map(({ aggregates }) => aggregates),
     ),
   )
-  const contributions: Contributions = new Map()
   for (const row of result.rows) {
-    const { group, sums: amounts } = asContributionRow(model, row)
-    contributions.set(JSON.stringify(group), { group, sums: amounts.map(BigInt) })
+    const { model, group, sums } = asContributionRow(touched, row)
+    contributions[model]?.set(JSON.stringify(group), { group, sums: sums.map(BigInt) })
   }
   return contributions
 }
@@ -62,56 +71,106 @@ export function difference(before: Contributions, after: Contributions): Contrib
   return changed
 }
 
-/** Adds differences to the model's groups; a group in which nothing is left is removed. */
+/** Differences to add to the groups of a model. */
+export type GroupChanges = { model: DerivedModel; changes: readonly Contribution[] }
+
+/** Adds differences to the groups of models; a group in which nothing is left is removed. */
 export async function addToGroups(
   trx: Transaction<QueryDatabase>,
   schema: string,
-  model: DerivedModel,
-  changes: readonly Contribution[],
+  changed: readonly GroupChanges[],
 ): Promise<void> {
-  if (changes.length === 0) return
-  const table = `${quoted(schema)}.${quoted(model.name)}`
-  const groups = model.groupBy.map(({ name }) => quoted(name))
-  const sums = model.sums.map(quoted)
-  const parameters = [
-    ...model.groupBy.map(({ type }, index) => `$${index + 1}::${type}[]`),
-    ...model.sums.map((_, index) => `$${model.groupBy.length + index + 1}::numeric[]`),
-  ]
-  const values = [
-    ...model.groupBy.map((_, index) => changes.map((change) => change.group[index])),
-    ...model.sums.map((_, index) => changes.map((change) => change.sums[index])),
-  ]
-  await trx.executeQuery(
-    CompiledQuery.raw(
-      `insert into ${table} as stored (${[...groups, ...sums].join(", ")})
-       select * from unnest(${parameters.join(", ")})
-       on conflict (${groups.join(", ")}) do update
-       set ${sums.map((sum) => `${sum} = stored.${sum} + excluded.${sum}`).join(", ")}`,
-      values,
-    ),
+  await executeTogether(
+    trx,
+    changed.filter(({ changes }) => changes.length > 0),
+    (of, nextParameter) => insertGroups(schema, of, nextParameter),
   )
-  if (changes.every((change) => change.sums.every((sum) => sum >= 0n))) return
-  await trx.executeQuery(
-    CompiledQuery.raw(
-      `delete from ${table} where (${groups.join(", ")}) in
-         (select * from unnest(${parameters.slice(0, groups.length).join(", ")}))
-       and ${sums.map((sum) => `${sum} = 0`).join(" and ")}`,
-      values.slice(0, groups.length),
-    ),
+  const fallen = changed.map(({ model, changes }) => ({
+    model,
+    changes: changes.filter(({ sums }) => sums.some((sum) => sum < 0n)),
+  }))
+  await executeTogether(
+    trx,
+    fallen.filter(({ changes }) => changes.length > 0),
+    (of, nextParameter) => deleteEmptyGroups(schema, of, nextParameter),
   )
 }
 
-function asContributionRow({ name }: DerivedModel, row: unknown): { group: string[]; sums: string[] } {
-  if (typeof row !== "object" || row === null || !("group" in row && "sums" in row)) {
+type Statement = { text: string; values: unknown[] }
+
+/** Executes a statement for each, all of them in one: they are about different tables. */
+async function executeTogether(
+  trx: Transaction<QueryDatabase>,
+  changed: readonly GroupChanges[],
+  statementOf: (of: GroupChanges, nextParameter: number) => Statement,
+): Promise<void> {
+  if (changed.length === 0) return
+  const values: unknown[] = []
+  const parts = changed.map((of, index) => {
+    const statement = statementOf(of, values.length + 1)
+    values.push(...statement.values)
+    return `of_${index} as (${statement.text})`
+  })
+  await trx.executeQuery(CompiledQuery.raw(`with ${parts.join(", ")} select`, values))
+}
+
+function insertGroups(schema: string, { model, changes }: GroupChanges, nextParameter: number): Statement {
+  const groups = model.groupBy.map(({ name }) => quoted(name))
+  const sums = model.sums.map(quoted)
+  const types = [...model.groupBy.map(({ type }) => type), ...model.sums.map(() => "numeric")]
+  return {
+    text: `
+      insert into ${tableOf(schema, model)} as stored (${[...groups, ...sums].join(", ")})
+      select * from unnest(${arrays(types, nextParameter)})
+      on conflict (${groups.join(", ")}) do update
+      set ${sums.map((sum) => `${sum} = stored.${sum} + excluded.${sum}`).join(", ")}`,
+    values: [
+      ...groupValues(model, changes),
+      ...model.sums.map((_, index) => changes.map((change) => change.sums[index])),
+    ],
+  }
+}
+
+function deleteEmptyGroups(
+  schema: string,
+  { model, changes }: GroupChanges,
+  nextParameter: number,
+): Statement {
+  const groups = model.groupBy.map(({ name }) => quoted(name))
+  const types = model.groupBy.map(({ type }) => type)
+  return {
+    text: `
+      delete from ${tableOf(schema, model)} where (${groups.join(", ")}) in
+        (select * from unnest(${arrays(types, nextParameter)}))
+      and ${model.sums.map((sum) => `${quoted(sum)} = 0`).join(" and ")}`,
+    values: groupValues(model, changes),
+  }
+}
+
+const tableOf = (schema: string, { name }: DerivedModel): string => `${quoted(schema)}.${quoted(name)}`
+
+const arrays = (types: readonly string[], nextParameter: number): string =>
+  types.map((type, index) => `$${nextParameter + index}::${type}[]`).join(", ")
+
+const groupValues = ({ groupBy }: DerivedModel, changes: readonly Contribution[]): unknown[][] =>
+  groupBy.map((_, index) => changes.map((change) => change.group[index]))
+
+function asContributionRow(
+  touched: readonly Touched[],
+  row: unknown,
+): { model: number; group: string[]; sums: string[] } {
+  if (typeof row !== "object" || row === null || !("model" in row && "group" in row && "sums" in row)) {
     throw new TypeError("a contribution must select its groups and its sums")
   }
+  const model = Number(row.model)
+  const name = touched[model]?.model.name ?? ""
   if (!isTexts(row.group) || !isTexts(row.sums)) {
     throw new EngineError("bad-row", `A contribution to ${name} has no value for a group or a sum.`)
   }
   if (!row.sums.every((sum) => /^-?\d+$/.test(sum))) {
     throw new EngineError("bad-row", `A contribution to ${name} has a sum that is no whole number.`)
   }
-  return { group: row.group, sums: row.sums }
+  return { model, group: row.group, sums: row.sums }
 }
 
 const isTexts = (values: unknown): values is string[] =>

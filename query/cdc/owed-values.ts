@@ -85,7 +85,7 @@ export async function putIn(
       ),
     )
     const keys = new Set<string>()
-    await addCacheKeys(trx, target, table.name, [key], keys)
+    await addCacheKeys(trx, target, new Map([[table.name, [key]]]), keys)
     return { rows: 1, written: 1, cacheKeys: keys }
   })
   return cacheKeys

@@ -26,7 +26,8 @@ export type EventPublisher = {
   close: () => Promise<void>
 }
 
-const batchEvents = 2_000
+/** Events in a batch. */
+export const mostEvents = 2_000
 const batchBytes = 1 << 20
 
 export function createEventPublisher(deps: EventPublisherDeps): EventPublisher {
@@ -109,7 +110,7 @@ async function readWaiting(db: Kysely<QueryDatabase>, source: string): Promise<O
       select id, source, aggregate, number, inferred, type, occurred_at, traceparent, data::text as data,
         sum(octet_length(data::text)) over (order by id) - octet_length(data::text) as bytes_before
       from (
-        select * from cdc.outbox where source = ${source} and published_at is null order by id limit ${batchEvents}
+        select * from cdc.outbox where source = ${source} and published_at is null order by id limit ${mostEvents}
       ) next
     ) measured
     where bytes_before < ${batchBytes} order by id`.execute(db)

@@ -37,18 +37,17 @@ export async function recomputeEntities(
   const key = model.key.map(({ name }) => quoted(name))
   const columns = model.columns.map(({ name }) => quoted(name))
   const names = [...key, ...columns].join(", ")
-  const rows = `select ${names} from (${model.rows(quoted(schema), "$1::text[]")}) computed`
-  await trx.executeQuery(
-    CompiledQuery.raw(
-      `delete from ${table} where ${key[0]} = any($1::text[]) and (${key.join(", ")}) not in
-         (select ${key.join(", ")} from (${rows}) kept)`,
-      [entities],
-    ),
-  )
   const differs = columns.map((name) => `stored.${name} is distinct from excluded.${name}`).join(" or ")
   await trx.executeQuery(
     CompiledQuery.raw(
-      `insert into ${table} as stored (${names}) ${rows} on conflict (${key.join(", ")}) do update
+      `with computed as materialized (
+         select ${names} from (${model.rows(quoted(schema), "$1::text[]")}) rows
+       ), gone as (
+         delete from ${table} where ${key[0]} = any($1::text[]) and (${key.join(", ")}) not in
+           (select ${key.join(", ")} from computed)
+       )
+       insert into ${table} as stored (${names}) select ${names} from computed
+       on conflict (${key.join(", ")}) do update
        set ${columns.map((name) => `${name} = excluded.${name}`).join(", ")} where ${differs}`,
       [entities],
     ),
