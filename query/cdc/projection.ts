@@ -43,7 +43,10 @@ export type DerivedModel = {
   name: string
   /** Columns that identify a group, never null. */
   groupBy: readonly { name: string; type: KeyType }[]
-  /** Additive columns of whole numbers, all bigint in the table and numeric in a sum. */
+  /**
+   * Additive columns of whole numbers, numeric in the table. One of them must be a count: a
+   * group is removed when it falls and all of them are zero.
+   */
   sums: readonly string[]
   /** Mirrored tables whose rows matter; the first key column of each names the aggregate. */
   touchedBy: readonly string[]
