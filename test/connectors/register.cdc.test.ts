@@ -294,11 +294,16 @@ test("a topic with other settings is put right, and keeps what else an operator 
     outcome: "altered",
     altered: expect.arrayContaining(["cleanup.policy"]),
   })
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
-  })
-  const entries = resources.flatMap(({ configEntries }) => configEntries)
-  const value = (name: string) => entries.find(({ configName }) => configName === name)?.configValue
-  expect([value("cleanup.policy"), value("flush.ms")]).toEqual(["delete", "60000"])
+  const settings = async () => {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
+    })
+    const entries = resources.flatMap(({ configEntries }) => configEntries)
+    return ["cleanup.policy", "flush.ms"].map(
+      (name) => entries.find(({ configName }) => configName === name)?.configValue,
+    )
+  }
+  // The controller has stored it; a broker learns of it a moment later.
+  await expect.poll(settings, { timeout: 10_000 }).toEqual(["delete", "60000"])
 })
