@@ -4,14 +4,8 @@
 import type { Logger } from "pino"
 import type { Applied, ApplyTarget } from "./apply.ts"
 import type { Assembler } from "./assemble.ts"
-import type { EndedTransaction, Transaction } from "./change.ts"
-import {
-  type ParkedChange,
-  type ParkedRows,
-  type Parking,
-  type Placement,
-  readParked,
-} from "./dead-letters.ts"
+import type { EndedTransaction, ParkedChange, Transaction } from "./change.ts"
+import { type ParkedRows, type Parking, type Placement, readParked } from "./dead-letters.ts"
 import type { Next } from "./head.ts"
 import { findHeartbeat } from "./heartbeat.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"

@@ -2,11 +2,13 @@
 // that changed an aggregate and recorded no event is told from the aggregate's rows before and after; so that these
 // show what it did and nothing else, transactions before and after it that change the same aggregate are applied
 // apart from it, in the same Postgres transaction.
+
 import type { Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type AggregateImage, differencesOf, emptyImage, readImages } from "./aggregate-image.ts"
 import { applyChanges, type Changed, type ChangesTarget, tablesByName } from "./apply-changes.ts"
-import { type Changes, foldTransactions } from "./batch.ts"
+import { foldTransactions } from "./batch.ts"
+import type { Changes } from "./change.ts"
 import { type InferredEvent, type OutboxTarget, writeInferred, writeRecorded } from "./outbox.ts"
 import type { Outbox } from "./projection.ts"
 

@@ -3,12 +3,14 @@
 // from. Those are noted before C, so everything committed after C lies behind them; what is read twice, the
 // assembler passes over. An interrupted load leaves a generation in state `loading`, which the next one removes.
 // Every write stands under the lease: who lost it can neither fill, switch nor remove anything any more.
+
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import type { Kysely, Transaction } from "kysely"
 import type pg from "pg"
 import copyStreams from "pg-copy-streams"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { quoted } from "../../db/sql-names.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import { settleByBaseLoad } from "./dead-letters.ts"
 import { forgetErasedBefore } from "./erasure.ts"
@@ -26,7 +28,6 @@ import {
 } from "./generations.ts"
 import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease.ts"
 import type { Lsn } from "./lsn.ts"
-import { quoted } from "./mirror.ts"
 import { storeResumeOffsets } from "./progress.ts"
 import type { MirroredTable, Projections } from "./projection.ts"
 import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "./source.ts"

@@ -2,7 +2,7 @@
 // needs one statement. Within a batch the last change of a row wins; a delete keeps the key and nothing else.
 // A value the connector did not send is taken from the row's earlier change in the batch, or is left as a
 // reference to the stored row it must be read from (of the old key, when the primary key changed).
-import { type Origin, type RowChange, unavailable, type Value } from "./change.ts"
+import { type Changes, keyText, type Origin, type RowChange, unavailable, type Value } from "./change.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import type { MirroredTable } from "./projection.ts"
@@ -27,9 +27,6 @@ export type PendingRow = {
   xid: string
   origin: Origin
 }
-
-/** A transaction or a part of one, its changes in the order they were made. */
-export type Changes = { xid: string; commitLsn: Lsn; records: readonly RowChange[] }
 
 /** Rows to write, by table, in the order of their last change. */
 export type Batch = Map<string, Map<string, PendingRow>>
@@ -121,7 +118,3 @@ function movedFrom(records: readonly RowChange[], record: RowChange, index: numb
   }
   return null
 }
-
-/** A text that is equal for equal keys only. */
-export const keyText = (key: readonly Value[]): string =>
-  key.length === 1 ? String(key[0]) : key.map((part) => `${String(part).length}:${part}`).join("")

@@ -1,8 +1,9 @@
 // Part of step 4 (apply): which cached answers depend on rows that change, as the projections tell.
+
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { quoted } from "../../db/sql-names.ts"
 import type { Value } from "./change.ts"
-import { quoted } from "./mirror.ts"
 import type { Projections } from "./projection.ts"
 
 /** Adds the cache keys of the answers that show rows with these keys, which are given by table. */

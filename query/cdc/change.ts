@@ -1,6 +1,8 @@
 // The vocabulary between the steps: what a decoded record of a data topic or of the commit log says.
+
 import type { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
+import type { Place } from "./place.ts"
 
 /** A column that the update left alone and Postgres did not send; its value is the one stored before. */
 export const unavailable = Symbol("unavailable")
@@ -66,3 +68,33 @@ export type EndedTransaction = {
 
 /** A whole transaction of the source, its changes in the order they were made. */
 export type Transaction = EndedTransaction & { records: readonly DataRecord[] }
+
+/** A Kafka record as the consumer gives it. */
+export type RawRecord = {
+  topic: string
+  partition: number
+  offset: bigint
+  key: Buffer | null
+  value: Buffer | null
+  headers: Readonly<Record<string, Buffer | undefined>>
+}
+
+export type ParkedChange = {
+  raw: RawRecord
+  table: string
+  /** Null when it cannot be read. */
+  key: readonly Value[] | null
+  /** Where it belongs in history; null when it cannot be read. */
+  place: Place | null
+  error: EngineError
+}
+
+/** Where topics end, by `topic/partition`. */
+export type EndOffsets = { data: ReadonlyMap<string, bigint>; commitLog: ReadonlyMap<string, bigint> }
+
+/** A transaction or a part of one, its changes in the order they were made. */
+export type Changes = { xid: string; commitLsn: Lsn; records: readonly RowChange[] }
+
+/** A text that is equal for equal keys only. */
+export const keyText = (key: readonly Value[]): string =>
+  key.length === 1 ? String(key[0]) : key.map((part) => `${String(part).length}:${part}`).join("")

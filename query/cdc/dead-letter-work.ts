@@ -1,8 +1,9 @@
 // What executing a request about dead letters needs of the projector, and the waiting for its turn.
+
 import { setTimeout as sleep } from "node:timers/promises"
 import type { ApplyTarget } from "./apply.ts"
 import type { Decoder } from "./decode.ts"
-import type { SourceTable } from "./row-image.ts"
+import type { SourceTable } from "./projection.ts"
 
 export type DeadLetterWork = {
   target: ApplyTarget

@@ -2,23 +2,10 @@
 // them. From then on the read models are the prefix minus these, and every answer over them says so.
 import type { Kysely, Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { keyText } from "./batch.ts"
-import type { Origin, Value } from "./change.ts"
-import type { RawRecord } from "./decode.ts"
+import { keyText, type Origin, type ParkedChange, type Value } from "./change.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
-import type { Place } from "./place.ts"
 import type { GenerationRef } from "./progress.ts"
-
-export type ParkedChange = {
-  raw: RawRecord
-  table: string
-  /** Null when it cannot be read. */
-  key: readonly Value[] | null
-  /** Where it belongs in history; null when it cannot be read. */
-  place: Place | null
-  error: EngineError
-}
 
 /**
  * What became known of a parked record: that a transaction misses it, or one of its kind that cannot be read either; or

@@ -1,7 +1,15 @@
 // Step 2 of the flow: from the bytes of a Kafka record to a row change or a commit-log entry. Schemas are fetched
 // once per id and resolved once per (topic, id); after that a record costs some microseconds.
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
-import { type Change, type CommitLogEntry, type DataRecord, placeOf, type Value } from "./change.ts"
+
+import {
+  type Change,
+  type CommitLogEntry,
+  type DataRecord,
+  placeOf,
+  type RawRecord,
+  type Value,
+} from "./change.ts"
 import {
   createEnvelopeReading,
   type Envelope,
@@ -13,19 +21,10 @@ import { classifyError, EngineError } from "./errors.ts"
 import { parseAvro } from "./lean-schema.ts"
 import { type Lsn, parseLsn, toLsn } from "./lsn.ts"
 import { type Marker, readMarker, readTransactionId } from "./marker.ts"
-import { keyOf, readKey, rowOf, type SourceTable } from "./row-image.ts"
+import type { SourceTable } from "./projection.ts"
+import { keyOf, readKey, rowOf } from "./row-image.ts"
 import { emptyKey } from "./schema-fit.ts"
 import type { FetchSchema } from "./schema-registry.ts"
-
-/** A Kafka record as the consumer gives it. */
-export type RawRecord = {
-  topic: string
-  partition: number
-  offset: bigint
-  key: Buffer | null
-  value: Buffer | null
-  headers: Readonly<Record<string, Buffer | undefined>>
-}
 
 type Decode<Shape> = (bytes: Buffer) => Shape
 

@@ -1,9 +1,11 @@
 // Part of step 2 (decode): how the records of one schema and key schema are read. It is worked out once for both and
 // kept. Where they do not fit the projections, a record's place in history is still read, and why it is all that is.
+
 import type avsc from "avsc"
 import type { EngineError } from "./errors.ts"
 import { type Json, leanEnvelope, parseAvro, readEnvelopeSchema } from "./lean-schema.ts"
-import type { Image, SourceTable } from "./row-image.ts"
+import type { SourceTable } from "./projection.ts"
+import type { Image } from "./row-image.ts"
 import { findMisfit, notAnEnvelope } from "./schema-fit.ts"
 
 export type Envelope = {

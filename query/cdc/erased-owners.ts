@@ -1,11 +1,12 @@
 // Part of a redrive: whether a row is of somebody whose personal data was erased at the source. A parked change from
 // before that must not bring any of it back, also where the change that removed it from this row is parked itself.
+
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { quoted } from "../../db/sql-names.ts"
 import { EngineError } from "./errors.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
-import { quoted } from "./mirror.ts"
 import type { ParkedRow } from "./parked-row.ts"
 import type { Projections } from "./projection.ts"
 import type { Difference } from "./stored-row.ts"

@@ -2,14 +2,15 @@
 // generation holds it in its rows, so it has passed no apply: recorded events that the outbox does not know, which is
 // the whole history at the first load, and after a rebuild the aggregates that differ from the generation before
 // without having recorded anything.
+
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { quoted } from "../../db/sql-names.ts"
 import { columnNames, imagedTables, readImages } from "./aggregate-image.ts"
 import { inferEvent } from "./apply-with-events.ts"
 import type { Generation } from "./generations.ts"
 import type { Lsn } from "./lsn.ts"
-import { quoted } from "./mirror.ts"
 import { recordedTable, told, toldOf, writeInferred } from "./outbox.ts"
 import type { Projections } from "./projection.ts"
 

@@ -2,16 +2,23 @@
 // partition in its order and without a gap. On every (re)join of a consumer it asks where to begin and seeks there;
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
-import { type CommitLogEntry, type DataRecord, partitionKey, splitPartitionKey } from "./change.ts"
-import type { ParkedChange } from "./dead-letters.ts"
-import { createDecoder, type RawRecord } from "./decode.ts"
+
+import {
+  type CommitLogEntry,
+  type DataRecord,
+  type EndOffsets,
+  type ParkedChange,
+  partitionKey,
+  type RawRecord,
+  splitPartitionKey,
+} from "./change.ts"
+import { createDecoder } from "./decode.ts"
 import { classifyError, EngineError, kafkaFault } from "./errors.ts"
 import type { KafkaAccess, TopicReader } from "./kafka.ts"
 import type { Lsn } from "./lsn.ts"
 import { repeat } from "./pacing.ts"
 import { createPauses, type Pauses } from "./pauses.ts"
-import type { EndOffsets } from "./proof.ts"
-import type { SourceTable } from "./row-image.ts"
+import type { SourceTable } from "./projection.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
 import { commitLogTopic, dataTopic } from "./topics.ts"

@@ -1,26 +1,16 @@
 // Step 4b of the flow: writes the folded rows of one mirrored table in one guarded statement.
 // The guard (epoch, commit LSN, LSN) is compared as one value: a row never goes back, whatever is replayed.
 // Deletes keep the row with its guard, so that nothing older can revive it, and no column but the key.
+
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { keyText, type PendingRow, StoredValue } from "./batch.ts"
-import type { Value } from "./change.ts"
+import { quoted } from "../../db/sql-names.ts"
+import { type PendingRow, StoredValue } from "./batch.ts"
+import { keyText, type Value } from "./change.ts"
 import { columnForms } from "./column-forms.ts"
 import { EngineError } from "./errors.ts"
+import { guardColumns } from "./guard.ts"
 import type { Column, MirroredTable } from "./projection.ts"
-
-/** Columns of every mirrored row that are the engine's: the guard, and where the row came from. */
-export const guardColumns = [
-  ["deleted", "boolean"],
-  ["guard_epoch", "integer"],
-  ["guard_commit_lsn", "bigint"],
-  ["guard_lsn", "bigint"],
-  ["xid", "bigint"],
-  ["kafka_partition", "integer"],
-  ["kafka_offset", "bigint"],
-] as const
-
-export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** @returns how many rows were written; a row refused by the guard (the stored one is newer) is not counted. */
 export async function upsertRows(

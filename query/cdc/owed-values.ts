@@ -1,14 +1,15 @@
 // Part of a redrive: what is left of a change whose row has moved on. Later updates may have left columns alone that
 // the change gave a value (Postgres does not send large values again), so that the stored row has an older one.
+
 import { CompiledQuery, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { quoted } from "../../db/sql-names.ts"
 import { type ChangesTarget, changeRows } from "./apply-changes.ts"
 import { addCacheKeys } from "./cache-keys.ts"
 import { unavailable, type Value } from "./change.ts"
 import { EngineError } from "./errors.ts"
 import { isNotedSince } from "./later-changes.ts"
 import { toLsn } from "./lsn.ts"
-import { quoted } from "./mirror.ts"
 import { isSuperseded, oldHalfOf, type ParkedRow } from "./parked-row.ts"
 
 export type OwedValue = { column: string; type: string; value: Value }

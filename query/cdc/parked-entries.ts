@@ -1,4 +1,5 @@
 // The dead letters of a generation as operations see them: choosing, reading and settling them.
+
 import {
   type Expression,
   type ExpressionBuilder,
@@ -9,7 +10,7 @@ import {
 } from "kysely"
 import { z } from "zod"
 import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
-import type { RawRecord } from "./decode.ts"
+import type { RawRecord } from "./change.ts"
 import { type LaterChanges, readLaterChanges } from "./later-changes.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 import type { GenerationRef } from "./progress.ts"

@@ -2,16 +2,14 @@
 // parked change. What is here and not stored when the follower ends is read again.
 import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } from "./apply.ts"
 import { applyStaged, readStagedParts, type StagedStep } from "./apply-staged.ts"
-import { type Origin, placeOf } from "./change.ts"
+import { type Origin, type ParkedChange, placeOf, type RawRecord } from "./change.ts"
 import {
-  type ParkedChange,
   type ParkedRows,
   type Parking,
   type Placement,
   parkedRowsAfter,
   tooManyParked,
 } from "./dead-letters.ts"
-import type { RawRecord } from "./decode.ts"
 import { classifyError } from "./errors.ts"
 import { findRefused, type Refused } from "./isolate.ts"
 

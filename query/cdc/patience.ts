@@ -1,17 +1,12 @@
 // Waits for the head of the line. A transaction whose rows are not all here is nothing unusual for some hundred
 // milliseconds; one that a crash of the connector lies inside, or that has waited longer, needs the proof
 // (proof.ts) that everything of it has been read. Nothing here ever gives up: it says what it waits for.
+
 import type { Logger } from "pino"
+import type { EndOffsets } from "./change.ts"
 import type { Head, Next } from "./head.ts"
 import { formatLsn, type Lsn } from "./lsn.ts"
-import {
-  createProof,
-  type EndOffsets,
-  type FetchCommittedLsn,
-  type Proof,
-  type Proven,
-  type Reading,
-} from "./proof.ts"
+import { createProof, type FetchCommittedLsn, type Proof, type Proven, type Reading } from "./proof.ts"
 
 /** How long an undisturbed transaction may miss rows before a proof is asked for. */
 const patienceMs = 1_000

@@ -197,3 +197,6 @@ export const bytea = outOfLine("bytea")
 export const textArray = outOfLine("text[]")
 export const integerArray = outOfLine("integer[]")
 export const bigintArray = outOfLine("bigint[]")
+
+/** A source table as the decoder sees it: the key columns first. */
+export type SourceTable = { name: string; key: readonly Column[]; columns: readonly Column[] }

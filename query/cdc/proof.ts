@@ -2,7 +2,9 @@
 // its own source offset at or beyond the transaction (so Kafka has acknowledged all of it), and every data
 // partition has been read up to where it ended after that.
 // Costs at most the worker's offset.flush.interval.ms.
+
 import { z } from "zod"
+import type { EndOffsets } from "./change.ts"
 import { EngineError, httpFault } from "./errors.ts"
 import { type Lsn, toLsn } from "./lsn.ts"
 
@@ -53,9 +55,6 @@ export type Reading = {
   /** Whether a record of a transaction after the head has been read from the partition. */
   isReadBeyondHead: (partition: string) => boolean
 }
-
-/** Where topics end, by `topic/partition`. */
-export type EndOffsets = { data: ReadonlyMap<string, bigint>; commitLog: ReadonlyMap<string, bigint> }
 
 /**
  * `rows`: every row of the transaction has been read; `everything`: every copy of every record, too, and every

@@ -1,6 +1,7 @@
 // Runs a parked change through the guarded path at its original place in history. Newer state wins: of a change whose
 // row has moved on only the values are put in that no later change of the row carried. It happens in the caller's
 // transaction, under the lease; a dry run is the same, rolled back.
+
 import { sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type ApplyTarget, fenceCache } from "./apply.ts"
@@ -18,7 +19,7 @@ import { owedValues, putIn, replaced } from "./owed-values.ts"
 import { dropBytes, type ParkedEntry } from "./parked-entries.ts"
 import { isSuperseded, oldHalfOf, type ParkedRow, type ReadableEntry, readParkedRows } from "./parked-row.ts"
 import { isLater } from "./place.ts"
-import type { SourceTable } from "./row-image.ts"
+import type { SourceTable } from "./projection.ts"
 import { type Difference, differenceOf, readStoredRow } from "./stored-row.ts"
 
 /**

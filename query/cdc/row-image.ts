@@ -2,11 +2,8 @@
 // A value that the connector cannot send exactly makes the record one that cannot be read.
 import { type Row, type Unavailable, unavailable, type Value } from "./change.ts"
 import { columnForms } from "./column-forms.ts"
-import type { Column } from "./projection.ts"
+import type { Column, SourceTable } from "./projection.ts"
 import { isPlaceholder } from "./unavailable-value.ts"
-
-/** A source table as the decoder sees it: the key columns first. */
-export type SourceTable = { name: string; key: readonly Column[]; columns: readonly Column[] }
 
 /** A row by column; a delete's image holds its key and nothing else. */
 export type Image = Readonly<Record<string, unknown>>

@@ -5,8 +5,7 @@
 import { columnForms, type WrittenForm } from "./column-forms.ts"
 import { EngineError } from "./errors.ts"
 import { fieldsOf, isRecord, type Json, type JsonRecord, nameOf, nonNull } from "./lean-schema.ts"
-import type { Column } from "./projection.ts"
-import type { SourceTable } from "./row-image.ts"
+import type { Column, SourceTable } from "./projection.ts"
 
 /** A table as the records name it. Ids are the registry's; a record without a key names no key schema. */
 export type WriterSchemas = { schemaId: number; value: JsonRecord; key: Json | null }

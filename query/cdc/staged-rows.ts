@@ -3,14 +3,15 @@
 // following makes the next one begin without it, from the resume offsets. Its primary key removes copies and says
 // in what order changes are applied: by LSN, the new key's half of a primary key change before the old one's.
 // Everything that changes it runs under the lease: a projector that lost it writes nothing here.
+
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { quoted } from "../../db/sql-names.ts"
 import type { ApplyTarget } from "./apply.ts"
 import type { RowChange } from "./change.ts"
 import { leaseIsAnothers, leaseOf, lockLease, underLease } from "./lease.ts"
 import { toLsn } from "./lsn.ts"
-import { quoted } from "./mirror.ts"
 import { type StagedRow, toRecord } from "./staged-record.ts"
 
 type Owner = Pick<ApplyTarget, "db" | "ref" | "schema" | "leaseEpoch">

@@ -1,11 +1,12 @@
 // The evidence that nothing personal of a customer is left on the read side, or what is: looked for in every
 // generation, in dead letters and in the cache. What only Kafka still holds ends when its topics' retention is over.
+
 import { CompiledQuery, type Kysely, sql } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
+import { quoted } from "../../db/sql-names.ts"
 import { entriesOfSubjects } from "../cdc/erasure.ts"
 import { findLiveGeneration } from "../cdc/generations.ts"
-import { quoted } from "../cdc/mirror.ts"
 import { erasure, personalColumns } from "../orders/personal-data.ts"
 
 export type TableReport = { generation: number; table: string; rows: number; holding: number }

@@ -2,7 +2,9 @@
 // generation and epoch of its own snapshot. Nothing about the answer is judged on memory. The process only
 // remembers which generation is live in order to name its schema; the statement returns the live generation of
 // its snapshot, and if that is another one (or the schema is gone, after a switch) it is run again there.
+
 import pg from "pg"
+import { quoted } from "../../db/sql-names.ts"
 import { type Lsn, toLsn } from "../cdc/lsn.ts"
 import type { ConsistencyToken } from "./demand.ts"
 import { ReadProblem } from "./problem.ts"
@@ -186,5 +188,3 @@ async function ask<Found extends pg.QueryResultRow>(
 }
 
 const notReady = (detail: string): ReadProblem => new ReadProblem("not-ready", detail)
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

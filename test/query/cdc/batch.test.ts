@@ -2,9 +2,10 @@
 // batches are cut, also when values were not sent and rows moved to other keys.
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { type Batch, foldTransactions, keyText, StoredValue } from "../../../query/cdc/batch.ts"
+import { type Batch, foldTransactions, StoredValue } from "../../../query/cdc/batch.ts"
 import {
   type DataRecord,
+  keyText,
   type Transaction,
   type Unavailable,
   unavailable,

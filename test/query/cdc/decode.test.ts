@@ -1,12 +1,13 @@
 // From the bytes the real connector wrote (fixtures/) to row changes and commit-log entries: every value exact,
 // and nothing that cannot be read or does not fit is passed over.
+
 import { describe, expect, test } from "vitest"
-import { unavailable, type Value } from "../../../query/cdc/change.ts"
-import { createDecoder, type RawRecord } from "../../../query/cdc/decode.ts"
+import { type RawRecord, unavailable, type Value } from "../../../query/cdc/change.ts"
+import { createDecoder } from "../../../query/cdc/decode.ts"
 import { EngineError } from "../../../query/cdc/errors.ts"
 import { heartbeatTable } from "../../../query/cdc/heartbeat.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
-import type { SourceTable } from "../../../query/cdc/row-image.ts"
+import type { SourceTable } from "../../../query/cdc/projection.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 

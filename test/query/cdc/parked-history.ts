@@ -1,9 +1,8 @@
 // A history delivered as a follower does it, with rows that Postgres refuses and records that cannot be read, and the
 // redrive of what that parked.
 import type { StagedStep } from "../../../query/cdc/apply-staged.ts"
-import type { DataRecord, Origin, Transaction } from "../../../query/cdc/change.ts"
+import type { DataRecord, Origin, RawRecord, Transaction } from "../../../query/cdc/change.ts"
 import { type Placement, park, readParked } from "../../../query/cdc/dead-letters.ts"
-import type { RawRecord } from "../../../query/cdc/decode.ts"
 import { classifyError, EngineError } from "../../../query/cdc/errors.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/parked-entries.ts"
 import { applyOrPark, applyStagedOrPark, createParkingPlace } from "../../../query/cdc/parking.ts"

@@ -1,8 +1,10 @@
 // Drift, as the decoder meets it: what may change without anybody noticing, and what blocks a record at its place in
 // history. The records are the real connector's; where a table changed, their schemas are rewritten the way the
 // connector writes them then (measured in test/scenarios/drift.cdc.test.ts).
+
 import { describe, expect, test } from "vitest"
-import { createDecoder, type RawRecord } from "../../../query/cdc/decode.ts"
+import type { RawRecord } from "../../../query/cdc/change.ts"
+import { createDecoder } from "../../../query/cdc/decode.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
 import {
   bigint,
@@ -11,10 +13,10 @@ import {
   integer,
   jsonb,
   longText,
+  type SourceTable,
   text,
   timestamptz,
 } from "../../../query/cdc/projection.ts"
-import type { SourceTable } from "../../../query/cdc/row-image.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 
