@@ -1,6 +1,6 @@
 // The engine's own tables in the query database (schema `cdc`) as Kysely sees them. Read-model tables live in
 // one schema per generation and are described where they are projected (query/orders).
-// LSNs are bigint here and become the branded `Lsn` in query/cdc/lsn.ts.
+// LSNs are bigint here and become the branded `Lsn` in query/cdc/vocabulary/lsn.ts.
 import type { ColumnType, Generated } from "kysely"
 
 type Timestamp = ColumnType<Date, Date | undefined, Date>

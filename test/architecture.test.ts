@@ -77,7 +77,7 @@ describe("imports go with the data", () => {
 
   test("of the engine, read models and routes use what readers may know: positions and the cache", () => {
     const allowed = [
-      "query/cdc/lsn.ts",
+      "query/cdc/vocabulary/lsn.ts",
       "query/cdc/projection.ts",
       "query/cdc/define-projections.ts",
       "query/cdc/redis-session.ts",
@@ -124,9 +124,9 @@ describe("packages stay where they belong", () => {
       "query/cdc/assemble.ts",
       "query/cdc/back-pressure.ts",
       "query/cdc/batch.ts",
-      "query/cdc/change.ts",
+      "query/cdc/vocabulary/change.ts",
       "query/cdc/chunks.ts",
-      "query/cdc/lsn.ts",
+      "query/cdc/vocabulary/lsn.ts",
       "query/cdc/missing-history.ts",
       "query/cdc/pending.ts",
       "query/cdc/pending-ends.ts",

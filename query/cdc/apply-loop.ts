@@ -4,14 +4,14 @@
 import type { Logger } from "pino"
 import type { Applied, ApplyTarget } from "./apply.ts"
 import type { Assembler } from "./assemble.ts"
-import type { EndedTransaction, ParkedChange, Transaction } from "./change.ts"
 import { type ParkedRows, type Parking, type Placement, readParked } from "./dead-letters.ts"
 import type { Next } from "./head.ts"
 import { findHeartbeat } from "./heartbeat.ts"
-import { formatLsn, type Lsn } from "./lsn.ts"
 import { type AppliedOrParked, applyOrPark, createParkingPlace, type ReadRecords } from "./parking.ts"
 import type { Progress } from "./progress.ts"
 import { createStaging } from "./staging.ts"
+import type { EndedTransaction, ParkedChange, Transaction } from "./vocabulary/change.ts"
+import { formatLsn, type Lsn } from "./vocabulary/lsn.ts"
 
 export type ApplyLoopDeps = {
   target: ApplyTarget

@@ -8,9 +8,9 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type AggregateImage, differencesOf, emptyImage, readImages } from "./aggregate-image.ts"
 import { applyChanges, type Changed, type ChangesTarget, tablesByName } from "./apply-changes.ts"
 import { foldTransactions } from "./batch.ts"
-import type { Changes } from "./change.ts"
 import { type InferredEvent, type OutboxTarget, writeInferred, writeRecorded } from "./outbox.ts"
 import type { Outbox } from "./projection.ts"
+import type { Changes } from "./vocabulary/change.ts"
 
 export type EventsTarget = ChangesTarget & OutboxTarget
 

@@ -6,14 +6,14 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { tablesByName } from "./apply-changes.ts"
 import { applyWithEvents } from "./apply-with-events.ts"
 import type { CacheFence } from "./cache-fence.ts"
-import type { Transaction } from "./change.ts"
 import { type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
-import { EngineError } from "./errors.ts"
 import { noteLaterChanges } from "./later-changes.ts"
-import type { Lsn } from "./lsn.ts"
 import { advanceProgress, type GenerationRef } from "./progress.ts"
 import type { Projections } from "./projection.ts"
+import type { Transaction } from "./vocabulary/change.ts"
+import { EngineError } from "./vocabulary/errors.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 export type ApplyTarget = {
   db: Kysely<QueryDatabase>

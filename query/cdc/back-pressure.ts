@@ -6,7 +6,7 @@
 // - the commit log pauses only while it is many ENDs ahead, and the head's own is the first of them.
 // Pure: it decides, the follower acts.
 import type { Assembler } from "./assemble.ts"
-import type { DataRecord } from "./change.ts"
+import type { DataRecord } from "./vocabulary/change.ts"
 
 export type BackPressure = {
   /** After a record was taken: whether its partition has to wait. */

@@ -14,7 +14,6 @@ import { quoted } from "../../db/sql-names.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import { settleByBaseLoad } from "./dead-letters.ts"
 import { forgetErasedBefore } from "./erasure.ts"
-import { EngineError } from "./errors.ts"
 import { exportSnapshot } from "./exported-snapshot.ts"
 import { tellGap } from "./gap-events.ts"
 import {
@@ -27,11 +26,12 @@ import {
   switchGeneration,
 } from "./generations.ts"
 import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease.ts"
-import type { Lsn } from "./lsn.ts"
 import { storeResumeOffsets } from "./progress.ts"
 import type { MirroredTable, Projections } from "./projection.ts"
-import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "./source.ts"
 import { assertSourceColumns } from "./source-columns.ts"
+import { EngineError } from "./vocabulary/errors.ts"
+import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "./vocabulary/history.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 /** Where the topics stood before the snapshot was taken. */
 export type StartOffsets = {

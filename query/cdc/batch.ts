@@ -2,10 +2,18 @@
 // needs one statement. Within a batch the last change of a row wins; a delete keeps the key and nothing else.
 // A value the connector did not send is taken from the row's earlier change in the batch, or is left as a
 // reference to the stored row it must be read from (of the old key, when the primary key changed).
-import { type Changes, keyText, type Origin, type RowChange, unavailable, type Value } from "./change.ts"
-import { EngineError } from "./errors.ts"
-import type { Lsn } from "./lsn.ts"
+
 import type { MirroredTable } from "./projection.ts"
+import {
+  type Changes,
+  keyText,
+  type Origin,
+  type RowChange,
+  unavailable,
+  type Value,
+} from "./vocabulary/change.ts"
+import { EngineError } from "./vocabulary/errors.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 /** A value that lives in the stored row under `key` and nowhere else. */
 export class StoredValue {

@@ -20,8 +20,8 @@ import { samePlace } from "./cache-layout.ts"
 import { type AnswerRemoval, createAnswerRemoval } from "./cache-removal.ts"
 import { type CacheState, delayOf, leaseMs, sleepUntil, succession } from "./cache-state.ts"
 import { createFenceTable, type Served } from "./fence-table.ts"
-import type { Lsn } from "./lsn.ts"
 import { createRedisLink, type RedisSession } from "./redis-session.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 export type CacheFence = {
   start(): void

@@ -2,10 +2,10 @@
 // them. From then on the read models are the prefix minus these, and every answer over them says so.
 import type { Kysely, Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { keyText, type Origin, type ParkedChange, type Value } from "./change.ts"
-import { EngineError } from "./errors.ts"
-import type { Lsn } from "./lsn.ts"
 import type { GenerationRef } from "./progress.ts"
+import { keyText, type Origin, type ParkedChange, type Value } from "./vocabulary/change.ts"
+import { EngineError } from "./vocabulary/errors.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 /**
  * What became known of a parked record: that a transaction misses it, or one of its kind that cannot be read either; or

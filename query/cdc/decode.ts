@@ -3,28 +3,28 @@
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
 
 import {
-  type Change,
-  type CommitLogEntry,
-  type DataRecord,
-  placeOf,
-  type RawRecord,
-  type Value,
-} from "./change.ts"
-import {
   createEnvelopeReading,
   type Envelope,
   type EnvelopeReading,
   isEnvelopeOf,
   nameOfSchema,
 } from "./envelope.ts"
-import { classifyError, EngineError } from "./errors.ts"
 import { parseAvro } from "./lean-schema.ts"
-import { type Lsn, parseLsn, toLsn } from "./lsn.ts"
 import { type Marker, readMarker, readTransactionId } from "./marker.ts"
 import type { SourceTable } from "./projection.ts"
 import { keyOf, readKey, rowOf } from "./row-image.ts"
 import { emptyKey } from "./schema-fit.ts"
 import type { FetchSchema } from "./schema-registry.ts"
+import {
+  type Change,
+  type CommitLogEntry,
+  type DataRecord,
+  placeOf,
+  type RawRecord,
+  type Value,
+} from "./vocabulary/change.ts"
+import { classifyError, EngineError } from "./vocabulary/errors.ts"
+import { type Lsn, parseLsn, toLsn } from "./vocabulary/lsn.ts"
 
 type Decode<Shape> = (bytes: Buffer) => Shape
 

@@ -5,11 +5,11 @@ import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import { EngineError } from "./errors.ts"
-import { type Lsn, toLsn } from "./lsn.ts"
 import type { ParkedRow } from "./parked-row.ts"
 import type { Projections } from "./projection.ts"
 import type { Difference } from "./stored-row.ts"
+import { EngineError } from "./vocabulary/errors.ts"
+import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 
 export type ErasedOwner = { subject: string; erasedAt: Lsn }
 

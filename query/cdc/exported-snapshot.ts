@@ -4,8 +4,8 @@
 import { randomUUID } from "node:crypto"
 import pg from "pg"
 import { clientConfig } from "../../db/connect.ts"
-import { EngineError } from "./errors.ts"
-import { type Lsn, parsePgLsn } from "./lsn.ts"
+import { EngineError } from "./vocabulary/errors.ts"
+import { type Lsn, parsePgLsn } from "./vocabulary/lsn.ts"
 
 export type ExportedSnapshot = {
   /** C: the snapshot holds exactly what was committed up to here. */

@@ -12,9 +12,9 @@ import {
   valueName,
 } from "./cache-layout.ts"
 import { beginEpoch, endLease, fenceValues, renewLease, takeOver } from "./cache-scripts.ts"
-import type { Lsn } from "./lsn.ts"
 import { createRedisClock, type RedisClock } from "./redis-clock.ts"
 import { type RedisSession, within } from "./redis-session.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 /** What the last commit made visible. */
 export type Served = CachePlace & { position: Lsn; heartbeatAt: Date | null }

@@ -7,7 +7,6 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type LoadProgress, loadBase } from "./base-load.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import { createDecoder } from "./decode.ts"
-import { classifyError } from "./errors.ts"
 import type { Generation } from "./generations.ts"
 import type { KafkaAccess } from "./kafka.ts"
 import type { Lease } from "./lease.ts"
@@ -16,6 +15,7 @@ import type { ProjectorReport } from "./projector-report.ts"
 import { updateRequest } from "./requests.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { noteStartOffsets } from "./start-offsets.ts"
+import { classifyError } from "./vocabulary/errors.ts"
 
 export type FreshGenerationDeps = {
   /** For requests, where every statement is short. */

@@ -10,9 +10,9 @@ import { quoted } from "../../db/sql-names.ts"
 import { columnNames, imagedTables, readImages } from "./aggregate-image.ts"
 import { inferEvent } from "./apply-with-events.ts"
 import type { Generation } from "./generations.ts"
-import type { Lsn } from "./lsn.ts"
 import { recordedTable, told, toldOf, writeInferred } from "./outbox.ts"
 import type { Projections } from "./projection.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 /** Aggregates looked at together. */
 const chunkAggregates = 200

@@ -3,6 +3,12 @@
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
 
+import { createDecoder } from "./decode.ts"
+import type { KafkaAccess, TopicReader } from "./kafka.ts"
+import { createPauses, type Pauses } from "./pauses.ts"
+import type { SourceTable } from "./projection.ts"
+import type { FetchSchema } from "./schema-registry.ts"
+import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
 import {
   type CommitLogEntry,
   type DataRecord,
@@ -11,17 +17,11 @@ import {
   partitionKey,
   type RawRecord,
   splitPartitionKey,
-} from "./change.ts"
-import { createDecoder } from "./decode.ts"
-import { classifyError, EngineError, kafkaFault } from "./errors.ts"
-import type { KafkaAccess, TopicReader } from "./kafka.ts"
-import type { Lsn } from "./lsn.ts"
-import { repeat } from "./pacing.ts"
-import { createPauses, type Pauses } from "./pauses.ts"
-import type { SourceTable } from "./projection.ts"
-import type { FetchSchema } from "./schema-registry.ts"
-import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
-import { commitLogTopic, dataTopic } from "./topics.ts"
+} from "./vocabulary/change.ts"
+import { classifyError, EngineError, kafkaFault } from "./vocabulary/errors.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
+import { repeat } from "./vocabulary/pacing.ts"
+import { commitLogTopic, dataTopic } from "./vocabulary/topics.ts"
 
 export type IntakeStart = {
   /** The commit log goes on after this END; the record at its offset must be it. */

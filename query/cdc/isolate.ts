@@ -4,8 +4,8 @@
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { applyWithEvents, type EventsTarget } from "./apply-with-events.ts"
-import type { Changes, RowChange } from "./change.ts"
-import { classifyError, type EngineError } from "./errors.ts"
+import type { Changes, RowChange } from "./vocabulary/change.ts"
+import { classifyError, type EngineError } from "./vocabulary/errors.ts"
 
 /** Row changes that are applied or parked together: one, or the two halves of a primary key change. */
 type Unit = { transaction: Changes; records: readonly RowChange[] }

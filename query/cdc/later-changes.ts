@@ -4,11 +4,11 @@
 import { sql, type Transaction as Transaction_ } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type Changes, type RowChange, unavailable, type Value } from "./change.ts"
 import { type ParkedRows, rowName } from "./dead-letters.ts"
-import { formatPlace, isLater, laterOf, type Place, parsePlace } from "./place.ts"
 import type { GenerationRef } from "./progress.ts"
 import type { MirroredTable } from "./projection.ts"
+import { type Changes, type RowChange, unavailable, type Value } from "./vocabulary/change.ts"
+import { formatPlace, isLater, laterOf, type Place, parsePlace } from "./vocabulary/place.ts"
 
 /** By column: the newest change that carried a value, and the newest that took the row's value to another key. */
 export type LaterChanges = { carried: ReadonlyMap<string, Place>; taken: ReadonlyMap<string, Place> }

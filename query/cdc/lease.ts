@@ -5,7 +5,7 @@
 // runs under `underLease`. A process that lost the lease without noticing can therefore write nothing.
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { EngineError, sqlStateOf } from "./errors.ts"
+import { EngineError, sqlStateOf } from "./vocabulary/errors.ts"
 
 /** What every write has to show. */
 export type LeaseRef = { source: string; leaseEpoch: bigint }

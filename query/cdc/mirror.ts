@@ -6,11 +6,11 @@ import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
 import { type PendingRow, StoredValue } from "./batch.ts"
-import { keyText, type Value } from "./change.ts"
 import { columnForms } from "./column-forms.ts"
-import { EngineError } from "./errors.ts"
 import { guardColumns } from "./guard.ts"
 import type { Column, MirroredTable } from "./projection.ts"
+import { keyText, type Value } from "./vocabulary/change.ts"
+import { EngineError } from "./vocabulary/errors.ts"
 
 /** @returns how many rows were written; a row refused by the guard (the stored one is newer) is not counted. */
 export async function upsertRows(

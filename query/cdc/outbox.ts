@@ -5,11 +5,11 @@
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import { type Changes, keyText, type Value } from "./change.ts"
 import { columnForms } from "./column-forms.ts"
-import { formatLsn, type Lsn } from "./lsn.ts"
 import type { GenerationRef } from "./progress.ts"
 import type { MirroredTable, Outbox, Projections } from "./projection.ts"
+import { type Changes, keyText, type Value } from "./vocabulary/change.ts"
+import { formatLsn, type Lsn } from "./vocabulary/lsn.ts"
 
 export type OutboxTarget = { projections: Projections; ref: GenerationRef; schema: string }
 

@@ -6,11 +6,11 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
 import { type ChangesTarget, changeRows } from "./apply-changes.ts"
 import { addCacheKeys } from "./cache-keys.ts"
-import { unavailable, type Value } from "./change.ts"
-import { EngineError } from "./errors.ts"
 import { isNotedSince } from "./later-changes.ts"
-import { toLsn } from "./lsn.ts"
 import { isSuperseded, oldHalfOf, type ParkedRow } from "./parked-row.ts"
+import { unavailable, type Value } from "./vocabulary/change.ts"
+import { EngineError } from "./vocabulary/errors.ts"
+import { toLsn } from "./vocabulary/lsn.ts"
 
 export type OwedValue = { column: string; type: string; value: Value }
 

@@ -10,10 +10,10 @@ import {
 } from "kysely"
 import { z } from "zod"
 import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
-import type { RawRecord } from "./change.ts"
 import { type LaterChanges, readLaterChanges } from "./later-changes.ts"
-import { type Lsn, toLsn } from "./lsn.ts"
 import type { GenerationRef } from "./progress.ts"
+import type { RawRecord } from "./vocabulary/change.ts"
+import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 
 /** Which entries an operation is about; without any member, all that are parked. */
 export const filterShape = z.object({

@@ -3,13 +3,13 @@
 import type { Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type ChangesTarget, tablesByName } from "./apply-changes.ts"
-import type { DataRecord } from "./change.ts"
-import { type Lsn, toLsn } from "./lsn.ts"
 import { findMissing, type ParkedEntry } from "./parked-entries.ts"
-import { isLater, type Place } from "./place.ts"
 import type { GenerationRef } from "./progress.ts"
 import type { MirroredTable } from "./projection.ts"
 import { readStoredRow, type StoredRow } from "./stored-row.ts"
+import type { DataRecord } from "./vocabulary/change.ts"
+import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
+import { isLater, type Place } from "./vocabulary/place.ts"
 
 /** A parked change that can be read now; null is no row change (a tombstone, a snapshot read). */
 export type ReadableEntry = { entry: ParkedEntry; record: DataRecord | null }

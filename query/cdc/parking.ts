@@ -2,7 +2,6 @@
 // parked change. What is here and not stored when the follower ends is read again.
 import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } from "./apply.ts"
 import { applyStaged, readStagedParts, type StagedStep } from "./apply-staged.ts"
-import { type Origin, type ParkedChange, placeOf, type RawRecord } from "./change.ts"
 import {
   type ParkedRows,
   type Parking,
@@ -10,8 +9,9 @@ import {
   parkedRowsAfter,
   tooManyParked,
 } from "./dead-letters.ts"
-import { classifyError } from "./errors.ts"
 import { findRefused, type Refused } from "./isolate.ts"
+import { type Origin, type ParkedChange, placeOf, type RawRecord } from "./vocabulary/change.ts"
+import { classifyError } from "./vocabulary/errors.ts"
 
 export function createParkingPlace(start: { rows: ParkedRows; limit: number }) {
   let { rows } = start

@@ -2,8 +2,8 @@
 // transaction before their own. Groups are kept in the order of history, so that nothing here grows with how far
 // the topics have been read ahead of the commit log.
 import type { Blocked } from "./blocked.ts"
-import { type DataRecord, partitionKey } from "./change.ts"
-import type { Lsn } from "./lsn.ts"
+import { type DataRecord, partitionKey } from "./vocabulary/change.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 export type Group = {
   previousCommitLsn: Lsn | null

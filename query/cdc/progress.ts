@@ -2,9 +2,9 @@
 // lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
 import { type Kysely, type RawBuilder, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type EndedTransaction, partitionKey, splitPartitionKey } from "./change.ts"
 import { leaseIsAnothers } from "./lease.ts"
-import { type Lsn, toLsn } from "./lsn.ts"
+import { type EndedTransaction, partitionKey, splitPartitionKey } from "./vocabulary/change.ts"
+import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 
 export type GenerationRef = { source: string; generation: number }
 

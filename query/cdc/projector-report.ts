@@ -3,15 +3,15 @@
 // restarts by a supervisor hide nothing.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { EngineError } from "./errors.ts"
 import type { FollowerState } from "./follow.ts"
-import { formatLsn } from "./lsn.ts"
 import {
   confirmProjectorStatus,
   type ProjectorStatus,
   readProjectorState,
   writeProjectorStatus,
 } from "./status.ts"
+import type { EngineError } from "./vocabulary/errors.ts"
+import { formatLsn } from "./vocabulary/lsn.ts"
 
 export type ProjectorReport = ReturnType<typeof createProjectorReport>
 

@@ -1,15 +1,16 @@
 // The one writer of the read models for a source: takes the lease and works for a term, again and again. This is the
 // one place that reads an error's disposition: a retry holds the progress and goes on by itself, a halt stops with the
 // reason and the next step and waits for a person (a request, or a restart).
-import { classifyError, type EngineError } from "./errors.ts"
+
 import { createHolderWork, type HolderWorkDeps, requestPollMs } from "./holder-work.ts"
 import { createLeaseKeeper } from "./lease-keeper.ts"
-import { jittered, pause } from "./pacing.ts"
 import { createProjectorReport } from "./projector-report.ts"
 import { findOpenRequest } from "./requests.ts"
 import type { RegisterSchema } from "./schema-registry.ts"
 import type { ProjectorStatus } from "./status.ts"
 import { serveTerm } from "./term.ts"
+import { classifyError, type EngineError } from "./vocabulary/errors.ts"
+import { jittered, pause } from "./vocabulary/pacing.ts"
 
 export type ProjectorDeps = HolderWorkDeps & {
   registerSchema: RegisterSchema

@@ -6,15 +6,15 @@ import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { ApplyTarget } from "./apply.ts"
 import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
-import { classifyError } from "./errors.ts"
 import { leaseOf } from "./lease.ts"
-import type { Lsn } from "./lsn.ts"
 import { chooseParked, filterShape, noteFailure, readUnit, settleEntry } from "./parked-entries.ts"
 import type { ReadableEntry } from "./parked-row.ts"
 import { lockProgress } from "./progress.ts"
 import { readEntry, redrive } from "./redrive.ts"
 import { count, type EntryResult, masked, type RequestProgress, startOf } from "./request-progress.ts"
 import { type OpenRequest, updateRequest } from "./requests.ts"
+import { classifyError } from "./vocabulary/errors.ts"
+import type { Lsn } from "./vocabulary/lsn.ts"
 
 export const redriveArguments = z.object({
   filter: filterShape,

@@ -5,9 +5,9 @@
 import type pg from "pg"
 import { quoted } from "../../db/sql-names.ts"
 import { columnForms } from "./column-forms.ts"
-import { EngineError } from "./errors.ts"
 import type { Column, MirroredTable } from "./projection.ts"
 import { storablePlaceholder } from "./unavailable-value.ts"
+import { EngineError } from "./vocabulary/errors.ts"
 
 /** A column of the source: a domain counts as what it is made of, any enum as `enum`. */
 type SourceColumn = { name: string; type: string; checks: string }

@@ -6,9 +6,9 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type AggregateImage, readImages } from "./aggregate-image.ts"
 import type { ApplyTarget } from "./apply.ts"
 import { inferEvent } from "./apply-with-events.ts"
-import type { EndedTransaction } from "./change.ts"
 import { writeInferred } from "./outbox.ts"
 import { readStagedAggregates } from "./staged-rows.ts"
+import type { EndedTransaction } from "./vocabulary/change.ts"
 
 /** Aggregates looked at together. */
 const chunkAggregates = 200

@@ -9,10 +9,10 @@ import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
 import type { ApplyTarget } from "./apply.ts"
-import type { RowChange } from "./change.ts"
 import { leaseIsAnothers, leaseOf, lockLease, underLease } from "./lease.ts"
-import { toLsn } from "./lsn.ts"
 import { type StagedRow, toRecord } from "./staged-record.ts"
+import type { RowChange } from "./vocabulary/change.ts"
+import { toLsn } from "./vocabulary/lsn.ts"
 
 type Owner = Pick<ApplyTarget, "db" | "ref" | "schema" | "leaseEpoch">
 

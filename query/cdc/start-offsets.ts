@@ -2,14 +2,14 @@
 // log, which is the first link of the chain that the new generation follows. It is the END of a heartbeat, because
 // that says which history it belongs to: the log may still end with transactions of another source.
 import type { StartOffsets } from "./base-load.ts"
-import type { CommitLogEntry, DataRecord } from "./change.ts"
 import type { Decoder } from "./decode.ts"
-import { classifyError } from "./errors.ts"
 import { heartbeatTable, readHeartbeat, tablesRead } from "./heartbeat.ts"
 import type { KafkaAccess } from "./kafka.ts"
-import { pause } from "./pacing.ts"
 import type { Projections } from "./projection.ts"
-import { commitLogTopic, dataTopic } from "./topics.ts"
+import type { CommitLogEntry, DataRecord } from "./vocabulary/change.ts"
+import { classifyError } from "./vocabulary/errors.ts"
+import { pause } from "./vocabulary/pacing.ts"
+import { commitLogTopic, dataTopic } from "./vocabulary/topics.ts"
 
 /** Heartbeats come twice a second; this many records of the log reach back to one under any load. */
 const tailRecords = 4_000

@@ -5,8 +5,8 @@ import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import type { Value } from "./change.ts"
 import type { MirroredTable } from "./projection.ts"
+import type { Value } from "./vocabulary/change.ts"
 
 export type StoredRow = {
   deleted: boolean

@@ -14,8 +14,8 @@ import {
   valueName,
 } from "../cdc/cache-layout.ts"
 import { storeValue } from "../cdc/cache-scripts.ts"
-import { type Lsn, maxLsn, parseLsn } from "../cdc/lsn.ts"
 import { createRedisLink, type RedisSession, within } from "../cdc/redis-session.ts"
+import { type Lsn, maxLsn, parseLsn } from "../cdc/vocabulary/lsn.ts"
 
 /** A finished answer with what its headers say. `history` is the source's identity and timeline. */
 export type CachedAnswer = {

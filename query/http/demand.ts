@@ -1,7 +1,7 @@
 // What a reader demands of an answer, read from the request's headers: `Consistency-Token` (must show that
 // command), `Cache-Control: max-age=N` (at most N seconds behind the source), `Prefer: wait=N` (RFC 7240: how
 // long to wait for either) and `Prefer: handling=lenient` (take what there is, if it says so).
-import { type Lsn, toLsn } from "../cdc/lsn.ts"
+import { type Lsn, toLsn } from "../cdc/vocabulary/lsn.ts"
 import { ReadProblem } from "./problem.ts"
 
 /** `xid` is the source transaction as change events name it, without its epoch: 32 bits. */

@@ -3,7 +3,7 @@
 // where that changes nothing but the speed. Every judgement is made on the snapshot the answer itself came from.
 import { hash } from "node:crypto"
 import type { Context } from "hono"
-import { formatLsn, type Lsn } from "../cdc/lsn.ts"
+import { formatLsn, type Lsn } from "../cdc/vocabulary/lsn.ts"
 import type { CachedAnswer, ReadCache } from "./cache.ts"
 import { type Demand, readDemand } from "./demand.ts"
 import { matchesAny } from "./if-none-match.ts"

@@ -5,7 +5,7 @@
 
 import pg from "pg"
 import { quoted } from "../../db/sql-names.ts"
-import { type Lsn, toLsn } from "../cdc/lsn.ts"
+import { type Lsn, toLsn } from "../cdc/vocabulary/lsn.ts"
 import type { ConsistencyToken } from "./demand.ts"
 import { ReadProblem } from "./problem.ts"
 

@@ -1,7 +1,7 @@
 // What `/readyz` says of one source, judged from its status: is there a generation to serve, is the projector at work,
 // does the source's heart beat. Every part says how it is, why, and what to do.
 import { z } from "@hono/zod-openapi"
-import { formatLsn, toLsn } from "../cdc/lsn.ts"
+import { formatLsn, toLsn } from "../cdc/vocabulary/lsn.ts"
 import type { SourceStatus } from "./source-status.ts"
 
 export const check = z.object({

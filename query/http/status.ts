@@ -2,7 +2,7 @@
 // what this instance is. For people and programs that watch; `/readyz` is for those that route.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import type pg from "pg"
-import { formatLsn, toLsn } from "../cdc/lsn.ts"
+import { formatLsn, toLsn } from "../cdc/vocabulary/lsn.ts"
 import { momentaryHeaders, plainProblems } from "./problem-answers.ts"
 import { heartbeatAgeSeconds } from "./source-checks.ts"
 import { readSourceStatus, type SourceStatus } from "./source-status.ts"

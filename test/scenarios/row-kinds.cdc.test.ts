@@ -3,9 +3,9 @@
 // mirrored rows and in the model derived from them.
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { unavailable } from "../../query/cdc/change.ts"
 import { createDecoder } from "../../query/cdc/decode.ts"
 import { unavailablePlaceholder } from "../../query/cdc/unavailable-value.ts"
+import { unavailable } from "../../query/cdc/vocabulary/change.ts"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createOwnDomain, type OwnDomain } from "../support/own-domain.ts"

@@ -2,7 +2,7 @@
 // their last change. Commits are atomic, as Postgres' are, so the cache is all that can be wrong.
 import { setTimeout as pause } from "node:timers/promises"
 import { type CacheFence, createCacheFence } from "../../query/cdc/cache-fence.ts"
-import { type Lsn, toLsn } from "../../query/cdc/lsn.ts"
+import { type Lsn, toLsn } from "../../query/cdc/vocabulary/lsn.ts"
 import { createReadCache, type ReadCache } from "../../query/http/cache.ts"
 import { quiet } from "./query-app.ts"
 

@@ -1,8 +1,8 @@
 // The topics of a system, as a test reads and disturbs them: every record as it lies there, and copies of records
 // written again, byte for byte with key, headers and partition.
 import kafkajs from "kafkajs"
-import { type RawRecord, splitPartitionKey } from "../../query/cdc/change.ts"
 import { createKafkaAccess, type OffsetRange } from "../../query/cdc/kafka.ts"
+import { type RawRecord, splitPartitionKey } from "../../query/cdc/vocabulary/change.ts"
 import { uniqueName } from "./databases.ts"
 import { quiet } from "./query-app.ts"
 import { waitFor } from "./wait.ts"

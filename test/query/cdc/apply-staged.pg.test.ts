@@ -4,11 +4,11 @@ import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import type { ApplyTarget } from "../../../query/cdc/apply.ts"
 import { applyStaged, type StagedOptions } from "../../../query/cdc/apply-staged.ts"
-import { type DataRecord, type Transaction, unavailable } from "../../../query/cdc/change.ts"
 import { applyStagedOrPark } from "../../../query/cdc/parking.ts"
 import { readProgress } from "../../../query/cdc/progress.ts"
 import { toStagedRow } from "../../../query/cdc/staged-record.ts"
 import { createStagedTable, removeStagedTable, writeStagedRows } from "../../../query/cdc/staged-rows.ts"
+import { type DataRecord, type Transaction, unavailable } from "../../../query/cdc/vocabulary/change.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import {
   createTestGeneration,

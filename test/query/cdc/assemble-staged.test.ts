@@ -2,7 +2,7 @@
 // its rows are counted. The properties in assemble.property.test.ts search the rest.
 import { describe, expect, test } from "vitest"
 import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
-import type { DataRecord } from "../../../query/cdc/change.ts"
+import type { DataRecord } from "../../../query/cdc/vocabulary/change.ts"
 import { begin, end, lsn, type RowChange, rowChange } from "./records.ts"
 
 /** Two records (of 800 bytes) may stay in memory. */

@@ -2,9 +2,9 @@
 // properties in assemble.property.test.ts search the rest.
 import { describe, expect, test } from "vitest"
 import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
-import type { CommitLogEntry, DataRecord } from "../../../query/cdc/change.ts"
-import { EngineError } from "../../../query/cdc/errors.ts"
 import type { UnreadableRecord } from "../../../query/cdc/unreadable.ts"
+import type { CommitLogEntry, DataRecord } from "../../../query/cdc/vocabulary/change.ts"
+import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import { begin, end, lsn, type RowChange, rowChange } from "./records.ts"
 
 const assembler = (baseLsn = 0): Assembler =>

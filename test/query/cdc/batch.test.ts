@@ -3,6 +3,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { type Batch, foldTransactions, StoredValue } from "../../../query/cdc/batch.ts"
+import { integer, longText, type MirroredTable, text } from "../../../query/cdc/projection.ts"
 import {
   type DataRecord,
   keyText,
@@ -10,8 +11,7 @@ import {
   type Unavailable,
   unavailable,
   type Value,
-} from "../../../query/cdc/change.ts"
-import { integer, longText, type MirroredTable, text } from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/vocabulary/change.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import { lsn, rowChange } from "./records.ts"
 

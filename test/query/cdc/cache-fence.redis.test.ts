@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { leaseName, parseLease, valueName } from "../../../query/cdc/cache-layout.ts"
-import { toLsn } from "../../../query/cdc/lsn.ts"
+import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import {
   type CachedModels,
   createCachedModels,

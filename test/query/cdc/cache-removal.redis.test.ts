@@ -2,7 +2,7 @@
 // stores while the transaction that makes it stale is on its way, and nothing else.
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { valueName } from "../../../query/cdc/cache-layout.ts"
-import { toLsn } from "../../../query/cdc/lsn.ts"
+import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import {
   type CachedModels,
   createCachedModels,

@@ -1,7 +1,6 @@
 // From what Avro gives to what Postgres reads as exactly the stored value; what is not exact is refused. The forms
 // themselves were measured on the real connector (test/scenarios/extreme-values.cdc.test.ts runs them).
 import { describe, expect, test } from "vitest"
-import { unavailable, type Value } from "../../../query/cdc/change.ts"
 import { columnForms } from "../../../query/cdc/column-forms.ts"
 import {
   bigintArray,
@@ -17,6 +16,7 @@ import {
 } from "../../../query/cdc/projection.ts"
 import { rowOf } from "../../../query/cdc/row-image.ts"
 import { storablePlaceholder, unavailablePlaceholder } from "../../../query/cdc/unavailable-value.ts"
+import { unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
 
 const exact: [type: ColumnType, sent: unknown, read: Value][] = [
   ["text", "__debezium_unavailable_value", "__debezium_unavailable_value"],

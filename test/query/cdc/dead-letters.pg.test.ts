@@ -2,7 +2,7 @@
 // resume offsets are read again after a restart, and then they look as if nothing missed them.
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { type Placement, park } from "../../../query/cdc/dead-letters.ts"
-import { EngineError } from "../../../query/cdc/errors.ts"
+import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import { createTestGeneration, type TestGeneration } from "./generation.ts"
 import { lsn } from "./records.ts"
 import { thingProjections } from "./things.ts"

@@ -2,12 +2,12 @@
 // and nothing that cannot be read or does not fit is passed over.
 
 import { describe, expect, test } from "vitest"
-import { type RawRecord, unavailable, type Value } from "../../../query/cdc/change.ts"
 import { createDecoder } from "../../../query/cdc/decode.ts"
-import { EngineError } from "../../../query/cdc/errors.ts"
 import { heartbeatTable } from "../../../query/cdc/heartbeat.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
 import type { SourceTable } from "../../../query/cdc/projection.ts"
+import { type RawRecord, unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
+import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 

@@ -2,7 +2,7 @@
 // in whatever order it is redriven.
 import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import type { DataRecord, Transaction } from "../../../query/cdc/change.ts"
+import type { DataRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "./generation.ts"

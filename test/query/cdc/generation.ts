@@ -5,6 +5,9 @@ import { createDatabase, createPool } from "../../../db/connect.ts"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { type Applied, type ApplyTarget, applyTransactions } from "../../../query/cdc/apply.ts"
 import type { CacheFence } from "../../../query/cdc/cache-fence.ts"
+import { beginGeneration, indexGeneration, switchGeneration } from "../../../query/cdc/generations.ts"
+import { acquireLease, projectorConnectionName } from "../../../query/cdc/lease.ts"
+import type { MirroredTable, Projections } from "../../../query/cdc/projection.ts"
 import {
   type DataRecord,
   type Row,
@@ -12,11 +15,8 @@ import {
   type Unavailable,
   unavailable,
   type Value,
-} from "../../../query/cdc/change.ts"
-import { beginGeneration, indexGeneration, switchGeneration } from "../../../query/cdc/generations.ts"
-import { acquireLease, projectorConnectionName } from "../../../query/cdc/lease.ts"
-import type { Lsn } from "../../../query/cdc/lsn.ts"
-import type { MirroredTable, Projections } from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import { createQueryDatabase } from "../../support/databases.ts"
 import { lsn, rowChange } from "./records.ts"
 

@@ -4,8 +4,8 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createAssembler } from "../../../query/cdc/assemble.ts"
-import { type DataRecord, partitionKey, type Transaction } from "../../../query/cdc/change.ts"
-import type { Lsn } from "../../../query/cdc/lsn.ts"
+import { type DataRecord, partitionKey, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import {

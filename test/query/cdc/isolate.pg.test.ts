@@ -2,8 +2,8 @@
 import { Kysely, PostgresDialect } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
-import type { DataRecord } from "../../../query/cdc/change.ts"
 import { findRefused } from "../../../query/cdc/isolate.ts"
+import type { DataRecord } from "../../../query/cdc/vocabulary/change.ts"
 import { createTestGeneration, type TestGeneration, transaction, upsert } from "./generation.ts"
 import { everythingIn, thingProjections, things } from "./things.ts"
 

@@ -3,7 +3,6 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { PendingRow } from "../../../query/cdc/batch.ts"
-import { unavailable, type Value } from "../../../query/cdc/change.ts"
 import { upsertRows } from "../../../query/cdc/mirror.ts"
 import {
   bigint,
@@ -16,6 +15,7 @@ import {
   text,
   timestamptz,
 } from "../../../query/cdc/projection.ts"
+import { unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
 import { propertyRuns } from "../../support/properties.ts"
 import {
   createTestGeneration,

@@ -3,7 +3,6 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { applyStaged } from "../../../query/cdc/apply-staged.ts"
-import type { DataRecord, RawRecord, Transaction } from "../../../query/cdc/change.ts"
 import { tellGap } from "../../../query/cdc/gap-events.ts"
 import { beginGeneration, findLiveGeneration, indexGeneration } from "../../../query/cdc/generations.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/parked-entries.ts"
@@ -21,6 +20,7 @@ import {
 import { redrive } from "../../../query/cdc/redrive.ts"
 import { toStagedRow } from "../../../query/cdc/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../../../query/cdc/staged-rows.ts"
+import type { DataRecord, RawRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import {
   createTestGeneration,

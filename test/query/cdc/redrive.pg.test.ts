@@ -2,7 +2,7 @@
 // nothing had been parked, or the change says that it cannot be and stays.
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
-import { type DataRecord, type Transaction, unavailable } from "../../../query/cdc/change.ts"
+import { type DataRecord, type Transaction, unavailable } from "../../../query/cdc/vocabulary/change.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import {
   createTestGeneration,

@@ -3,7 +3,6 @@
 // connector writes them then (measured in test/scenarios/drift.cdc.test.ts).
 
 import { describe, expect, test } from "vitest"
-import type { RawRecord } from "../../../query/cdc/change.ts"
 import { createDecoder } from "../../../query/cdc/decode.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
 import {
@@ -17,6 +16,7 @@ import {
   text,
   timestamptz,
 } from "../../../query/cdc/projection.ts"
+import type { RawRecord } from "../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 

@@ -3,8 +3,8 @@
 import { createServer } from "node:http"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createDecoder } from "../../../query/cdc/decode.ts"
-import { EngineError } from "../../../query/cdc/errors.ts"
 import { createSchemaFetcher } from "../../../query/cdc/schema-registry.ts"
+import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
 

@@ -7,10 +7,10 @@ import {
   headShare,
   type Limits,
 } from "../../../query/cdc/back-pressure.ts"
-import type { DataRecord, Transaction } from "../../../query/cdc/change.ts"
 import type { Head } from "../../../query/cdc/head.ts"
-import type { Lsn } from "../../../query/cdc/lsn.ts"
 import { sortAsMade } from "../../../query/cdc/pending.ts"
+import type { DataRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import type { Choices } from "../../support/properties.ts"
 import type { SimulatedConnector } from "./simulated-connector.ts"
 import { genesis } from "./simulated-source.ts"

@@ -1,6 +1,6 @@
 // A made-up domain of two tables and one derived model, and random histories of it with everything that is awkward:
 // values that are not sent, changed keys, and rows that share an LSN.
-import { type DataRecord, type Transaction, unavailable, type Value } from "../../../query/cdc/change.ts"
+
 import {
   bigint,
   longText,
@@ -8,6 +8,12 @@ import {
   type Projections,
   text,
 } from "../../../query/cdc/projection.ts"
+import {
+  type DataRecord,
+  type Transaction,
+  unavailable,
+  type Value,
+} from "../../../query/cdc/vocabulary/change.ts"
 import type { Choices } from "../../support/properties.ts"
 import { remove, type TestGeneration, transaction, upsert } from "./generation.ts"
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { applyChanges, tablesByName } from "../../../query/cdc/apply-changes.ts"
 import { foldTransactions } from "../../../query/cdc/batch.ts"
-import type { DataRecord } from "../../../query/cdc/change.ts"
+import type { DataRecord } from "../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import {
   createTestGeneration,

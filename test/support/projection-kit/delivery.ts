@@ -6,8 +6,8 @@ import {
   type DataRecord,
   partitionKey,
   type Transaction,
-} from "../../../query/cdc/change.ts"
-import type { Lsn } from "../../../query/cdc/lsn.ts"
+} from "../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import type { Random } from "../../chaos/random.ts"
 import { lsn } from "../../query/cdc/records.ts"
 import type { SourceRows, SourceTransaction } from "./given-changes.ts"

@@ -1,11 +1,11 @@
 // Part of the projection kit: changes written down as an author thinks of them become a history of the source: whole
 // transactions with xids, LSNs and partitions, as the decoder hands them over, and the rows as they are after each.
 import { crc32 } from "node:zlib"
-import type { CommitLogEntry, DataRecord, Value } from "../../../query/cdc/change.ts"
-import { unavailable } from "../../../query/cdc/change.ts"
 import { columnForms } from "../../../query/cdc/column-forms.ts"
-import type { Lsn } from "../../../query/cdc/lsn.ts"
 import type { Column, MirroredTable, Projections } from "../../../query/cdc/projection.ts"
+import type { CommitLogEntry, DataRecord, Value } from "../../../query/cdc/vocabulary/change.ts"
+import { unavailable } from "../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import { begin, end, lsn, rowChange } from "../../query/cdc/records.ts"
 
 /** A value by column; arrays and buffers are taken for columns of such a type. */

@@ -1,9 +1,9 @@
 // Part of the projection kit: the read models of a generation, as a history is delivered to them.
 import type { PendingRow } from "../../../query/cdc/batch.ts"
 import { deriveGeneration } from "../../../query/cdc/generations.ts"
-import { type Lsn, maxLsn } from "../../../query/cdc/lsn.ts"
 import { upsertRows } from "../../../query/cdc/mirror.ts"
 import type { Projections } from "../../../query/cdc/projection.ts"
+import { type Lsn, maxLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import type { TestGeneration } from "../../query/cdc/generation.ts"
 import { lsn } from "../../query/cdc/records.ts"
 import type { Receiver } from "./delivery.ts"

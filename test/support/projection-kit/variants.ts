@@ -1,6 +1,6 @@
 // Part of the projection kit: the ways in which the same history may reach the read models. Whatever the way, they must
 // end the same.
-import type { Transaction } from "../../../query/cdc/change.ts"
+import type { Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import type { Random } from "../../chaos/random.ts"
 import { lsn } from "../../query/cdc/records.ts"
 import { assembled, feedOf, inBatches, interleaved, type Receiver, twice } from "./delivery.ts"

@@ -1,7 +1,12 @@
 // What is done about a thrown value: dependencies and conflicts are waited for, bad rows parked, refused statements
 // halt.
 import { expect, test } from "vitest"
-import { classifyError, dispositions, EngineError, kafkaFault } from "../../../query/cdc/errors.ts"
+import {
+  classifyError,
+  dispositions,
+  EngineError,
+  kafkaFault,
+} from "../../../../query/cdc/vocabulary/errors.ts"
 
 const sqlError = (code: string): Error => Object.assign(new Error(`refused with ${code}`), { code })
 

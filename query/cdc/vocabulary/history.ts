@@ -3,7 +3,7 @@
 // new epoch, which is the first part of every row's guard.
 import type { Kysely } from "kysely"
 import type pg from "pg"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 

@@ -1,6 +1,6 @@
 // Positions are 64-bit numbers: read exactly, in Postgres' notation and Debezium's, or refused.
 import { expect, test } from "vitest"
-import { formatLsn, maxLsn, parseLsn, parsePgLsn, toLsn } from "../../../query/cdc/lsn.ts"
+import { formatLsn, maxLsn, parseLsn, parsePgLsn, toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 
 test.each([
   ["0/0", 0n],
