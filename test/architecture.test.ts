@@ -78,8 +78,8 @@ describe("imports go with the data", () => {
   test("of the engine, read models and routes use what readers may know: positions and the cache", () => {
     const allowed = [
       "query/cdc/vocabulary/lsn.ts",
-      "query/cdc/projection.ts",
-      "query/cdc/define-projections.ts",
+      "query/cdc/projection/projection.ts",
+      "query/cdc/projection/define-projections.ts",
       "query/cdc/redis-session.ts",
       "query/cdc/cache-scripts.ts",
       "query/cdc/cache-layout.ts",

@@ -14,7 +14,7 @@ import {
   touchedAggregates,
 } from "./derive.ts"
 import { upsertRows } from "./mirror.ts"
-import type { MirroredTable, Projections, RecomputedModel } from "./projection.ts"
+import type { MirroredTable, Projections, RecomputedModel } from "./projection/projection.ts"
 import { readEntities, recomputeEntities } from "./recompute.ts"
 
 export type ChangesTarget = { projections: Projections; schema: string; epoch: number }

@@ -9,7 +9,7 @@ import { type AggregateImage, differencesOf, emptyImage, readImages } from "./ag
 import { applyChanges, type Changed, type ChangesTarget, tablesByName } from "./apply-changes.ts"
 import { foldTransactions } from "./batch.ts"
 import { type InferredEvent, type OutboxTarget, writeInferred, writeRecorded } from "./outbox.ts"
-import type { Outbox } from "./projection.ts"
+import type { Outbox } from "./projection/projection.ts"
 import type { Changes } from "./vocabulary/change.ts"
 
 export type EventsTarget = ChangesTarget & OutboxTarget

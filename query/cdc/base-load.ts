@@ -27,7 +27,7 @@ import {
 } from "./generations.ts"
 import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease.ts"
 import { storeResumeOffsets } from "./progress.ts"
-import type { MirroredTable, Projections } from "./projection.ts"
+import type { MirroredTable, Projections } from "./projection/projection.ts"
 import { assertSourceColumns } from "./source-columns.ts"
 import { EngineError } from "./vocabulary/errors.ts"
 import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "./vocabulary/history.ts"

@@ -3,7 +3,7 @@
 // A value the connector did not send is taken from the row's earlier change in the batch, or is left as a
 // reference to the stored row it must be read from (of the old key, when the primary key changed).
 
-import type { MirroredTable } from "./projection.ts"
+import type { MirroredTable } from "./projection/projection.ts"
 import {
   type Changes,
   keyText,

@@ -3,7 +3,7 @@
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import type { Projections } from "./projection.ts"
+import type { Projections } from "./projection/projection.ts"
 import type { Value } from "./vocabulary/change.ts"
 
 /** Adds the cache keys of the answers that show rows with these keys, which are given by table. */

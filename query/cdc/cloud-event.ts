@@ -3,7 +3,7 @@
 // `traceparent` is the distributed tracing extension; `inferred` is ours and stands on every event.
 import { z } from "zod"
 import type { OutgoingRecord } from "./kafka.ts"
-import type { Outbox } from "./projection.ts"
+import type { Outbox } from "./projection/projection.ts"
 
 export type OutboxRow = {
   id: bigint

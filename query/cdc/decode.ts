@@ -11,8 +11,8 @@ import {
 } from "./envelope.ts"
 import { parseAvro } from "./lean-schema.ts"
 import { type Marker, readMarker, readTransactionId } from "./marker.ts"
-import type { SourceTable } from "./projection.ts"
-import { keyOf, readKey, rowOf } from "./row-image.ts"
+import type { SourceTable } from "./projection/projection.ts"
+import { keyOf, readKey, rowOf } from "./projection/row-image.ts"
 import { emptyKey } from "./schema-fit.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import {

@@ -6,7 +6,7 @@ import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
 import type { Batch } from "./batch.ts"
-import type { DerivedModel } from "./projection.ts"
+import type { DerivedModel } from "./projection/projection.ts"
 import { EngineError } from "./vocabulary/errors.ts"
 
 /** A group's values as text, and its sums. */

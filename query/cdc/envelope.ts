@@ -3,8 +3,8 @@
 
 import type avsc from "avsc"
 import { type Json, leanEnvelope, parseAvro, readEnvelopeSchema } from "./lean-schema.ts"
-import type { SourceTable } from "./projection.ts"
-import type { Image } from "./row-image.ts"
+import type { SourceTable } from "./projection/projection.ts"
+import type { Image } from "./projection/row-image.ts"
 import { findMisfit, notAnEnvelope } from "./schema-fit.ts"
 import type { EngineError } from "./vocabulary/errors.ts"
 

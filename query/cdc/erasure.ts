@@ -7,7 +7,7 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
 import type { CacheFence } from "./cache-fence.ts"
 import type { GenerationRef } from "./progress.ts"
-import type { Erasure, MirroredTable, Projections } from "./projection.ts"
+import type { Erasure, MirroredTable, Projections } from "./projection/projection.ts"
 import type { Changes } from "./vocabulary/change.ts"
 
 type ErasureTarget = { projections: Projections; ref: GenerationRef; schema: string; cacheFence: CacheFence }

@@ -11,7 +11,7 @@ import { columnNames, imagedTables, readImages } from "./aggregate-image.ts"
 import { inferEvent } from "./apply-with-events.ts"
 import type { Generation } from "./generations.ts"
 import { recordedTable, told, toldOf, writeInferred } from "./outbox.ts"
-import type { Projections } from "./projection.ts"
+import type { Projections } from "./projection/projection.ts"
 import type { Lsn } from "./vocabulary/lsn.ts"
 
 /** Aggregates looked at together. */

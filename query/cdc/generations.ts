@@ -6,9 +6,9 @@
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import { guardColumns } from "./guard.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
-import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection.ts"
+import { guardColumns } from "./projection/guard.ts"
+import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection/projection.ts"
 import { computeAll } from "./recompute.ts"
 
 export type Generation = { source: string; generation: number; schema: string; projectionVersion: string }

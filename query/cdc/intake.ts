@@ -6,7 +6,7 @@
 import { createDecoder } from "./decode.ts"
 import type { KafkaAccess, TopicReader } from "./kafka.ts"
 import { createPauses, type Pauses } from "./pauses.ts"
-import type { SourceTable } from "./projection.ts"
+import type { SourceTable } from "./projection/projection.ts"
 import type { FetchSchema } from "./schema-registry.ts"
 import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
 import {

@@ -6,7 +6,7 @@ import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type ParkedRows, rowName } from "./dead-letters.ts"
 import type { GenerationRef } from "./progress.ts"
-import type { MirroredTable } from "./projection.ts"
+import type { MirroredTable } from "./projection/projection.ts"
 import { type Changes, type RowChange, unavailable, type Value } from "./vocabulary/change.ts"
 import { formatPlace, isLater, laterOf, type Place, parsePlace } from "./vocabulary/place.ts"
 

@@ -4,9 +4,9 @@
 
 import type pg from "pg"
 import { quoted } from "../../db/sql-names.ts"
-import { columnForms } from "./column-forms.ts"
-import type { Column, MirroredTable } from "./projection.ts"
-import { storablePlaceholder } from "./unavailable-value.ts"
+import { columnForms } from "./projection/column-forms.ts"
+import type { Column, MirroredTable } from "./projection/projection.ts"
+import { storablePlaceholder } from "./projection/unavailable-value.ts"
 import { EngineError } from "./vocabulary/errors.ts"
 
 /** A column of the source: a domain counts as what it is made of, any enum as `enum`. */

@@ -3,9 +3,9 @@
 // that says which history it belongs to: the log may still end with transactions of another source.
 import type { StartOffsets } from "./base-load.ts"
 import type { Decoder } from "./decode.ts"
-import { heartbeatTable, readHeartbeat, tablesRead } from "./heartbeat.ts"
 import type { KafkaAccess } from "./kafka.ts"
-import type { Projections } from "./projection.ts"
+import { heartbeatTable, readHeartbeat, tablesRead } from "./projection/heartbeat.ts"
+import type { Projections } from "./projection/projection.ts"
 import type { CommitLogEntry, DataRecord } from "./vocabulary/change.ts"
 import { classifyError } from "./vocabulary/errors.ts"
 import { pause } from "./vocabulary/pacing.ts"

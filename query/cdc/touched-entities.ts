@@ -4,7 +4,7 @@ import { CompiledQuery, type QueryResult, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { ApplyTarget } from "./apply.ts"
-import type { RecomputedModel } from "./projection.ts"
+import type { RecomputedModel } from "./projection/projection.ts"
 import { readEntities, recomputeEntities } from "./recompute.ts"
 import { readStagedAggregates } from "./staged-rows.ts"
 

@@ -1,6 +1,6 @@
 // What each customer has ordered and paid so far, per currency, and which products they order: the profile beside the
 // customer's order history.
-import type { DerivedModel, RecomputedModel } from "../cdc/projection.ts"
+import type { DerivedModel, RecomputedModel } from "../cdc/projection/projection.ts"
 import { bucketOf } from "./sales-sums.ts"
 
 export const customerTotals: DerivedModel = {

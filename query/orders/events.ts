@@ -2,7 +2,7 @@
 // order's rows without one, what it looks like from the rows before and after. Nothing here holds personal data:
 // payloads never do, and of inferred changes only the named columns are shown with their values.
 import { z } from "zod"
-import type { Image, ImageRow, Outbox } from "../cdc/projection.ts"
+import type { Image, ImageRow, Outbox } from "../cdc/projection/projection.ts"
 
 /** Columns of the order whose values an inferred event shows. */
 const shownColumns = [

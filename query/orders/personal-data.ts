@@ -1,6 +1,6 @@
 // Whose personal data the read models hold and where: for erasing it together with a customer, and for showing that
 // nothing of it is left. Payments, items and the payloads of events hold none.
-import type { Erasure } from "../cdc/projection.ts"
+import type { Erasure } from "../cdc/projection/projection.ts"
 
 /** By table, the columns that may hold something personal. */
 export const personalColumns: Readonly<Record<string, readonly string[]>> = {

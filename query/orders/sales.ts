@@ -1,7 +1,7 @@
 // Sales per quarter of an hour (UTC): the finest bucket from which every time zone, day, week and month can be summed.
 // An order counts in the bucket of its creation. One model has what few values tell apart, the others one dimension
 // each, so that none has a row per combination.
-import type { DerivedModel } from "../cdc/projection.ts"
+import type { DerivedModel } from "../cdc/projection/projection.ts"
 import { bucketOf, salesOfOrders, salesSums } from "./sales-sums.ts"
 
 const bucketAndCurrency = [

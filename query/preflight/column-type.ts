@@ -1,8 +1,8 @@
 // Preflight: may a column that is read get another type? The decoder's table of column types (cdc/column-forms) says
 // which types of the source each can be read from exactly; here the types that a migration names are looked up in it.
 import type { Node, TypeName } from "libpg-query"
-import { columnForms } from "../cdc/column-forms.ts"
-import type { ColumnType } from "../cdc/projection.ts"
+import { columnForms } from "../cdc/projection/column-forms.ts"
+import type { ColumnType } from "../cdc/projection/projection.ts"
 
 /** The parser's names of types that Postgres prints under another name. */
 const printed: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 // The invariants, as SQL over both databases. EQ: the mirrored tables hold exactly the source's rows. SUM: every
 // derived model equals the same sums computed from the write tables.
 import type pg from "pg"
-import type { Projections } from "../../query/cdc/projection.ts"
+import type { Projections } from "../../query/cdc/projection/projection.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
 
 /** Rows as text on both sides, with what only one of them has. Both lists are empty when the sides are equal. */

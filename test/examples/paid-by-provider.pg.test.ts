@@ -1,5 +1,5 @@
 import { test } from "vitest"
-import { defineProjections } from "../../query/cdc/define-projections.ts"
+import { defineProjections } from "../../query/cdc/projection/define-projections.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
 import { deleted, inserted, updated } from "../support/projection-kit/given-changes.ts"
 import { createProjectionKit } from "../support/projection-kit/kit.ts"

@@ -1,5 +1,5 @@
 // What each payment provider has captured, per currency. A cancelled or failed payment counts in nothing.
-import type { DerivedModel } from "../../query/cdc/projection.ts"
+import type { DerivedModel } from "../../query/cdc/projection/projection.ts"
 
 export const paidByProvider: DerivedModel = {
   name: "paid_by_provider",

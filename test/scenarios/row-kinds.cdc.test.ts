@@ -4,7 +4,7 @@
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createDecoder } from "../../query/cdc/decode.ts"
-import { unavailablePlaceholder } from "../../query/cdc/unavailable-value.ts"
+import { unavailablePlaceholder } from "../../query/cdc/projection/unavailable-value.ts"
 import { unavailable } from "../../query/cdc/vocabulary/change.ts"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"

@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { type Batch, foldTransactions, StoredValue } from "../../../query/cdc/batch.ts"
-import { integer, longText, type MirroredTable, text } from "../../../query/cdc/projection.ts"
+import { integer, longText, type MirroredTable, text } from "../../../query/cdc/projection/projection.ts"
 import {
   type DataRecord,
   keyText,

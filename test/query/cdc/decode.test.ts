@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from "vitest"
 import { createDecoder } from "../../../query/cdc/decode.ts"
-import { heartbeatTable } from "../../../query/cdc/heartbeat.ts"
 import { parseAvro } from "../../../query/cdc/lean-schema.ts"
-import type { SourceTable } from "../../../query/cdc/projection.ts"
+import { heartbeatTable } from "../../../query/cdc/projection/heartbeat.ts"
+import type { SourceTable } from "../../../query/cdc/projection/projection.ts"
 import { type RawRecord, unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
 import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"

@@ -2,7 +2,7 @@
 // own SQL over all rows.
 import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import type { DerivedModel } from "../../../query/cdc/projection.ts"
+import type { DerivedModel } from "../../../query/cdc/projection/projection.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "./generation.ts"

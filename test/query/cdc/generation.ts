@@ -7,7 +7,7 @@ import { type Applied, type ApplyTarget, applyTransactions } from "../../../quer
 import type { CacheFence } from "../../../query/cdc/cache-fence.ts"
 import { beginGeneration, indexGeneration, switchGeneration } from "../../../query/cdc/generations.ts"
 import { acquireLease, projectorConnectionName } from "../../../query/cdc/lease.ts"
-import type { MirroredTable, Projections } from "../../../query/cdc/projection.ts"
+import type { MirroredTable, Projections } from "../../../query/cdc/projection/projection.ts"
 import {
   type DataRecord,
   type Row,

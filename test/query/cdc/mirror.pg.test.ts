@@ -14,7 +14,7 @@ import {
   type Projections,
   text,
   timestamptz,
-} from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/projection/projection.ts"
 import { unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
 import { propertyRuns } from "../../support/properties.ts"
 import {

@@ -16,7 +16,7 @@ import {
   type Projections,
   text,
   timestamptz,
-} from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/projection/projection.ts"
 import { redrive } from "../../../query/cdc/redrive.ts"
 import { toStagedRow } from "../../../query/cdc/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../../../query/cdc/staged-rows.ts"

@@ -15,7 +15,7 @@ import {
   type SourceTable,
   text,
   timestamptz,
-} from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/projection/projection.ts"
 import type { RawRecord } from "../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"

@@ -12,7 +12,7 @@ import {
   numeric,
   smallint,
   textArray,
-} from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/projection/projection.ts"
 import { assertSourceColumns } from "../../../query/cdc/source-columns.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { sampleDdl, sampleProjections } from "../../scenarios/samples.ts"

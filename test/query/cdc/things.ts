@@ -7,7 +7,7 @@ import {
   type MirroredTable,
   type Projections,
   text,
-} from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/projection/projection.ts"
 import {
   type DataRecord,
   type Transaction,

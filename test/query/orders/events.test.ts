@@ -1,6 +1,6 @@
 // What a change of an order's rows that recorded no event is called, and what is told of it.
 import { expect, test } from "vitest"
-import type { ImageRow } from "../../../query/cdc/projection.ts"
+import type { ImageRow } from "../../../query/cdc/projection/projection.ts"
 import { orderEvents } from "../../../query/orders/events.ts"
 
 const draft: ImageRow = { id: "o1", status: "draft", version: "3", refunded_minor: "0", note: "private" }

@@ -1,8 +1,8 @@
 // Part of the projection kit: changes written down as an author thinks of them become a history of the source: whole
 // transactions with xids, LSNs and partitions, as the decoder hands them over, and the rows as they are after each.
 import { crc32 } from "node:zlib"
-import { columnForms } from "../../../query/cdc/column-forms.ts"
-import type { Column, MirroredTable, Projections } from "../../../query/cdc/projection.ts"
+import { columnForms } from "../../../query/cdc/projection/column-forms.ts"
+import type { Column, MirroredTable, Projections } from "../../../query/cdc/projection/projection.ts"
 import type { CommitLogEntry, DataRecord, Value } from "../../../query/cdc/vocabulary/change.ts"
 import { unavailable } from "../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"

@@ -1,7 +1,7 @@
 // The kit must be able to fail: each fault that a read model can have is found, by the way of delivery that shows it,
 // and told with the rows that differ and the seed.
 import { describe, expect, test } from "vitest"
-import { defineProjections } from "../../../query/cdc/define-projections.ts"
+import { defineProjections } from "../../../query/cdc/projection/define-projections.ts"
 import {
   bigint,
   bytea,
@@ -11,7 +11,7 @@ import {
   type MirroredTable,
   text,
   textArray,
-} from "../../../query/cdc/projection.ts"
+} from "../../../query/cdc/projection/projection.ts"
 import { deleted, type Given, inserted, updated } from "./given-changes.ts"
 import { createProjectionKit, type ExpectedRows } from "./kit.ts"
 

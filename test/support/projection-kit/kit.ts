@@ -4,7 +4,7 @@
 
 import { expect } from "vitest"
 import { quoted } from "../../../db/sql-names.ts"
-import type { Projections } from "../../../query/cdc/projection.ts"
+import type { Projections } from "../../../query/cdc/projection/projection.ts"
 import { chooseSeed, createRandom } from "../../chaos/random.ts"
 import { createTestGeneration, type TestGeneration } from "../../query/cdc/generation.ts"
 import { type Given, type SourceRow, type SourceRows, type Values, writeHistory } from "./given-changes.ts"

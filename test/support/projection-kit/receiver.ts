@@ -2,7 +2,7 @@
 import type { PendingRow } from "../../../query/cdc/batch.ts"
 import { deriveGeneration } from "../../../query/cdc/generations.ts"
 import { upsertRows } from "../../../query/cdc/mirror.ts"
-import type { Projections } from "../../../query/cdc/projection.ts"
+import type { Projections } from "../../../query/cdc/projection/projection.ts"
 import { type Lsn, maxLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import type { TestGeneration } from "../../query/cdc/generation.ts"
 import { lsn } from "../../query/cdc/records.ts"

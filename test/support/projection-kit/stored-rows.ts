@@ -3,7 +3,12 @@
 
 import type pg from "pg"
 import { quoted } from "../../../db/sql-names.ts"
-import type { ColumnType, DerivedModel, Projections, RecomputedModel } from "../../../query/cdc/projection.ts"
+import type {
+  ColumnType,
+  DerivedModel,
+  Projections,
+  RecomputedModel,
+} from "../../../query/cdc/projection/projection.ts"
 import { decodedValue, type Values } from "./given-changes.ts"
 
 /** Values as Postgres shows them, by column. */

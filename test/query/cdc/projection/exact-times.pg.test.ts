@@ -2,10 +2,15 @@
 import fc from "fast-check"
 import type pg from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createPool } from "../../../db/connect.ts"
-import { dateText, timestampText, timestamptzText, timeText } from "../../../query/cdc/exact-times.ts"
-import { readEndpoints } from "../../stack/endpoints.ts"
-import { propertyRuns } from "../../support/properties.ts"
+import { createPool } from "../../../../db/connect.ts"
+import {
+  dateText,
+  timestampText,
+  timestamptzText,
+  timeText,
+} from "../../../../query/cdc/projection/exact-times.ts"
+import { readEndpoints } from "../../../stack/endpoints.ts"
+import { propertyRuns } from "../../../support/properties.ts"
 
 let pool: pg.Pool
 beforeAll(() => {

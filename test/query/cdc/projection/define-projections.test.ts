@@ -1,6 +1,6 @@
 // A projection cannot change without its version, and what does not fit together is refused when it is defined.
 import { describe, expect, test } from "vitest"
-import { defineProjections } from "../../../query/cdc/define-projections.ts"
+import { defineProjections } from "../../../../query/cdc/projection/define-projections.ts"
 import {
   type DerivedModel,
   integer,
@@ -9,8 +9,8 @@ import {
   type Outbox,
   type RecomputedModel,
   text,
-} from "../../../query/cdc/projection.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
+} from "../../../../query/cdc/projection/projection.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
 
 const notes: MirroredTable = { name: "notes", key: [text("id")], columns: [longText("body")], indexes: [] }
 const counts: DerivedModel = {

@@ -1,7 +1,7 @@
 // From what Avro gives to what Postgres reads as exactly the stored value; what is not exact is refused. The forms
 // themselves were measured on the real connector (test/scenarios/extreme-values.cdc.test.ts runs them).
 import { describe, expect, test } from "vitest"
-import { columnForms } from "../../../query/cdc/column-forms.ts"
+import { columnForms } from "../../../../query/cdc/projection/column-forms.ts"
 import {
   bigintArray,
   bytea,
@@ -13,10 +13,13 @@ import {
   numeric,
   text,
   textArray,
-} from "../../../query/cdc/projection.ts"
-import { rowOf } from "../../../query/cdc/row-image.ts"
-import { storablePlaceholder, unavailablePlaceholder } from "../../../query/cdc/unavailable-value.ts"
-import { unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
+} from "../../../../query/cdc/projection/projection.ts"
+import { rowOf } from "../../../../query/cdc/projection/row-image.ts"
+import {
+  storablePlaceholder,
+  unavailablePlaceholder,
+} from "../../../../query/cdc/projection/unavailable-value.ts"
+import { unavailable, type Value } from "../../../../query/cdc/vocabulary/change.ts"
 
 const exact: [type: ColumnType, sent: unknown, read: Value][] = [
   ["text", "__debezium_unavailable_value", "__debezium_unavailable_value"],
