@@ -1,7 +1,7 @@
 // What `/readyz` says of the parts that the projector follows: Kafka, the schema registry and Kafka Connect. Asked
 // at most once a second, however often readiness is; a part that does not answer turns readiness red by name.
 import { z } from "zod"
-import type { KafkaAccess } from "./cdc/kafka.ts"
+import type { KafkaAccess } from "./cdc/kafka/kafka.ts"
 import type { Check, Checks } from "./http/source-checks.ts"
 
 export type DependencyUrls = {

@@ -96,8 +96,8 @@ describe("packages stay where they belong", () => {
 
   test("the read side reads Kafka in one file and writes in transactions in another", () => {
     expect(importersOf("kafkajs", under("query")).map(({ path }) => path)).toEqual([
-      "query/cdc/kafka.ts",
-      "query/cdc/transactional-producer.ts",
+      "query/cdc/kafka/kafka.ts",
+      "query/cdc/kafka/transactional-producer.ts",
     ])
   })
 

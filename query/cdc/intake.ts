@@ -4,7 +4,7 @@
 // offset of each partition is kept here.
 
 import { createDecoder } from "./decode.ts"
-import type { KafkaAccess, TopicReader } from "./kafka.ts"
+import type { KafkaAccess, TopicReader } from "./kafka/kafka.ts"
 import { createPauses, type Pauses } from "./pauses.ts"
 import type { SourceTable } from "./projection/projection.ts"
 import type { FetchSchema } from "./schema-registry.ts"

@@ -3,7 +3,7 @@
 // not take it holds up nothing.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { KafkaAccess } from "./kafka.ts"
+import type { KafkaAccess } from "./kafka/kafka.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
 import { deadLetterTopic } from "./vocabulary/topics.ts"
 

@@ -3,7 +3,7 @@
 // that says which history it belongs to: the log may still end with transactions of another source.
 import type { StartOffsets } from "./base-load.ts"
 import type { Decoder } from "./decode.ts"
-import type { KafkaAccess } from "./kafka.ts"
+import type { KafkaAccess } from "./kafka/kafka.ts"
 import { heartbeatTable, readHeartbeat, tablesRead } from "./projection/heartbeat.ts"
 import type { Projections } from "./projection/projection.ts"
 import type { CommitLogEntry, DataRecord } from "./vocabulary/change.ts"

@@ -5,7 +5,7 @@
 // met none of those.
 import { pino } from "pino"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createKafkaAccess } from "../../query/cdc/kafka.ts"
+import { createKafkaAccess } from "../../query/cdc/kafka/kafka.ts"
 import { readEndpoints, stackParts } from "../stack/endpoints.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { startCustomers } from "./customers.ts"

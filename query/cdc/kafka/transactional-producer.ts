@@ -2,8 +2,8 @@
 // next sender finds. Opening a producer ends what one of the same name has open: it can send nothing any more.
 // Beside kafka.ts the only file of the read side that imports the Kafka client.
 import type kafkajs from "kafkajs"
+import { kafkaFault } from "../vocabulary/errors.ts"
 import type { OutgoingRecord } from "./kafka.ts"
-import { kafkaFault } from "./vocabulary/errors.ts"
 
 export type TransactionalProducer = {
   /**

@@ -1,9 +1,9 @@
 // Part of step 1: reads single records of the topics, apart from the flow: the end of a log, and records that were read
 // before and are wanted again as they came. Each reading joins a group of its own and leaves when it has what it wants.
 import { randomUUID } from "node:crypto"
+import { type Origin, partitionKey, placeOf, type RawRecord } from "../vocabulary/change.ts"
+import { EngineError, kafkaFault } from "../vocabulary/errors.ts"
 import type { OffsetRange, TopicReader, TopicReaderOptions } from "./kafka.ts"
-import { type Origin, partitionKey, placeOf, type RawRecord } from "./vocabulary/change.ts"
-import { EngineError, kafkaFault } from "./vocabulary/errors.ts"
 
 /** Reading some records may take this long. */
 const limitMs = 30_000

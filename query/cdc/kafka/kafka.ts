@@ -6,10 +6,10 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import kafkajs from "kafkajs"
 import type { Logger } from "pino"
+import { partitionKey, type RawRecord, splitPartitionKey } from "../vocabulary/change.ts"
+import { kafkaFault } from "../vocabulary/errors.ts"
 import { createRecordReading } from "./record-reading.ts"
 import { createTransactionalSending } from "./transactional-producer.ts"
-import { partitionKey, type RawRecord, splitPartitionKey } from "./vocabulary/change.ts"
-import { kafkaFault } from "./vocabulary/errors.ts"
 
 const { Kafka, logLevel } = kafkajs
 
