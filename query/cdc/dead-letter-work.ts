@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises"
 import type { ApplyTarget } from "./apply.ts"
-import type { Decoder } from "./decode.ts"
+import type { Decoder } from "./decode/decode.ts"
 import type { SourceTable } from "./projection/projection.ts"
 
 export type DeadLetterWork = {

@@ -3,11 +3,11 @@
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
 
-import { createDecoder } from "./decode.ts"
+import { createDecoder } from "./decode/decode.ts"
+import type { FetchSchema } from "./decode/schema-registry.ts"
 import type { KafkaAccess, TopicReader } from "./kafka/kafka.ts"
 import { createPauses, type Pauses } from "./pauses.ts"
 import type { SourceTable } from "./projection/projection.ts"
-import type { FetchSchema } from "./schema-registry.ts"
 import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
 import {
   type CommitLogEntry,

@@ -2,7 +2,7 @@
 // log, which is the first link of the chain that the new generation follows. It is the END of a heartbeat, because
 // that says which history it belongs to: the log may still end with transactions of another source.
 import type { StartOffsets } from "./base-load.ts"
-import type { Decoder } from "./decode.ts"
+import type { Decoder } from "./decode/decode.ts"
 import type { KafkaAccess } from "./kafka/kafka.ts"
 import { heartbeatTable, readHeartbeat, tablesRead } from "./projection/heartbeat.ts"
 import type { Projections } from "./projection/projection.ts"

@@ -1,7 +1,7 @@
 // SCENARIOS row 26: money, numbers and times at the edge of what their types hold, through the real connector. What
 // arrives is exactly what was stored; what the connector cannot send exactly is refused by name, never stored.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createDecoder } from "../../query/cdc/decode.ts"
+import { createDecoder } from "../../query/cdc/decode/decode.ts"
 import {
   type Column,
   integer,

@@ -3,7 +3,7 @@
 // mirrored rows and in the model derived from them.
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { createDecoder } from "../../query/cdc/decode.ts"
+import { createDecoder } from "../../query/cdc/decode/decode.ts"
 import { unavailablePlaceholder } from "../../query/cdc/projection/unavailable-value.ts"
 import { unavailable } from "../../query/cdc/vocabulary/change.ts"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"

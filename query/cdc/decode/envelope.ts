@@ -2,11 +2,11 @@
 // kept. Where they do not fit the projections, a record's place in history is still read, and why it is all that is.
 
 import type avsc from "avsc"
+import type { SourceTable } from "../projection/projection.ts"
+import type { Image } from "../projection/row-image.ts"
+import type { EngineError } from "../vocabulary/errors.ts"
 import { type Json, leanEnvelope, parseAvro, readEnvelopeSchema } from "./lean-schema.ts"
-import type { SourceTable } from "./projection/projection.ts"
-import type { Image } from "./projection/row-image.ts"
 import { findMisfit, notAnEnvelope } from "./schema-fit.ts"
-import type { EngineError } from "./vocabulary/errors.ts"
 
 export type Envelope = {
   before: Image | null

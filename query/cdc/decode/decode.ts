@@ -2,6 +2,18 @@
 // once per id and resolved once per (topic, id); after that a record costs some microseconds.
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
 
+import type { SourceTable } from "../projection/projection.ts"
+import { keyOf, readKey, rowOf } from "../projection/row-image.ts"
+import {
+  type Change,
+  type CommitLogEntry,
+  type DataRecord,
+  placeOf,
+  type RawRecord,
+  type Value,
+} from "../vocabulary/change.ts"
+import { classifyError, EngineError } from "../vocabulary/errors.ts"
+import { type Lsn, parseLsn, toLsn } from "../vocabulary/lsn.ts"
 import {
   createEnvelopeReading,
   type Envelope,
@@ -11,20 +23,8 @@ import {
 } from "./envelope.ts"
 import { parseAvro } from "./lean-schema.ts"
 import { type Marker, readMarker, readTransactionId } from "./marker.ts"
-import type { SourceTable } from "./projection/projection.ts"
-import { keyOf, readKey, rowOf } from "./projection/row-image.ts"
 import { emptyKey } from "./schema-fit.ts"
 import type { FetchSchema } from "./schema-registry.ts"
-import {
-  type Change,
-  type CommitLogEntry,
-  type DataRecord,
-  placeOf,
-  type RawRecord,
-  type Value,
-} from "./vocabulary/change.ts"
-import { classifyError, EngineError } from "./vocabulary/errors.ts"
-import { type Lsn, parseLsn, toLsn } from "./vocabulary/lsn.ts"
 
 type Decode<Shape> = (bytes: Buffer) => Shape
 

@@ -3,7 +3,7 @@
 // meaning, so an answer is kept for ever; a registry that is down is retried by the projector, and an id it does
 // not know is a fault that waiting will not cure.
 import { z } from "zod"
-import { EngineError, httpFault } from "./vocabulary/errors.ts"
+import { EngineError, httpFault } from "../vocabulary/errors.ts"
 
 const answerShape = z.object({ schema: z.string() })
 const requestTimeoutMs = 5_000

@@ -3,8 +3,8 @@
 // connector writes them then (measured in test/scenarios/drift.cdc.test.ts).
 
 import { describe, expect, test } from "vitest"
-import { createDecoder } from "../../../query/cdc/decode.ts"
-import { parseAvro } from "../../../query/cdc/lean-schema.ts"
+import { createDecoder } from "../../../../query/cdc/decode/decode.ts"
+import { parseAvro } from "../../../../query/cdc/decode/lean-schema.ts"
 import {
   bigint,
   boolean,
@@ -15,10 +15,10 @@ import {
   type SourceTable,
   text,
   timestamptz,
-} from "../../../query/cdc/projection/projection.ts"
-import type { RawRecord } from "../../../query/cdc/vocabulary/change.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
+} from "../../../../query/cdc/projection/projection.ts"
+import type { RawRecord } from "../../../../query/cdc/vocabulary/change.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { capturedRecords, capturedRegistry } from "../fixtures/envelopes.ts"
 
 const { fetchSchema } = capturedRegistry()
 const orders = tableNamed("orders")

@@ -3,10 +3,10 @@
 // the records' key must be the table's key. What does not fit is told once per schema and stops the projector before
 // the first transaction that has such a record; nothing is ever filled in.
 
+import { columnForms, type WrittenForm } from "../projection/column-forms.ts"
+import type { Column, SourceTable } from "../projection/projection.ts"
+import { EngineError } from "../vocabulary/errors.ts"
 import { fieldsOf, isRecord, type Json, type JsonRecord, nameOf, nonNull } from "./lean-schema.ts"
-import { columnForms, type WrittenForm } from "./projection/column-forms.ts"
-import type { Column, SourceTable } from "./projection/projection.ts"
-import { EngineError } from "./vocabulary/errors.ts"
 
 /** A table as the records name it. Ids are the registry's; a record without a key names no key schema. */
 export type WriterSchemas = { schemaId: number; value: JsonRecord; key: Json | null }

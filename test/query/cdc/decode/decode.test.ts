@@ -2,14 +2,14 @@
 // and nothing that cannot be read or does not fit is passed over.
 
 import { describe, expect, test } from "vitest"
-import { createDecoder } from "../../../query/cdc/decode.ts"
-import { parseAvro } from "../../../query/cdc/lean-schema.ts"
-import { heartbeatTable } from "../../../query/cdc/projection/heartbeat.ts"
-import type { SourceTable } from "../../../query/cdc/projection/projection.ts"
-import { type RawRecord, unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
-import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
+import { createDecoder } from "../../../../query/cdc/decode/decode.ts"
+import { parseAvro } from "../../../../query/cdc/decode/lean-schema.ts"
+import { heartbeatTable } from "../../../../query/cdc/projection/heartbeat.ts"
+import type { SourceTable } from "../../../../query/cdc/projection/projection.ts"
+import { type RawRecord, unavailable, type Value } from "../../../../query/cdc/vocabulary/change.ts"
+import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { capturedRecords, capturedRegistry } from "../fixtures/envelopes.ts"
 
 const { fetchSchema, asked } = capturedRegistry()
 const decoder = createDecoder(fetchSchema)

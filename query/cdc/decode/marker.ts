@@ -1,7 +1,7 @@
 // Part of step 2 (decode): what a record of the commit log says. Debezium writes a BEGIN and an END per transaction.
 // https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-transaction-metadata
-import type { CommitLogEntry } from "./vocabulary/change.ts"
-import { parseLsn } from "./vocabulary/lsn.ts"
+import type { CommitLogEntry } from "../vocabulary/change.ts"
+import { parseLsn } from "../vocabulary/lsn.ts"
 
 export type Marker = {
   status: string

@@ -2,11 +2,11 @@
 // the schema never will.
 import { createServer } from "node:http"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createDecoder } from "../../../query/cdc/decode.ts"
-import { createSchemaFetcher } from "../../../query/cdc/schema-registry.ts"
-import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { capturedRecords, capturedRegistry } from "./fixtures/envelopes.ts"
+import { createDecoder } from "../../../../query/cdc/decode/decode.ts"
+import { createSchemaFetcher } from "../../../../query/cdc/decode/schema-registry.ts"
+import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { capturedRecords, capturedRegistry } from "../fixtures/envelopes.ts"
 
 const { fetchSchema: captured } = capturedRegistry()
 const asked: string[] = []
