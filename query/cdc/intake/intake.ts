@@ -3,12 +3,10 @@
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
 
-import { createDecoder } from "./decode/decode.ts"
-import type { FetchSchema } from "./decode/schema-registry.ts"
-import type { KafkaAccess, TopicReader } from "./kafka/kafka.ts"
-import { createPauses, type Pauses } from "./pauses.ts"
-import type { SourceTable } from "./projection/projection.ts"
-import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
+import { createDecoder } from "../decode/decode.ts"
+import type { FetchSchema } from "../decode/schema-registry.ts"
+import type { KafkaAccess, TopicReader } from "../kafka/kafka.ts"
+import type { SourceTable } from "../projection/projection.ts"
 import {
   type CommitLogEntry,
   type DataRecord,
@@ -17,11 +15,13 @@ import {
   partitionKey,
   type RawRecord,
   splitPartitionKey,
-} from "./vocabulary/change.ts"
-import { classifyError, EngineError, kafkaFault } from "./vocabulary/errors.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
-import { repeat } from "./vocabulary/pacing.ts"
-import { commitLogTopic, dataTopic } from "./vocabulary/topics.ts"
+} from "../vocabulary/change.ts"
+import { classifyError, EngineError, kafkaFault } from "../vocabulary/errors.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
+import { repeat } from "../vocabulary/pacing.ts"
+import { commitLogTopic, dataTopic } from "../vocabulary/topics.ts"
+import { createPauses, type Pauses } from "./pauses.ts"
+import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "./topic-range.ts"
 
 export type IntakeStart = {
   /** The commit log goes on after this END; the record at its offset must be it. */

@@ -1,6 +1,11 @@
 import { expect, test } from "vitest"
-import { assertIsLastEnd, assertKept, assertSameTopic, findLogStart } from "../../../query/cdc/topic-range.ts"
-import { lsn } from "./records.ts"
+import {
+  assertIsLastEnd,
+  assertKept,
+  assertSameTopic,
+  findLogStart,
+} from "../../../../query/cdc/intake/topic-range.ts"
+import { lsn } from "../records.ts"
 
 const range = (low: bigint, high: bigint) => ({ low, high })
 

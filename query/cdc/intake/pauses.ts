@@ -1,8 +1,8 @@
 // Part of step 1: which partitions are not fetched for now. The client keeps a partition paused over a rejoin, so this
 // outlives the sessions of the intake.
-import type { BackPressure } from "./back-pressure.ts"
-import type { TopicReader } from "./kafka/kafka.ts"
-import { type DataRecord, partitionKey, splitPartitionKey } from "./vocabulary/change.ts"
+import type { BackPressure } from "../back-pressure.ts"
+import type { TopicReader } from "../kafka/kafka.ts"
+import { type DataRecord, partitionKey, splitPartitionKey } from "../vocabulary/change.ts"
 
 export type Pauses = {
   /** Stops fetching the partition of this record, or the commit log, until it is resumed. */
