@@ -121,15 +121,15 @@ describe("packages stay where they belong", () => {
       "command/pricing/rounding.ts",
       "command/pricing/shipping.ts",
       "command/pricing/stacking.ts",
-      "query/cdc/assemble.ts",
-      "query/cdc/back-pressure.ts",
+      "query/cdc/assemble/assemble.ts",
+      "query/cdc/assemble/back-pressure.ts",
       "query/cdc/batch.ts",
       "query/cdc/vocabulary/change.ts",
       "query/cdc/chunks.ts",
       "query/cdc/vocabulary/lsn.ts",
-      "query/cdc/missing-history.ts",
-      "query/cdc/pending.ts",
-      "query/cdc/pending-ends.ts",
+      "query/cdc/assemble/missing-history.ts",
+      "query/cdc/assemble/pending.ts",
+      "query/cdc/assemble/pending-ends.ts",
     ]
     const deciding = sources.filter(({ path }) => pure.includes(path))
     expect(deciding).toHaveLength(pure.length)

@@ -3,9 +3,9 @@
 // to fill), or the staging of records that are too many for memory, or a staged transaction, alone.
 import type { Logger } from "pino"
 import type { Applied, ApplyTarget } from "./apply.ts"
-import type { Assembler } from "./assemble.ts"
+import type { Assembler } from "./assemble/assemble.ts"
+import type { Next } from "./assemble/head.ts"
 import { type ParkedRows, type Parking, type Placement, readParked } from "./dead-letters.ts"
-import type { Next } from "./head.ts"
 import { type AppliedOrParked, applyOrPark, createParkingPlace, type ReadRecords } from "./parking.ts"
 import type { Progress } from "./progress.ts"
 import { findHeartbeat } from "./projection/heartbeat.ts"

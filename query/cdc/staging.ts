@@ -3,7 +3,7 @@
 import type { Logger } from "pino"
 import type { ApplyTarget } from "./apply.ts"
 import type { StagedStep } from "./apply-staged.ts"
-import type { Assembler } from "./assemble.ts"
+import type { Assembler } from "./assemble/assemble.ts"
 import { type AppliedOrParked, applyStagedOrPark, type ReadRecords } from "./parking.ts"
 import { toStagedRow } from "./staged-record.ts"
 import { createStagedTable, writeStagedRows } from "./staged-rows.ts"

@@ -1,6 +1,6 @@
 // Part of step 1: which partitions are not fetched for now. The client keeps a partition paused over a rejoin, so this
 // outlives the sessions of the intake.
-import type { BackPressure } from "../back-pressure.ts"
+import type { BackPressure } from "../assemble/back-pressure.ts"
 import type { TopicReader } from "../kafka/kafka.ts"
 import { type DataRecord, partitionKey, splitPartitionKey } from "../vocabulary/change.ts"
 

@@ -3,7 +3,7 @@
 // between two applies sees part of a transaction.
 import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createAssembler } from "../../../query/cdc/assemble.ts"
+import { createAssembler } from "../../../query/cdc/assemble/assemble.ts"
 import { type DataRecord, partitionKey, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"

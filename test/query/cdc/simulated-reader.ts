@@ -1,14 +1,14 @@
 // A projector without Kafka and Postgres: it reads partitions in any interleaving, applies what the assembler
 // releases, and restarts from what it stored with the last apply, as query/cdc/follow.ts does.
-import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
+import { type Assembler, createAssembler } from "../../../query/cdc/assemble/assemble.ts"
 import {
   type BackPressure,
   createBackPressure,
   headShare,
   type Limits,
-} from "../../../query/cdc/back-pressure.ts"
-import type { Head } from "../../../query/cdc/head.ts"
-import { sortAsMade } from "../../../query/cdc/pending.ts"
+} from "../../../query/cdc/assemble/back-pressure.ts"
+import type { Head } from "../../../query/cdc/assemble/head.ts"
+import { sortAsMade } from "../../../query/cdc/assemble/pending.ts"
 import type { DataRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import type { Choices } from "../../support/properties.ts"
@@ -194,7 +194,7 @@ export function createSimulatedReader(
     session = open()
   }
 
-  /** As query/cdc/proof.ts. */
+  /** As query/cdc/assemble/proof.ts. */
   function prove(): void {
     if (!session.head) return
     const { commitLsn } = session.head

@@ -1,6 +1,6 @@
 // Part of the projection kit: how the records of a history reach the read models: laid into partitions, read at any
 // pace, put together by the engine's assembler and applied by its apply.
-import { createAssembler } from "../../../query/cdc/assemble.ts"
+import { createAssembler } from "../../../query/cdc/assemble/assemble.ts"
 import {
   type CommitLogEntry,
   type DataRecord,

@@ -1,6 +1,6 @@
 // Part of step 3 (assemble): what the commit log has said about transactions that are not released yet, in its order.
-import type { CommitLogEntry } from "./vocabulary/change.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+import type { CommitLogEntry } from "../vocabulary/change.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 
 export type End = Extract<CommitLogEntry, { status: "END" }>
 

@@ -14,20 +14,21 @@
 // A record that cannot be read accounts for a missing row where it belongs, once nothing else can still come.
 // Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or an
 // undisturbed head whose count still differs when everything, copies included, has been read.
-import { blockedTransaction } from "./blocked.ts"
-import { type Head, isLoss, type Next, type StagedHead } from "./head.ts"
-import { assertChain, countMismatch } from "./missing-history.ts"
-import { countByTable, countReceived, createPendingRows, type Group, sortAsMade } from "./pending.ts"
-import { createPendingEnds, type End } from "./pending-ends.ts"
-import { createUnreadableRecords, type Settled, type UnreadableRecord } from "./unreadable.ts"
+
 import {
   type CommitLogEntry,
   type DataRecord,
   type EndedTransaction,
   partitionKey,
   type Transaction,
-} from "./vocabulary/change.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+} from "../vocabulary/change.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
+import { blockedTransaction } from "./blocked.ts"
+import { type Head, isLoss, type Next, type StagedHead } from "./head.ts"
+import { assertChain, countMismatch } from "./missing-history.ts"
+import { countByTable, countReceived, createPendingRows, type Group, sortAsMade } from "./pending.ts"
+import { createPendingEnds, type End } from "./pending-ends.ts"
+import { createUnreadableRecords, type Settled, type UnreadableRecord } from "./unreadable.ts"
 
 export type AssemblerStart = {
   /** Commit LSN of the last END applied. */

@@ -1,8 +1,8 @@
 // Part of step 3 (assemble): data records that could not be read. Each may be a row that a transaction's END has
 // counted, or no row of ours at all. A partition holds rows in the order of history, so the readable records before
 // and after it say between which transactions it belongs; only there may it account for a missing row of its table.
-import type { Origin } from "./vocabulary/change.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+import type { Origin } from "../vocabulary/change.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 
 export type UnreadableRecord = { origin: Origin; table: string }
 

@@ -3,13 +3,13 @@
 // each once, in commit order, and all of them. And what was lost from the topics is noticed, not passed over.
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { headShare, type Limits } from "../../../query/cdc/back-pressure.ts"
-import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
-import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
-import { createSimulatedConnector, type Removal, type SimulatedConnector } from "./simulated-connector.ts"
-import { createSimulatedReader, type SimulatedReader } from "./simulated-reader.ts"
-import { genesis, identityOf, readRows, type SourceTransaction, writeHistory } from "./simulated-source.ts"
+import { headShare, type Limits } from "../../../../query/cdc/assemble/back-pressure.ts"
+import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
+import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
+import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
+import { createSimulatedConnector, type Removal, type SimulatedConnector } from "../simulated-connector.ts"
+import { createSimulatedReader, type SimulatedReader } from "../simulated-reader.ts"
+import { genesis, identityOf, readRows, type SourceTransaction, writeHistory } from "../simulated-source.ts"
 
 /** What a record of the simulation takes in memory. */
 const recordBytes = 701

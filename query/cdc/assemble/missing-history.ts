@@ -1,11 +1,11 @@
 // The two ways in which the assembler proves that history is missing. Both halt: what is gone from the topics cannot
 // come back, and going on would break the promise.
 
+import { EngineError, rebuildNextStep } from "../vocabulary/errors.ts"
+import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 import type { Head } from "./head.ts"
 import type { PendingRows } from "./pending.ts"
 import type { End } from "./pending-ends.ts"
-import { EngineError, rebuildNextStep } from "./vocabulary/errors.ts"
-import { formatLsn, type Lsn } from "./vocabulary/lsn.ts"
 
 /**
  * The head's records must name `lastEnd`, and no other transaction may come before the head.

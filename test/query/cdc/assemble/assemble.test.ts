@@ -1,11 +1,11 @@
 // What the assembler releases, what it waits for and what it halts on, case by case. The chain begins at 100; the
 // properties in assemble.property.test.ts search the rest.
 import { describe, expect, test } from "vitest"
-import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
-import type { UnreadableRecord } from "../../../query/cdc/unreadable.ts"
-import type { CommitLogEntry, DataRecord } from "../../../query/cdc/vocabulary/change.ts"
-import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
-import { begin, end, lsn, type RowChange, rowChange } from "./records.ts"
+import { type Assembler, createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
+import type { UnreadableRecord } from "../../../../query/cdc/assemble/unreadable.ts"
+import type { CommitLogEntry, DataRecord } from "../../../../query/cdc/vocabulary/change.ts"
+import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
+import { begin, end, lsn, type RowChange, rowChange } from "../records.ts"
 
 const assembler = (baseLsn = 0): Assembler =>
   createAssembler({

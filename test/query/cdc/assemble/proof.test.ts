@@ -1,9 +1,9 @@
 // The proof that a transaction has been read: first the connector's own offset, then where the topics ended then.
 import { createServer, type Server } from "node:http"
 import { afterEach, expect, test } from "vitest"
-import { createCommittedLsnFetcher, createProof } from "../../../query/cdc/proof.ts"
-import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import { lsn } from "./records.ts"
+import { createCommittedLsnFetcher, createProof } from "../../../../query/cdc/assemble/proof.ts"
+import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
+import { lsn } from "../records.ts"
 
 const servers: Server[] = []
 afterEach(() => {

@@ -1,8 +1,8 @@
 // Part of step 3 (assemble): a change that cannot be applied and must not be passed over stops the flow before its
 // transaction. The reason was found when it was decoded; here it gets its place in history.
-import type { Origin } from "./vocabulary/change.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import { formatLsn, type Lsn } from "./vocabulary/lsn.ts"
+import type { Origin } from "../vocabulary/change.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 
 export type Blocked = { error: EngineError; origin: Origin }
 

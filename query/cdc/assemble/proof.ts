@@ -4,9 +4,9 @@
 // Costs at most the worker's offset.flush.interval.ms.
 
 import { z } from "zod"
-import type { EndOffsets } from "./vocabulary/change.ts"
-import { EngineError, httpFault } from "./vocabulary/errors.ts"
-import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
+import type { EndOffsets } from "../vocabulary/change.ts"
+import { EngineError, httpFault } from "../vocabulary/errors.ts"
+import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
 
 const offsetsShape = z.object({
   offsets: z.array(z.object({ offset: z.looseObject({ lsn_commit: z.coerce.bigint().nullish() }) })),

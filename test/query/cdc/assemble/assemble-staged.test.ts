@@ -1,9 +1,9 @@
 // A head that is too large for memory, case by case: what of it is handed over to be staged, when it is whole, and how
 // its rows are counted. The properties in assemble.property.test.ts search the rest.
 import { describe, expect, test } from "vitest"
-import { type Assembler, createAssembler } from "../../../query/cdc/assemble.ts"
-import type { DataRecord } from "../../../query/cdc/vocabulary/change.ts"
-import { begin, end, lsn, type RowChange, rowChange } from "./records.ts"
+import { type Assembler, createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
+import type { DataRecord } from "../../../../query/cdc/vocabulary/change.ts"
+import { begin, end, lsn, type RowChange, rowChange } from "../records.ts"
 
 /** Two records (of 800 bytes) may stay in memory. */
 const assembler = (): Assembler =>

@@ -3,10 +3,10 @@
 // (proof.ts) that everything of it has been read. Nothing here ever gives up: it says what it waits for.
 
 import type { Logger } from "pino"
+import type { EndOffsets } from "../vocabulary/change.ts"
+import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 import type { Head, Next } from "./head.ts"
 import { createProof, type FetchCommittedLsn, type Proof, type Proven, type Reading } from "./proof.ts"
-import type { EndOffsets } from "./vocabulary/change.ts"
-import { formatLsn, type Lsn } from "./vocabulary/lsn.ts"
 
 /** How long an undisturbed transaction may miss rows before a proof is asked for. */
 const patienceMs = 1_000
