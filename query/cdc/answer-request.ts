@@ -5,9 +5,9 @@ import type { Logger } from "pino"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { executeDeadLetterRequest } from "./dead-letter-requests.ts"
 import type { DeadLetterWork } from "./dead-letter-work.ts"
-import { type LeaseRef, underLease } from "./lease.ts"
-import { noteOperatorAction } from "./operator-actions.ts"
-import { type OpenRequest, updateRequest } from "./requests.ts"
+import { type LeaseRef, underLease } from "./lease/lease.ts"
+import { noteOperatorAction } from "./lease/operator-actions.ts"
+import { type OpenRequest, updateRequest } from "./lease/requests.ts"
 import { classifyError } from "./vocabulary/errors.ts"
 
 /** @throws EngineError (retry) when a dependency is down or the lease is lost: the request stays open. */

@@ -25,8 +25,8 @@ import {
   indexGeneration,
   switchGeneration,
 } from "./generations.ts"
-import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease.ts"
-import { storeResumeOffsets } from "./progress.ts"
+import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease/lease.ts"
+import { storeResumeOffsets } from "./lease/progress.ts"
 import type { MirroredTable, Projections } from "./projection/projection.ts"
 import { assertSourceColumns } from "./source-columns.ts"
 import { EngineError } from "./vocabulary/errors.ts"

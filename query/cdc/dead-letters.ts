@@ -2,7 +2,7 @@
 // them. From then on the read models are the prefix minus these, and every answer over them says so.
 import type { Kysely, Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { GenerationRef } from "./progress.ts"
+import type { GenerationRef } from "./lease/progress.ts"
 import { keyText, type Origin, type ParkedChange, type Value } from "./vocabulary/change.ts"
 import { EngineError } from "./vocabulary/errors.ts"
 import type { Lsn } from "./vocabulary/lsn.ts"

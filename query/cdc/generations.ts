@@ -6,7 +6,7 @@
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import { type LeaseRef, underLease } from "./lease.ts"
+import { type LeaseRef, underLease } from "./lease/lease.ts"
 import { guardColumns } from "./projection/guard.ts"
 import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection/projection.ts"
 import { computeAll } from "./recompute.ts"

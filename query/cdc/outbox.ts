@@ -5,7 +5,7 @@
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import type { GenerationRef } from "./progress.ts"
+import type { GenerationRef } from "./lease/progress.ts"
 import { columnForms } from "./projection/column-forms.ts"
 import type { MirroredTable, Outbox, Projections } from "./projection/projection.ts"
 import { type Changes, keyText, type Value } from "./vocabulary/change.ts"

@@ -11,7 +11,7 @@ import {
 import { z } from "zod"
 import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
 import { type LaterChanges, readLaterChanges } from "./later-changes.ts"
-import type { GenerationRef } from "./progress.ts"
+import type { GenerationRef } from "./lease/progress.ts"
 import type { RawRecord } from "./vocabulary/change.ts"
 import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 

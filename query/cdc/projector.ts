@@ -4,9 +4,9 @@
 
 import type { RegisterSchema } from "./decode/schema-registry.ts"
 import { createHolderWork, type HolderWorkDeps, requestPollMs } from "./holder-work.ts"
-import { createLeaseKeeper } from "./lease-keeper.ts"
+import { createLeaseKeeper } from "./lease/lease-keeper.ts"
+import { findOpenRequest } from "./lease/requests.ts"
 import { createProjectorReport } from "./projector-report.ts"
-import { findOpenRequest } from "./requests.ts"
 import type { ProjectorStatus } from "./status.ts"
 import { serveTerm } from "./term.ts"
 import { classifyError, type EngineError } from "./vocabulary/errors.ts"

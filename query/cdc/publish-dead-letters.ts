@@ -4,7 +4,7 @@
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { KafkaAccess } from "./kafka/kafka.ts"
-import { type LeaseRef, underLease } from "./lease.ts"
+import { type LeaseRef, underLease } from "./lease/lease.ts"
 import { deadLetterTopic } from "./vocabulary/topics.ts"
 
 const batchEntries = 100

@@ -7,7 +7,7 @@ import { type Kysely, sql } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { eventId, type OutboxRow, toRecord } from "./cloud-event.ts"
 import type { TransactionalProducer, TransactionalSending } from "./kafka/transactional-producer.ts"
-import { type LeaseRef, underLease } from "./lease.ts"
+import { type LeaseRef, underLease } from "./lease/lease.ts"
 import type { Outbox } from "./projection/projection.ts"
 
 export type EventPublisherDeps = {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { readRequest } from "../cdc/requests.ts"
+import { readRequest } from "../cdc/lease/requests.ts"
 
 const pollMs = 250
 

@@ -2,7 +2,7 @@
 import { userInfo } from "node:os"
 import type { Command } from "commander"
 import { z } from "zod"
-import { requestRebuild } from "../cdc/requests.ts"
+import { requestRebuild } from "../cdc/lease/requests.ts"
 import { withDatabase } from "./database.ts"
 import { followRequest } from "./follow-request.ts"
 

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { readRequest, requestRebuild } from "../../query/cdc/requests.ts"
+import { readRequest, requestRebuild } from "../../query/cdc/lease/requests.ts"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
 import { createSystem, type System } from "../support/system.ts"

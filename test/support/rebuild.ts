@@ -2,7 +2,7 @@
 import type pg from "pg"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { readRequest, requestRebuild } from "../../query/cdc/requests.ts"
+import { readRequest, requestRebuild } from "../../query/cdc/lease/requests.ts"
 import type { System } from "./system.ts"
 import { waitFor } from "./wait.ts"
 

@@ -3,8 +3,8 @@
 import type { KyselyPlugin } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { type ApplyStep, applyTransactions, positionChannel } from "../../../query/cdc/apply.ts"
-import { projectorConnectionName } from "../../../query/cdc/lease.ts"
-import { readProgress } from "../../../query/cdc/progress.ts"
+import { projectorConnectionName } from "../../../query/cdc/lease/lease.ts"
+import { readProgress } from "../../../query/cdc/lease/progress.ts"
 import { classifyError } from "../../../query/cdc/vocabulary/errors.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import {

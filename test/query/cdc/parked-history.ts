@@ -2,9 +2,9 @@
 // redrive of what that parked.
 import type { StagedStep } from "../../../query/cdc/apply-staged.ts"
 import { type Placement, park, readParked } from "../../../query/cdc/dead-letters.ts"
+import { lockProgress } from "../../../query/cdc/lease/progress.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/parked-entries.ts"
 import { applyOrPark, applyStagedOrPark, createParkingPlace } from "../../../query/cdc/parking.ts"
-import { lockProgress } from "../../../query/cdc/progress.ts"
 import { type Redriven, redrive } from "../../../query/cdc/redrive.ts"
 import { toStagedRow } from "../../../query/cdc/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../../../query/cdc/staged-rows.ts"

@@ -1,10 +1,10 @@
 // How far a generation is: position, the last END, where each partition goes on, which transactions were applied
 // lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
 import { type Kysely, type RawBuilder, sql, type Transaction as Transaction_ } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { type EndedTransaction, partitionKey, splitPartitionKey } from "../vocabulary/change.ts"
+import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
 import { leaseIsAnothers } from "./lease.ts"
-import { type EndedTransaction, partitionKey, splitPartitionKey } from "./vocabulary/change.ts"
-import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 
 export type GenerationRef = { source: string; generation: number }
 

@@ -1,10 +1,15 @@
 // What operators ask for: one rebuild at a time, joined rather than doubled, and found again after its holder died.
 import { type Kysely, sql } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { createDatabase, createPool } from "../../../db/connect.ts"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
-import { findOpenRequest, readRequest, requestRebuild, updateRequest } from "../../../query/cdc/requests.ts"
-import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
+import { createDatabase, createPool } from "../../../../db/connect.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
+import {
+  findOpenRequest,
+  readRequest,
+  requestRebuild,
+  updateRequest,
+} from "../../../../query/cdc/lease/requests.ts"
+import { createQueryDatabase, type TestDatabase } from "../../../support/databases.ts"
 
 let database: TestDatabase
 let db: Kysely<QueryDatabase>

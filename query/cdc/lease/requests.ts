@@ -1,7 +1,7 @@
 // What operators ask of the projector. Only the lease holder writes generation tables, so a request is a row that
 // it executes between batches, with its progress on the row.
 import { type Kysely, sql } from "kysely"
-import type { QueryDatabase, RequestKind, RequestState } from "../../db/query-schema.ts"
+import type { QueryDatabase, RequestKind, RequestState } from "../../../db/query-schema.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
 
 export type Request = {

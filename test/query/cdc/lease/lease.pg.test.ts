@@ -4,8 +4,8 @@ import type { Kysely } from "kysely"
 import { sql } from "kysely"
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
-import { createDatabase, createPool } from "../../../db/connect.ts"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { createDatabase, createPool } from "../../../../db/connect.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
 import {
   acquireLease,
   type Lease,
@@ -13,9 +13,9 @@ import {
   releaseLease,
   renewLease,
   underLease,
-} from "../../../query/cdc/lease.ts"
-import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
-import { waitFor } from "../../support/wait.ts"
+} from "../../../../query/cdc/lease/lease.ts"
+import { createQueryDatabase, type TestDatabase } from "../../../support/databases.ts"
+import { waitFor } from "../../../support/wait.ts"
 
 let database: TestDatabase
 let admin: pg.Pool

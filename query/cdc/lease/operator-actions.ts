@@ -1,6 +1,6 @@
 // What people did to the read side, kept: who, when, what, and how it ended. Nothing is ever removed from it.
 import type { Kysely } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
 
 export async function noteOperatorAction(
   db: Kysely<QueryDatabase>,

@@ -2,9 +2,9 @@
 // the work to end when it is lost.
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { pause } from "../vocabulary/pacing.ts"
 import { acquireLease, type Lease, releaseLease, renewLease } from "./lease.ts"
-import { pause } from "./vocabulary/pacing.ts"
 
 /** As a share of the time that the lease lasts. */
 const renewShare = 0.1
