@@ -7,7 +7,7 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
 import type { ParkedRow } from "./parked-row.ts"
 import type { Projections } from "./projection/projection.ts"
-import type { Difference } from "./stored-row.ts"
+import type { Difference } from "./rows/stored-row.ts"
 import { EngineError } from "./vocabulary/errors.ts"
 import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 

@@ -9,7 +9,7 @@ import { quoted } from "../../db/sql-names.ts"
 import { type LeaseRef, underLease } from "./lease/lease.ts"
 import { guardColumns } from "./projection/guard.ts"
 import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection/projection.ts"
-import { computeAll } from "./recompute.ts"
+import { computeAll } from "./rows/recompute.ts"
 
 export type Generation = { source: string; generation: number; schema: string; projectionVersion: string }
 

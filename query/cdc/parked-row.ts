@@ -2,11 +2,11 @@
 // comes later in history.
 import type { Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type ChangesTarget, tablesByName } from "./apply-changes.ts"
 import type { GenerationRef } from "./lease/progress.ts"
 import { findMissing, type ParkedEntry } from "./parked-entries.ts"
 import type { MirroredTable } from "./projection/projection.ts"
-import { readStoredRow, type StoredRow } from "./stored-row.ts"
+import { type ChangesTarget, tablesByName } from "./rows/apply-changes.ts"
+import { readStoredRow, type StoredRow } from "./rows/stored-row.ts"
 import type { DataRecord } from "./vocabulary/change.ts"
 import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 import { isLater, type Place } from "./vocabulary/place.ts"

@@ -5,7 +5,7 @@ import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { ApplyTarget } from "./apply.ts"
 import type { RecomputedModel } from "./projection/projection.ts"
-import { readEntities, recomputeEntities } from "./recompute.ts"
+import { readEntities, recomputeEntities } from "./rows/recompute.ts"
 import { readStagedAggregates } from "./staged-rows.ts"
 
 const noted = z.object({ entity: z.string() })

@@ -1,7 +1,7 @@
 // Which cached answers a change makes stale: every one that shows it, also that of a customer whom an order has left.
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { applyChanges, tablesByName } from "../../../query/cdc/apply-changes.ts"
-import { foldTransactions } from "../../../query/cdc/batch.ts"
+import { applyChanges, tablesByName } from "../../../query/cdc/rows/apply-changes.ts"
+import { foldTransactions } from "../../../query/cdc/rows/batch.ts"
 import type { DataRecord } from "../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import {

@@ -1,8 +1,9 @@
 // Part of the projection kit: the read models of a generation, as a history is delivered to them.
-import type { PendingRow } from "../../../query/cdc/batch.ts"
+
 import { deriveGeneration } from "../../../query/cdc/generations.ts"
-import { upsertRows } from "../../../query/cdc/mirror.ts"
 import type { Projections } from "../../../query/cdc/projection/projection.ts"
+import type { PendingRow } from "../../../query/cdc/rows/batch.ts"
+import { upsertRows } from "../../../query/cdc/rows/mirror.ts"
 import { type Lsn, maxLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import type { TestGeneration } from "../../query/cdc/generation.ts"
 import { lsn } from "../../query/cdc/records.ts"

@@ -2,11 +2,11 @@
 // own SQL over all rows.
 import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import type { DerivedModel } from "../../../query/cdc/projection/projection.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
-import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "./generation.ts"
-import { createOrdersAtWork } from "./orders-at-work.ts"
+import type { DerivedModel } from "../../../../query/cdc/projection/projection.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
+import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "../generation.ts"
+import { createOrdersAtWork } from "../orders-at-work.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

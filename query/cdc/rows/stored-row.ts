@@ -3,10 +3,10 @@
 
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import type { MirroredTable } from "./projection/projection.ts"
-import type { Value } from "./vocabulary/change.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import type { MirroredTable } from "../projection/projection.ts"
+import type { Value } from "../vocabulary/change.ts"
 
 export type StoredRow = {
   deleted: boolean

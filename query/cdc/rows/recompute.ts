@@ -3,9 +3,9 @@
 
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import type { RecomputedModel } from "./projection/projection.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import type { RecomputedModel } from "../projection/projection.ts"
 
 const entityRow = z.object({ entity: z.string() })
 

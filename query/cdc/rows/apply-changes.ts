@@ -2,7 +2,8 @@
 // tables and the derived models. It may run several times in one transaction: parts of a history that are applied
 // in its order leave the same rows and sums as the whole (chunks.ts says where a history may be cut).
 import type { Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { MirroredTable, Projections, RecomputedModel } from "../projection/projection.ts"
 import type { Batch } from "./batch.ts"
 import { addCacheKeys } from "./cache-keys.ts"
 import {
@@ -14,7 +15,6 @@ import {
   touchedAggregates,
 } from "./derive.ts"
 import { upsertRows } from "./mirror.ts"
-import type { MirroredTable, Projections, RecomputedModel } from "./projection/projection.ts"
 import { readEntities, recomputeEntities } from "./recompute.ts"
 
 export type ChangesTarget = { projections: Projections; schema: string; epoch: number }

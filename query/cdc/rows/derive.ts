@@ -3,11 +3,11 @@
 // No event is ever counted, so a duplicate, a late edit or a replay cannot count twice.
 
 import { CompiledQuery, type Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import type { DerivedModel } from "../projection/projection.ts"
+import { EngineError } from "../vocabulary/errors.ts"
 import type { Batch } from "./batch.ts"
-import type { DerivedModel } from "./projection/projection.ts"
-import { EngineError } from "./vocabulary/errors.ts"
 
 /** A group's values as text, and its sums. */
 type Contribution = { group: string[]; sums: bigint[] }

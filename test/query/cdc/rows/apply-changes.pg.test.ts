@@ -2,13 +2,13 @@
 // leave every row, every guard and every sum as the whole does, and make at least the same cached answers stale.
 import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { applyChanges, tablesByName } from "../../../query/cdc/apply-changes.ts"
-import { foldTransactions } from "../../../query/cdc/batch.ts"
-import { cutIntoChunks } from "../../../query/cdc/chunks.ts"
-import type { Transaction } from "../../../query/cdc/vocabulary/change.ts"
-import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
-import { createTestGeneration, type TestGeneration, transaction, upsert } from "./generation.ts"
-import { everythingIn, owners, thingProjections as projections, writeHistory } from "./things.ts"
+import { applyChanges, tablesByName } from "../../../../query/cdc/rows/apply-changes.ts"
+import { foldTransactions } from "../../../../query/cdc/rows/batch.ts"
+import { cutIntoChunks } from "../../../../query/cdc/rows/chunks.ts"
+import type { Transaction } from "../../../../query/cdc/vocabulary/change.ts"
+import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
+import { createTestGeneration, type TestGeneration, transaction, upsert } from "../generation.ts"
+import { everythingIn, owners, thingProjections as projections, writeHistory } from "../things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

@@ -3,14 +3,14 @@
 // Deletes keep the row with its guard, so that nothing older can revive it, and no column but the key.
 
 import { CompiledQuery, type Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import { columnForms } from "../projection/column-forms.ts"
+import { guardColumns } from "../projection/guard.ts"
+import type { Column, MirroredTable } from "../projection/projection.ts"
+import { keyText, type Value } from "../vocabulary/change.ts"
+import { EngineError } from "../vocabulary/errors.ts"
 import { type PendingRow, StoredValue } from "./batch.ts"
-import { columnForms } from "./projection/column-forms.ts"
-import { guardColumns } from "./projection/guard.ts"
-import type { Column, MirroredTable } from "./projection/projection.ts"
-import { keyText, type Value } from "./vocabulary/change.ts"
-import { EngineError } from "./vocabulary/errors.ts"
 
 /** @returns how many rows were written; a row refused by the guard (the stored one is newer) is not counted. */
 export async function upsertRows(

@@ -2,8 +2,8 @@
 // batches are cut, also when values were not sent and rows moved to other keys.
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { type Batch, foldTransactions, StoredValue } from "../../../query/cdc/batch.ts"
-import { integer, longText, type MirroredTable, text } from "../../../query/cdc/projection/projection.ts"
+import { integer, longText, type MirroredTable, text } from "../../../../query/cdc/projection/projection.ts"
+import { type Batch, foldTransactions, StoredValue } from "../../../../query/cdc/rows/batch.ts"
 import {
   type DataRecord,
   keyText,
@@ -11,9 +11,9 @@ import {
   type Unavailable,
   unavailable,
   type Value,
-} from "../../../query/cdc/vocabulary/change.ts"
-import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
-import { lsn, rowChange } from "./records.ts"
+} from "../../../../query/cdc/vocabulary/change.ts"
+import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
+import { lsn, rowChange } from "../records.ts"
 
 const table: MirroredTable = {
   name: "t",
@@ -139,7 +139,7 @@ test("folding in batches, wherever they are cut, equals applying row by row", ()
   )
 })
 
-/** What query/cdc/mirror.ts does in SQL. */
+/** What query/cdc/rows/mirror.ts does in SQL. */
 function storeBatch(stored: Map<string, Value[] | null>, batch: Batch): void {
   const before = new Map(stored)
   for (const row of batch.get("t")?.values() ?? []) {

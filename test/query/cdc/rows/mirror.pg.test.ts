@@ -2,8 +2,6 @@
 // and is not revived, and values that were not sent are those stored before.
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
-import type { PendingRow } from "../../../query/cdc/batch.ts"
-import { upsertRows } from "../../../query/cdc/mirror.ts"
 import {
   bigint,
   boolean,
@@ -14,9 +12,11 @@ import {
   type Projections,
   text,
   timestamptz,
-} from "../../../query/cdc/projection/projection.ts"
-import { unavailable, type Value } from "../../../query/cdc/vocabulary/change.ts"
-import { propertyRuns } from "../../support/properties.ts"
+} from "../../../../query/cdc/projection/projection.ts"
+import type { PendingRow } from "../../../../query/cdc/rows/batch.ts"
+import { upsertRows } from "../../../../query/cdc/rows/mirror.ts"
+import { unavailable, type Value } from "../../../../query/cdc/vocabulary/change.ts"
+import { propertyRuns } from "../../../support/properties.ts"
 import {
   createTestGeneration,
   remove,
@@ -24,8 +24,8 @@ import {
   transaction,
   upsert,
   type Values,
-} from "./generation.ts"
-import { lsn } from "./records.ts"
+} from "../generation.ts"
+import { lsn } from "../records.ts"
 
 const things: MirroredTable = {
   name: "things",

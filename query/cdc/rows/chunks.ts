@@ -1,7 +1,7 @@
 // Part of step 4 (apply): where a history may be cut so that its parts, applied one after the other in one Postgres
 // transaction, do what the whole does. Changes with one LSN stay together: the two halves of a primary key change
 // share it, and the new key's row may take a value from the old key's.
-import type { DataRecord, Transaction } from "./vocabulary/change.ts"
+import type { DataRecord, Transaction } from "../vocabulary/change.ts"
 
 /**
  * Cuts transactions into parts of about `rows` row changes, in their order; a part of a transaction is one with fewer

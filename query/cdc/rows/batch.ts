@@ -3,7 +3,7 @@
 // A value the connector did not send is taken from the row's earlier change in the batch, or is left as a
 // reference to the stored row it must be read from (of the old key, when the primary key changed).
 
-import type { MirroredTable } from "./projection/projection.ts"
+import type { MirroredTable } from "../projection/projection.ts"
 import {
   type Changes,
   keyText,
@@ -11,9 +11,9 @@ import {
   type RowChange,
   unavailable,
   type Value,
-} from "./vocabulary/change.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+} from "../vocabulary/change.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 
 /** A value that lives in the stored row under `key` and nowhere else. */
 export class StoredValue {
