@@ -80,9 +80,9 @@ describe("imports go with the data", () => {
       "query/cdc/vocabulary/lsn.ts",
       "query/cdc/projection/projection.ts",
       "query/cdc/projection/define-projections.ts",
-      "query/cdc/redis-session.ts",
-      "query/cdc/cache-scripts.ts",
-      "query/cdc/cache-layout.ts",
+      "query/cdc/cache/redis-session.ts",
+      "query/cdc/cache/scripts.ts",
+      "query/cdc/cache/layout.ts",
     ]
     const readers = [...under("query/http"), ...under("query/orders")]
     const isInner = (name: string) => isUnder("query/cdc")(name) && !allowed.includes(name)
@@ -102,7 +102,7 @@ describe("packages stay where they belong", () => {
   })
 
   test("Redis is spoken in one file", () => {
-    expect(importersOf("ioredis").map(({ path }) => path)).toEqual(["query/cdc/redis-session.ts"])
+    expect(importersOf("ioredis").map(({ path }) => path)).toEqual(["query/cdc/cache/redis-session.ts"])
   })
 
   test("the write side writes to its own tables and nowhere else: no Kafka, no Redis", () => {

@@ -4,7 +4,7 @@
 import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { applyWithEvents } from "./apply-with-events.ts"
-import type { CacheFence } from "./cache-fence.ts"
+import type { CacheFence } from "./cache/fence.ts"
 import { type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
 import { noteLaterChanges } from "./later-changes.ts"

@@ -5,7 +5,7 @@
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import type { CacheFence } from "./cache-fence.ts"
+import type { CacheFence } from "./cache/fence.ts"
 import type { GenerationRef } from "./lease/progress.ts"
 import type { Erasure, MirroredTable, Projections } from "./projection/projection.ts"
 import type { Changes } from "./vocabulary/change.ts"

@@ -3,7 +3,7 @@
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { CacheFence } from "./cache-fence.ts"
+import type { CacheFence } from "./cache/fence.ts"
 import { messageSchema } from "./cloud-event.ts"
 import type { RegisterSchema } from "./decode/schema-registry.ts"
 import type { KafkaAccess } from "./kafka/kafka.ts"

@@ -2,10 +2,10 @@
 // left if it is not, and when the records end that Kafka still holds. It only looks.
 import type { Command } from "commander"
 import { pino } from "pino"
-import { positionOfValue } from "../cdc/cache-layout.ts"
-import { findAnswers } from "../cdc/cache-removal.ts"
+import { positionOfValue } from "../cdc/cache/layout.ts"
+import { openRedis } from "../cdc/cache/redis-session.ts"
+import { findAnswers } from "../cdc/cache/removal.ts"
 import { createKafkaAccess } from "../cdc/kafka/kafka.ts"
-import { openRedis } from "../cdc/redis-session.ts"
 import { dataTopic, deadLetterTopic } from "../cdc/vocabulary/topics.ts"
 import { personalColumns } from "../orders/personal-data.ts"
 import { readServers, withDatabase } from "./database.ts"

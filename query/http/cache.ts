@@ -1,7 +1,7 @@
 // Redis in front of the busiest answers, as readers see it. An answer is served only when one MGET shows it
 // together with the projector's lease for the same cache epoch and generation, given in the run of Redis this
 // process is connected to; everything else is a miss, and Redis being away costs nothing but speed.
-// The other half, and why this is exact, is in query/cdc/cache-fence.ts.
+// The other half, and why this is exact, is in query/cdc/cache/fence.ts.
 import type { Logger } from "pino"
 import {
   type CachePlace,
@@ -12,9 +12,9 @@ import {
   samePlace,
   slotOf,
   valueName,
-} from "../cdc/cache-layout.ts"
-import { storeValue } from "../cdc/cache-scripts.ts"
-import { createRedisLink, type RedisSession, within } from "../cdc/redis-session.ts"
+} from "../cdc/cache/layout.ts"
+import { createRedisLink, type RedisSession, within } from "../cdc/cache/redis-session.ts"
+import { storeValue } from "../cdc/cache/scripts.ts"
 import { type Lsn, maxLsn, parseLsn } from "../cdc/vocabulary/lsn.ts"
 
 /** A finished answer with what its headers say. `history` is the source's identity and timeline. */

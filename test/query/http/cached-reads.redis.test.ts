@@ -1,6 +1,6 @@
 import { sql } from "kysely"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { type CacheFence, createCacheFence } from "../../../query/cdc/cache-fence.ts"
+import { type CacheFence, createCacheFence } from "../../../query/cdc/cache/fence.ts"
 import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import { createReadCache, type ReadCache } from "../../../query/http/cache.ts"
 import { eventually } from "../../support/cached-models.ts"

@@ -2,19 +2,11 @@
 // and within a time budget; whatever fails or is late may still happen, so a lease that was ever sent counts as
 // given, and the time when the last one is over is known by our own clock.
 import { randomUUID } from "node:crypto"
-import {
-  type CachePlace,
-  fenceName,
-  formatLease,
-  leaseName,
-  ordered,
-  slotOf,
-  valueName,
-} from "./cache-layout.ts"
-import { beginEpoch, endLease, fenceValues, renewLease, takeOver } from "./cache-scripts.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
+import { type CachePlace, fenceName, formatLease, leaseName, ordered, slotOf, valueName } from "./layout.ts"
 import { createRedisClock, type RedisClock } from "./redis-clock.ts"
 import { type RedisSession, within } from "./redis-session.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+import { beginEpoch, endLease, fenceValues, renewLease, takeOver } from "./scripts.ts"
 
 /** What the last commit made visible. */
 export type Served = CachePlace & { position: Lsn; heartbeatAt: Date | null }

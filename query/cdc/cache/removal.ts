@@ -1,7 +1,7 @@
 // Finds cached answers by what they are about, whatever cache epoch and generation they belong to. Nothing serves those
 // of former epochs, and each ends within an hour; what must not be kept that long is removed here.
 import type { Logger } from "pino"
-import { keyOfValue, valuesOf } from "./cache-layout.ts"
+import { keyOfValue, valuesOf } from "./layout.ts"
 import type { RedisLink, RedisSession } from "./redis-session.ts"
 
 type Redis = RedisSession["redis"]

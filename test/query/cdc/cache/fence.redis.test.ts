@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { leaseName, parseLease, valueName } from "../../../query/cdc/cache-layout.ts"
-import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
+import { leaseName, parseLease, valueName } from "../../../../query/cdc/cache/layout.ts"
+import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 import {
   type CachedModels,
   createCachedModels,
@@ -10,8 +10,8 @@ import {
   eventually,
   type TestProjector,
   type TestReader,
-} from "../../support/cached-models.ts"
-import { createRedisServer, type RedisServer } from "../../support/redis-server.ts"
+} from "../../../support/cached-models.ts"
+import { createRedisServer, type RedisServer } from "../../../support/redis-server.ts"
 
 let redis: RedisServer
 let models: CachedModels

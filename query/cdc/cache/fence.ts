@@ -16,12 +16,12 @@
 //   `fence` asks for another one.
 // - A Redis restarted with an old dump shows an old lease: readers compare the run named in it with their own.
 import type { Logger } from "pino"
-import { samePlace } from "./cache-layout.ts"
-import { type AnswerRemoval, createAnswerRemoval } from "./cache-removal.ts"
-import { type CacheState, delayOf, leaseMs, sleepUntil, succession } from "./cache-state.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 import { createFenceTable, type Served } from "./fence-table.ts"
+import { samePlace } from "./layout.ts"
 import { createRedisLink, type RedisSession } from "./redis-session.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+import { type AnswerRemoval, createAnswerRemoval } from "./removal.ts"
+import { type CacheState, delayOf, leaseMs, sleepUntil, succession } from "./state.ts"
 
 export type CacheFence = {
   start(): void

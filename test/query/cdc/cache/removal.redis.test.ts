@@ -1,8 +1,8 @@
 // What must not be kept leaves Redis although nothing would serve it any more: from every cache epoch, also what a reader
 // stores while the transaction that makes it stale is on its way, and nothing else.
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { valueName } from "../../../query/cdc/cache-layout.ts"
-import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
+import { valueName } from "../../../../query/cdc/cache/layout.ts"
+import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 import {
   type CachedModels,
   createCachedModels,
@@ -11,8 +11,8 @@ import {
   eventually,
   type TestProjector,
   type TestReader,
-} from "../../support/cached-models.ts"
-import { createRedisServer, type RedisServer } from "../../support/redis-server.ts"
+} from "../../../support/cached-models.ts"
+import { createRedisServer, type RedisServer } from "../../../support/redis-server.ts"
 
 let redis: RedisServer
 let models: CachedModels

@@ -1,7 +1,7 @@
 // What the projector and the readers agree on in Redis: names of keys, the form of the lease, and the order of
 // positions as text. Everything about one source lies under `lockstep:<source>:`.
 import { crc32 } from "node:zlib"
-import { type Lsn, parseLsn } from "./vocabulary/lsn.ts"
+import { type Lsn, parseLsn } from "../vocabulary/lsn.ts"
 
 /** Which life of the cache an answer belongs to. Raising the epoch makes every older answer unreachable. */
 export type CachePlace = { cacheEpoch: bigint; generation: number }
