@@ -3,10 +3,10 @@
 // statements changes nothing, and no reader ever sees part of a source transaction.
 import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { applyWithEvents } from "./apply-with-events.ts"
 import type { CacheFence } from "./cache/fence.ts"
 import { type Parking, park, parkedRowsAfter } from "./dead-letters.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
+import { applyWithEvents } from "./events/infer-events.ts"
 import { noteLaterChanges } from "./later-changes.ts"
 import { advanceProgress, type GenerationRef } from "./lease/progress.ts"
 import type { Projections } from "./projection/projection.ts"

@@ -3,7 +3,7 @@
 // 2 log2 n attempts. It runs in a transaction that is rolled back: it finds, and changes nothing.
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { applyWithEvents, type EventsTarget } from "./apply-with-events.ts"
+import { applyWithEvents, type EventsTarget } from "./events/infer-events.ts"
 import type { Changes, RowChange } from "./vocabulary/change.ts"
 import { classifyError, type EngineError } from "./vocabulary/errors.ts"
 

@@ -3,10 +3,10 @@
 import { sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type AggregateImage, readImages } from "./aggregate-image.ts"
 import type { ApplyTarget } from "./apply.ts"
-import { inferEvent } from "./apply-with-events.ts"
-import { writeInferred } from "./outbox.ts"
+import { type AggregateImage, readImages } from "./events/aggregate-image.ts"
+import { inferEvent } from "./events/infer-events.ts"
+import { writeInferred } from "./events/outbox.ts"
 import { readStagedAggregates } from "./staged-rows.ts"
 import type { EndedTransaction } from "./vocabulary/change.ts"
 

@@ -4,11 +4,11 @@
 // nothing, so the note says exactly what was sent, and what was not marked yet is. Only then is the lease looked at: a
 // sender that holds it now has shut out all before it, and whoever takes it later will shut out this one.
 import { type Kysely, sql } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { TransactionalProducer, TransactionalSending } from "../kafka/transactional-producer.ts"
+import { type LeaseRef, underLease } from "../lease/lease.ts"
+import type { Outbox } from "../projection/projection.ts"
 import { eventId, type OutboxRow, toRecord } from "./cloud-event.ts"
-import type { TransactionalProducer, TransactionalSending } from "./kafka/transactional-producer.ts"
-import { type LeaseRef, underLease } from "./lease/lease.ts"
-import type { Outbox } from "./projection/projection.ts"
 
 export type EventPublisherDeps = {
   db: Kysely<QueryDatabase>

@@ -4,13 +4,13 @@
 // apart from it, in the same Postgres transaction.
 
 import type { Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { Outbox } from "../projection/projection.ts"
+import { applyChanges, type Changed, type ChangesTarget, tablesByName } from "../rows/apply-changes.ts"
+import { foldTransactions } from "../rows/batch.ts"
+import type { Changes } from "../vocabulary/change.ts"
 import { type AggregateImage, differencesOf, emptyImage, readImages } from "./aggregate-image.ts"
 import { type InferredEvent, type OutboxTarget, writeInferred, writeRecorded } from "./outbox.ts"
-import type { Outbox } from "./projection/projection.ts"
-import { applyChanges, type Changed, type ChangesTarget, tablesByName } from "./rows/apply-changes.ts"
-import { foldTransactions } from "./rows/batch.ts"
-import type { Changes } from "./vocabulary/change.ts"
 
 export type EventsTarget = ChangesTarget & OutboxTarget
 

@@ -4,9 +4,9 @@
 
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import type { Image, ImageRow, MirroredTable, Projections, RowDifference } from "./projection/projection.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import type { Image, ImageRow, MirroredTable, Projections, RowDifference } from "../projection/projection.ts"
 
 export type AggregateImage = { tables: Image; isWhole: boolean }
 

@@ -2,12 +2,12 @@
 // recorded one or not, however the history is cut into batches, replayed, parked and redriven, or loaded anew.
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { applyStaged } from "../../../query/cdc/apply-staged.ts"
-import { tellGap } from "../../../query/cdc/gap-events.ts"
-import { beginGeneration, findLiveGeneration, indexGeneration } from "../../../query/cdc/generations.ts"
-import { lockProgress } from "../../../query/cdc/lease/progress.ts"
-import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/parked-entries.ts"
-import { applyOrPark } from "../../../query/cdc/parking.ts"
+import { applyStaged } from "../../../../query/cdc/apply-staged.ts"
+import { tellGap } from "../../../../query/cdc/gap-events.ts"
+import { beginGeneration, findLiveGeneration, indexGeneration } from "../../../../query/cdc/generations.ts"
+import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
+import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/parked-entries.ts"
+import { applyOrPark } from "../../../../query/cdc/parking.ts"
 import {
   bigint,
   integer,
@@ -16,12 +16,12 @@ import {
   type Projections,
   text,
   timestamptz,
-} from "../../../query/cdc/projection/projection.ts"
-import { redrive } from "../../../query/cdc/redrive.ts"
-import { toStagedRow } from "../../../query/cdc/staged-record.ts"
-import { createStagedTable, writeStagedRows } from "../../../query/cdc/staged-rows.ts"
-import type { DataRecord, RawRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
-import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
+} from "../../../../query/cdc/projection/projection.ts"
+import { redrive } from "../../../../query/cdc/redrive.ts"
+import { toStagedRow } from "../../../../query/cdc/staged-record.ts"
+import { createStagedTable, writeStagedRows } from "../../../../query/cdc/staged-rows.ts"
+import type { DataRecord, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
+import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
 import {
   createTestGeneration,
   remove,
@@ -29,9 +29,9 @@ import {
   type TestGeneration,
   transaction,
   upsert,
-} from "./generation.ts"
-import { lsn } from "./records.ts"
-import { thingProjections, things } from "./things.ts"
+} from "../generation.ts"
+import { lsn } from "../records.ts"
+import { thingProjections, things } from "../things.ts"
 
 const facts: MirroredTable = {
   name: "facts",

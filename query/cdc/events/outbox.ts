@@ -3,13 +3,13 @@
 // none. What the outbox knows already it does not take again, so a replay tells nothing twice.
 
 import { CompiledQuery, sql, type Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import type { GenerationRef } from "./lease/progress.ts"
-import { columnForms } from "./projection/column-forms.ts"
-import type { MirroredTable, Outbox, Projections } from "./projection/projection.ts"
-import { type Changes, keyText, type Value } from "./vocabulary/change.ts"
-import { formatLsn, type Lsn } from "./vocabulary/lsn.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import type { GenerationRef } from "../lease/progress.ts"
+import { columnForms } from "../projection/column-forms.ts"
+import type { MirroredTable, Outbox, Projections } from "../projection/projection.ts"
+import { type Changes, keyText, type Value } from "../vocabulary/change.ts"
+import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 
 export type OutboxTarget = { projections: Projections; ref: GenerationRef; schema: string }
 
