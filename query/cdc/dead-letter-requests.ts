@@ -3,10 +3,10 @@
 import { z } from "zod"
 import { fenceCache } from "./apply.ts"
 import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
+import { chooseParked, filterShape, readUnit, settleEntry } from "./dead-letters/parked-entries.ts"
 import { leaseOf } from "./lease/lease.ts"
 import { lockProgress } from "./lease/progress.ts"
 import { type OpenRequest, updateRequest } from "./lease/requests.ts"
-import { chooseParked, filterShape, readUnit, settleEntry } from "./parked-entries.ts"
 import { executeRedrive } from "./redrive-request.ts"
 import { count, type RequestProgress, startOf } from "./request-progress.ts"
 

@@ -8,7 +8,7 @@ import {
   type Placement,
   parkedRowsAfter,
   tooManyParked,
-} from "./dead-letters.ts"
+} from "./dead-letters/park.ts"
 import { findRefused, type Refused } from "./isolate.ts"
 import { type Origin, type ParkedChange, placeOf, type RawRecord } from "./vocabulary/change.ts"
 import { classifyError } from "./vocabulary/errors.ts"

@@ -6,11 +6,17 @@ import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import type { ApplyTarget } from "./apply.ts"
 import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
+import {
+  chooseParked,
+  filterShape,
+  noteFailure,
+  readUnit,
+  settleEntry,
+} from "./dead-letters/parked-entries.ts"
+import type { ReadableEntry } from "./dead-letters/parked-row.ts"
 import { leaseOf } from "./lease/lease.ts"
 import { lockProgress } from "./lease/progress.ts"
 import { type OpenRequest, updateRequest } from "./lease/requests.ts"
-import { chooseParked, filterShape, noteFailure, readUnit, settleEntry } from "./parked-entries.ts"
-import type { ReadableEntry } from "./parked-row.ts"
 import { readEntry, redrive } from "./redrive.ts"
 import { count, type EntryResult, masked, type RequestProgress, startOf } from "./request-progress.ts"
 import { classifyError } from "./vocabulary/errors.ts"

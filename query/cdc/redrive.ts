@@ -5,15 +5,21 @@
 import { sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type ApplyTarget, fenceCache } from "./apply.ts"
-import { rowName } from "./dead-letters.ts"
+import { noteLaterChanges } from "./dead-letters/later-changes.ts"
+import { rowName } from "./dead-letters/park.ts"
+import { dropBytes, type ParkedEntry } from "./dead-letters/parked-entries.ts"
+import {
+  isSuperseded,
+  oldHalfOf,
+  type ParkedRow,
+  type ReadableEntry,
+  readParkedRows,
+} from "./dead-letters/parked-row.ts"
 import type { Decoder } from "./decode/decode.ts"
 import { assertNothingBack, findErasedOwners } from "./erased-owners.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
 import { applyWithEvents } from "./events/infer-events.ts"
-import { noteLaterChanges } from "./later-changes.ts"
 import { owedValues, putIn, replaced } from "./owed-values.ts"
-import { dropBytes, type ParkedEntry } from "./parked-entries.ts"
-import { isSuperseded, oldHalfOf, type ParkedRow, type ReadableEntry, readParkedRows } from "./parked-row.ts"
 import type { SourceTable } from "./projection/projection.ts"
 import { tablesByName } from "./rows/apply-changes.ts"
 import { type Difference, differenceOf, readStoredRow } from "./rows/stored-row.ts"

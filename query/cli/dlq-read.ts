@@ -2,7 +2,7 @@
 // masked unless somebody asks to see them.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type EntryFilter, fits } from "../cdc/parked-entries.ts"
+import { type EntryFilter, fits } from "../cdc/dead-letters/parked-entries.ts"
 import { placeOf } from "../cdc/vocabulary/change.ts"
 
 export type EntryLine = {

@@ -2,9 +2,9 @@
 // projector executes. Values of rows are masked unless --reveal, which is noted with who asked.
 import { userInfo } from "node:os"
 import { type Command, InvalidArgumentError, Option } from "commander"
+import type { EntryFilter } from "../cdc/dead-letters/parked-entries.ts"
 import { noteOperatorAction } from "../cdc/lease/operator-actions.ts"
 import { requestDeadLetters } from "../cdc/lease/requests.ts"
-import type { EntryFilter } from "../cdc/parked-entries.ts"
 import { withDatabase } from "./database.ts"
 import { describeOutcome, outcomeShape, progressLine } from "./dlq-output.ts"
 import { describeEntry, listEntries, maskQuoted, showEntry } from "./dlq-read.ts"

@@ -1,9 +1,9 @@
 // A history delivered as a follower does it, with rows that Postgres refuses and records that cannot be read, and the
 // redrive of what that parked.
 import type { StagedStep } from "../../../query/cdc/apply-staged.ts"
-import { type Placement, park, readParked } from "../../../query/cdc/dead-letters.ts"
+import { type Placement, park, readParked } from "../../../query/cdc/dead-letters/park.ts"
+import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/dead-letters/parked-entries.ts"
 import { lockProgress } from "../../../query/cdc/lease/progress.ts"
-import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/parked-entries.ts"
 import { applyOrPark, applyStagedOrPark, createParkingPlace } from "../../../query/cdc/parking.ts"
 import { type Redriven, redrive } from "../../../query/cdc/redrive.ts"
 import { toStagedRow } from "../../../query/cdc/staged-record.ts"

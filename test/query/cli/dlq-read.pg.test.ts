@@ -4,7 +4,7 @@ import type { Kysely } from "kysely"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createDatabase, createPool } from "../../../db/connect.ts"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
-import { chooseParked, type EntryFilter } from "../../../query/cdc/parked-entries.ts"
+import { chooseParked, type EntryFilter } from "../../../query/cdc/dead-letters/parked-entries.ts"
 import { listEntries } from "../../../query/cli/dlq-read.ts"
 import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
 

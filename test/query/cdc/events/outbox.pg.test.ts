@@ -3,10 +3,10 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { applyStaged } from "../../../../query/cdc/apply-staged.ts"
+import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/dead-letters/parked-entries.ts"
 import { tellGap } from "../../../../query/cdc/gap-events.ts"
 import { beginGeneration, findLiveGeneration, indexGeneration } from "../../../../query/cdc/generations.ts"
 import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
-import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/parked-entries.ts"
 import { applyOrPark } from "../../../../query/cdc/parking.ts"
 import {
   bigint,

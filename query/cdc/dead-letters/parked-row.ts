@@ -1,15 +1,15 @@
 // Part of a redrive: parked changes that can be read now, each beside its row as it is stored, and which of the two
 // comes later in history.
 import type { Transaction as Transaction_ } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { GenerationRef } from "./lease/progress.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { GenerationRef } from "../lease/progress.ts"
+import type { MirroredTable } from "../projection/projection.ts"
+import { type ChangesTarget, tablesByName } from "../rows/apply-changes.ts"
+import { readStoredRow, type StoredRow } from "../rows/stored-row.ts"
+import type { DataRecord } from "../vocabulary/change.ts"
+import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
+import { isLater, type Place } from "../vocabulary/place.ts"
 import { findMissing, type ParkedEntry } from "./parked-entries.ts"
-import type { MirroredTable } from "./projection/projection.ts"
-import { type ChangesTarget, tablesByName } from "./rows/apply-changes.ts"
-import { readStoredRow, type StoredRow } from "./rows/stored-row.ts"
-import type { DataRecord } from "./vocabulary/change.ts"
-import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
-import { isLater, type Place } from "./vocabulary/place.ts"
 
 /** A parked change that can be read now; null is no row change (a tombstone, a snapshot read). */
 export type ReadableEntry = { entry: ParkedEntry; record: DataRecord | null }

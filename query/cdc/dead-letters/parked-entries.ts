@@ -9,11 +9,11 @@ import {
   type Transaction as Transaction_,
 } from "kysely"
 import { z } from "zod"
-import type { DeadLetterState, QueryDatabase } from "../../db/query-schema.ts"
+import type { DeadLetterState, QueryDatabase } from "../../../db/query-schema.ts"
+import type { GenerationRef } from "../lease/progress.ts"
+import type { RawRecord } from "../vocabulary/change.ts"
+import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
 import { type LaterChanges, readLaterChanges } from "./later-changes.ts"
-import type { GenerationRef } from "./lease/progress.ts"
-import type { RawRecord } from "./vocabulary/change.ts"
-import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
 
 /** Which entries an operation is about; without any member, all that are parked. */
 export const filterShape = z.object({

@@ -1,11 +1,11 @@
 // What is noted of a parked record that could not be read: the first word counts, because the records behind the stored
 // resume offsets are read again after a restart, and then they look as if nothing missed them.
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { type Placement, park } from "../../../query/cdc/dead-letters.ts"
-import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
-import { createTestGeneration, type TestGeneration } from "./generation.ts"
-import { lsn } from "./records.ts"
-import { thingProjections } from "./things.ts"
+import { type Placement, park } from "../../../../query/cdc/dead-letters/park.ts"
+import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
+import { createTestGeneration, type TestGeneration } from "../generation.ts"
+import { lsn } from "../records.ts"
+import { thingProjections } from "../things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

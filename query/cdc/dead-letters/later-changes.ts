@@ -3,12 +3,12 @@
 // on to another row. Where a parked change lies among them is known only when it can be read, so places are noted.
 import { sql, type Transaction as Transaction_ } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type ParkedRows, rowName } from "./dead-letters.ts"
-import type { GenerationRef } from "./lease/progress.ts"
-import type { MirroredTable } from "./projection/projection.ts"
-import { type Changes, type RowChange, unavailable, type Value } from "./vocabulary/change.ts"
-import { formatPlace, isLater, laterOf, type Place, parsePlace } from "./vocabulary/place.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { GenerationRef } from "../lease/progress.ts"
+import type { MirroredTable } from "../projection/projection.ts"
+import { type Changes, type RowChange, unavailable, type Value } from "../vocabulary/change.ts"
+import { formatPlace, isLater, laterOf, type Place, parsePlace } from "../vocabulary/place.ts"
+import { type ParkedRows, rowName } from "./park.ts"
 
 /** By column: the newest change that carried a value, and the newest that took the row's value to another key. */
 export type LaterChanges = { carried: ReadonlyMap<string, Place>; taken: ReadonlyMap<string, Place> }

@@ -1,11 +1,11 @@
 // Part of step 4 (apply): parks row changes that cannot be applied, in the transaction of the progress that passes
 // them. From then on the read models are the prefix minus these, and every answer over them says so.
 import type { Kysely, Transaction as Transaction_ } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { GenerationRef } from "./lease/progress.ts"
-import { keyText, type Origin, type ParkedChange, type Value } from "./vocabulary/change.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { GenerationRef } from "../lease/progress.ts"
+import { keyText, type Origin, type ParkedChange, type Value } from "../vocabulary/change.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 
 /**
  * What became known of a parked record: that a transaction misses it, or one of its kind that cannot be read either; or

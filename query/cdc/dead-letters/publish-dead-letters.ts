@@ -2,10 +2,10 @@
 // its headers. The row in the database is the entry; this is a copy of it, sent at least once, and a Kafka that does
 // not take it holds up nothing.
 import type { Kysely } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { KafkaAccess } from "./kafka/kafka.ts"
-import { type LeaseRef, underLease } from "./lease/lease.ts"
-import { deadLetterTopic } from "./vocabulary/topics.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { KafkaAccess } from "../kafka/kafka.ts"
+import { type LeaseRef, underLease } from "../lease/lease.ts"
+import { deadLetterTopic } from "../vocabulary/topics.ts"
 
 const batchEntries = 100
 
