@@ -44,7 +44,7 @@ const isUnder =
 
 test("the sources are found and their imports read", () => {
   expect(sources.length).toBeGreaterThan(80)
-  expect(sources.find(({ path }) => path === "query/cdc/apply.ts")?.imports).toEqual(
+  expect(sources.find(({ path }) => path === "query/cdc/apply/apply.ts")?.imports).toEqual(
     expect.arrayContaining(["kysely", "db/query-schema.ts", "query/cdc/events/infer-events.ts"]),
   )
   const files = new Set(sources.map(({ path }) => path))

@@ -1,7 +1,7 @@
 // Executes what operators ask about dead letters: redrive and discard. A request that a crash interrupts goes on with
 // the entries that it has not tried.
 import { z } from "zod"
-import { fenceCache } from "./apply.ts"
+import { fenceCache } from "./apply/apply.ts"
 import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
 import { chooseParked, filterShape, readUnit, settleEntry } from "./dead-letters/parked-entries.ts"
 import { leaseOf } from "./lease/lease.ts"

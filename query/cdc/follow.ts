@@ -2,7 +2,8 @@
 // (apply-loop.ts), until it is told to stop or something goes wrong. It keeps nothing that a
 // restart would need: every start, and every rejoin of a consumer, begins with what Postgres says.
 import type { Logger } from "pino"
-import type { ApplyTarget } from "./apply.ts"
+import type { ApplyTarget } from "./apply/apply.ts"
+import { removeStagedTable } from "./apply/staged/staged-rows.ts"
 import { type ApplyLoop, createApplyLoop } from "./apply-loop.ts"
 import { type Assembler, createAssembler } from "./assemble/assemble.ts"
 import { type BackPressure, createBackPressure, headShare } from "./assemble/back-pressure.ts"
@@ -14,7 +15,6 @@ import { createIntake, type IntakeStart } from "./intake/intake.ts"
 import type { KafkaAccess } from "./kafka/kafka.ts"
 import { readProgress } from "./lease/progress.ts"
 import { readHeartbeat, tablesRead } from "./projection/heartbeat.ts"
-import { removeStagedTable } from "./staged-rows.ts"
 import type { DataRecord } from "./vocabulary/change.ts"
 import { EngineError } from "./vocabulary/errors.ts"
 import { isOtherHistory, type Source, sourceChanged } from "./vocabulary/history.ts"

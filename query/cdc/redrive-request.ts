@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { sql, type Transaction as Transaction_ } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { ApplyTarget } from "./apply.ts"
+import type { ApplyTarget } from "./apply/apply.ts"
 import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
 import {
   chooseParked,

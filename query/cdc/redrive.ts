@@ -4,7 +4,8 @@
 
 import { sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type ApplyTarget, fenceCache } from "./apply.ts"
+import { type ApplyTarget, fenceCache } from "./apply/apply.ts"
+import { erasedIn, forgetErased } from "./apply/erasure.ts"
 import { noteLaterChanges } from "./dead-letters/later-changes.ts"
 import { rowName } from "./dead-letters/park.ts"
 import { dropBytes, type ParkedEntry } from "./dead-letters/parked-entries.ts"
@@ -17,7 +18,6 @@ import {
 } from "./dead-letters/parked-row.ts"
 import type { Decoder } from "./decode/decode.ts"
 import { assertNothingBack, findErasedOwners } from "./erased-owners.ts"
-import { erasedIn, forgetErased } from "./erasure.ts"
 import { applyWithEvents } from "./events/infer-events.ts"
 import { owedValues, putIn, replaced } from "./owed-values.ts"
 import type { SourceTable } from "./projection/projection.ts"

@@ -5,7 +5,7 @@ import { CompiledQuery, type Kysely, sql } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import { entriesOfSubjects } from "../cdc/erasure.ts"
+import { entriesOfSubjects } from "../cdc/apply/erasure.ts"
 import { findLiveGeneration } from "../cdc/generations.ts"
 import { erasure, personalColumns } from "../orders/personal-data.ts"
 

@@ -2,12 +2,14 @@
 // recorded one or not, however the history is cut into batches, replayed, parked and redriven, or loaded anew.
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { applyStaged } from "../../../../query/cdc/apply-staged.ts"
+import { applyOrPark } from "../../../../query/cdc/apply/apply-or-park.ts"
+import { applyStaged } from "../../../../query/cdc/apply/staged/apply-staged.ts"
+import { toStagedRow } from "../../../../query/cdc/apply/staged/staged-record.ts"
+import { createStagedTable, writeStagedRows } from "../../../../query/cdc/apply/staged/staged-rows.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/dead-letters/parked-entries.ts"
 import { tellGap } from "../../../../query/cdc/gap-events.ts"
 import { beginGeneration, findLiveGeneration, indexGeneration } from "../../../../query/cdc/generations.ts"
 import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
-import { applyOrPark } from "../../../../query/cdc/parking.ts"
 import {
   bigint,
   integer,
@@ -18,8 +20,6 @@ import {
   timestamptz,
 } from "../../../../query/cdc/projection/projection.ts"
 import { redrive } from "../../../../query/cdc/redrive.ts"
-import { toStagedRow } from "../../../../query/cdc/staged-record.ts"
-import { createStagedTable, writeStagedRows } from "../../../../query/cdc/staged-rows.ts"
 import type { DataRecord, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
 import {

@@ -1,9 +1,9 @@
 // What is kept besides the rows is forgotten with them: which bytes of dead letters go, which entries are settled, and
 // which stay because something may be missing without them.
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { applyTransactions } from "../../../query/cdc/apply.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "./generation.ts"
+import { applyTransactions } from "../../../../query/cdc/apply/apply.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "../generation.ts"
 
 const customers = tableOf(orderProjections, "customers")
 const orders = tableOf(orderProjections, "orders")

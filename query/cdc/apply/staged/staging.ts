@@ -1,10 +1,10 @@
 // What the follower does with a transaction that is too large for memory: it writes what the assembler hands over to
 // the staged table, applies all of it at once when it is whole, and tells how far it is.
 import type { Logger } from "pino"
-import type { ApplyTarget } from "./apply.ts"
+import type { Assembler } from "../../assemble/assemble.ts"
+import type { ApplyTarget } from "../apply.ts"
+import { type AppliedOrParked, applyStagedOrPark, type ReadRecords } from "../apply-or-park.ts"
 import type { StagedStep } from "./apply-staged.ts"
-import type { Assembler } from "./assemble/assemble.ts"
-import { type AppliedOrParked, applyStagedOrPark, type ReadRecords } from "./parking.ts"
 import { toStagedRow } from "./staged-record.ts"
 import { createStagedTable, writeStagedRows } from "./staged-rows.ts"
 

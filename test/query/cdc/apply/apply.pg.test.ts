@@ -2,11 +2,11 @@
 // short, and a projector that lost the lease or its place stores nothing.
 import type { KyselyPlugin } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { type ApplyStep, applyTransactions, positionChannel } from "../../../query/cdc/apply.ts"
-import { projectorConnectionName } from "../../../query/cdc/lease/lease.ts"
-import { readProgress } from "../../../query/cdc/lease/progress.ts"
-import { classifyError } from "../../../query/cdc/vocabulary/errors.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
+import { type ApplyStep, applyTransactions, positionChannel } from "../../../../query/cdc/apply/apply.ts"
+import { projectorConnectionName } from "../../../../query/cdc/lease/lease.ts"
+import { readProgress } from "../../../../query/cdc/lease/progress.ts"
+import { classifyError } from "../../../../query/cdc/vocabulary/errors.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
 import {
   createTestGeneration,
   holder,
@@ -15,8 +15,8 @@ import {
   transaction,
   upsert,
   withoutCache,
-} from "./generation.ts"
-import { lsn } from "./records.ts"
+} from "../generation.ts"
+import { lsn } from "../records.ts"
 
 const orders = tableOf(orderProjections, "orders")
 const items = tableOf(orderProjections, "order_items")

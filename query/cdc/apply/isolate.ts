@@ -2,10 +2,10 @@
 // refused is one change, and everything else is applied in its order, so that one bad row among n costs about
 // 2 log2 n attempts. It runs in a transaction that is rolled back: it finds, and changes nothing.
 import { type Kysely, sql, type Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { applyWithEvents, type EventsTarget } from "./events/infer-events.ts"
-import type { Changes, RowChange } from "./vocabulary/change.ts"
-import { classifyError, type EngineError } from "./vocabulary/errors.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { applyWithEvents, type EventsTarget } from "../events/infer-events.ts"
+import type { Changes, RowChange } from "../vocabulary/change.ts"
+import { classifyError, type EngineError } from "../vocabulary/errors.ts"
 
 /** Row changes that are applied or parked together: one, or the two halves of a primary key change. */
 type Unit = { transaction: Changes; records: readonly RowChange[] }

@@ -6,13 +6,13 @@
 
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import type { ApplyTarget } from "./apply.ts"
-import { leaseIsAnothers, leaseOf, lockLease, underLease } from "./lease/lease.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
+import { quoted } from "../../../../db/sql-names.ts"
+import { leaseIsAnothers, leaseOf, lockLease, underLease } from "../../lease/lease.ts"
+import type { RowChange } from "../../vocabulary/change.ts"
+import { toLsn } from "../../vocabulary/lsn.ts"
+import type { ApplyTarget } from "../apply.ts"
 import { type StagedRow, toRecord } from "./staged-record.ts"
-import type { RowChange } from "./vocabulary/change.ts"
-import { toLsn } from "./vocabulary/lsn.ts"
 
 type Owner = Pick<ApplyTarget, "db" | "ref" | "schema" | "leaseEpoch">
 

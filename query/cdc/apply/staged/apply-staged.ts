@@ -3,21 +3,21 @@
 // the touched aggregates contributed before the first row is written and adding what they contribute after the last:
 // once per aggregate, however many parts its rows are in. Events are inferred in the same way.
 import type { Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type Applied, type ApplyTarget, fenceCache } from "./apply.ts"
-import { noteLaterChanges } from "./dead-letters/later-changes.ts"
-import { type Parking, park, parkedRowsAfter } from "./dead-letters/park.ts"
-import { erasedIn, forgetErased } from "./erasure.ts"
-import { writeRecorded } from "./events/outbox.ts"
-import { advanceProgress } from "./lease/progress.ts"
-import { tablesByName, writeRows } from "./rows/apply-changes.ts"
-import { foldTransactions } from "./rows/batch.ts"
-import { addToGroups, type Contributions, difference, readContributions } from "./rows/derive.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
+import { noteLaterChanges } from "../../dead-letters/later-changes.ts"
+import { type Parking, park, parkedRowsAfter } from "../../dead-letters/park.ts"
+import { writeRecorded } from "../../events/outbox.ts"
+import { advanceProgress } from "../../lease/progress.ts"
+import { tablesByName, writeRows } from "../../rows/apply-changes.ts"
+import { foldTransactions } from "../../rows/batch.ts"
+import { addToGroups, type Contributions, difference, readContributions } from "../../rows/derive.ts"
+import { type Changes, type EndedTransaction, placeOf } from "../../vocabulary/change.ts"
+import type { Lsn } from "../../vocabulary/lsn.ts"
+import { type Applied, type ApplyTarget, fenceCache } from "../apply.ts"
+import { erasedIn, forgetErased } from "../erasure.ts"
 import { inferFromImages, keepImages } from "./staged-events.ts"
 import { dropStagedTable, readStagedAggregates, readStagedChanges } from "./staged-rows.ts"
 import { noteTouchedEntities, recomputeTouchedEntities } from "./touched-entities.ts"
-import { type Changes, type EndedTransaction, placeOf } from "./vocabulary/change.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
 
 export type StagedStep = {
   expected: Lsn

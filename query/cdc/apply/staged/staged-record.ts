@@ -3,8 +3,14 @@
 // connector did not send is {"unavailable":true}.
 import { createHash } from "node:crypto"
 import { z } from "zod"
-import { type DataRecord, type Row, type RowChange, unavailable, type Value } from "./vocabulary/change.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
+import {
+  type DataRecord,
+  type Row,
+  type RowChange,
+  unavailable,
+  type Value,
+} from "../../vocabulary/change.ts"
+import type { Lsn } from "../../vocabulary/lsn.ts"
 
 export type StagedRow = {
   lsn: Lsn

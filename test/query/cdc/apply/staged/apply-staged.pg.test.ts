@@ -2,14 +2,18 @@
 // from there in parts it does what it does from memory; all of it is stored or nothing, and nothing without the lease.
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import type { ApplyTarget } from "../../../query/cdc/apply.ts"
-import { applyStaged, type StagedOptions } from "../../../query/cdc/apply-staged.ts"
-import { readProgress } from "../../../query/cdc/lease/progress.ts"
-import { applyStagedOrPark } from "../../../query/cdc/parking.ts"
-import { toStagedRow } from "../../../query/cdc/staged-record.ts"
-import { createStagedTable, removeStagedTable, writeStagedRows } from "../../../query/cdc/staged-rows.ts"
-import { type DataRecord, type Transaction, unavailable } from "../../../query/cdc/vocabulary/change.ts"
-import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
+import type { ApplyTarget } from "../../../../../query/cdc/apply/apply.ts"
+import { applyStagedOrPark } from "../../../../../query/cdc/apply/apply-or-park.ts"
+import { applyStaged, type StagedOptions } from "../../../../../query/cdc/apply/staged/apply-staged.ts"
+import { toStagedRow } from "../../../../../query/cdc/apply/staged/staged-record.ts"
+import {
+  createStagedTable,
+  removeStagedTable,
+  writeStagedRows,
+} from "../../../../../query/cdc/apply/staged/staged-rows.ts"
+import { readProgress } from "../../../../../query/cdc/lease/progress.ts"
+import { type DataRecord, type Transaction, unavailable } from "../../../../../query/cdc/vocabulary/change.ts"
+import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../../support/properties.ts"
 import {
   createTestGeneration,
   remove,
@@ -18,8 +22,8 @@ import {
   upsert,
   type Values,
   withoutCache,
-} from "./generation.ts"
-import { everythingIn, owners, thingProjections as projections, things, writeHistory } from "./things.ts"
+} from "../../generation.ts"
+import { everythingIn, owners, thingProjections as projections, things, writeHistory } from "../../things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

@@ -1,11 +1,11 @@
 // Rows that Postgres refuses are found among good ones in few attempts, and looking for them changes nothing.
 import { Kysely, PostgresDialect } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
-import { findRefused } from "../../../query/cdc/isolate.ts"
-import type { DataRecord } from "../../../query/cdc/vocabulary/change.ts"
-import { createTestGeneration, type TestGeneration, transaction, upsert } from "./generation.ts"
-import { everythingIn, thingProjections, things } from "./things.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
+import { findRefused } from "../../../../query/cdc/apply/isolate.ts"
+import type { DataRecord } from "../../../../query/cdc/vocabulary/change.ts"
+import { createTestGeneration, type TestGeneration, transaction, upsert } from "../generation.ts"
+import { everythingIn, thingProjections, things } from "../things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

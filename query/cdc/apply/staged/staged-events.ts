@@ -2,13 +2,13 @@
 // Their images before it lie in a temporary table of the apply, and are compared with those after it some at a time.
 import { sql, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { ApplyTarget } from "./apply.ts"
-import { type AggregateImage, readImages } from "./events/aggregate-image.ts"
-import { inferEvent } from "./events/infer-events.ts"
-import { writeInferred } from "./events/outbox.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
+import { type AggregateImage, readImages } from "../../events/aggregate-image.ts"
+import { inferEvent } from "../../events/infer-events.ts"
+import { writeInferred } from "../../events/outbox.ts"
+import type { EndedTransaction } from "../../vocabulary/change.ts"
+import type { ApplyTarget } from "../apply.ts"
 import { readStagedAggregates } from "./staged-rows.ts"
-import type { EndedTransaction } from "./vocabulary/change.ts"
 
 /** Aggregates looked at together. */
 const chunkAggregates = 200

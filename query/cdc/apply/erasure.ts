@@ -3,12 +3,12 @@
 // records, what dry runs have shown of rows, rows of generations that serve no more, transactions once staged there.
 
 import { CompiledQuery, sql, type Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import type { CacheFence } from "./cache/fence.ts"
-import type { GenerationRef } from "./lease/progress.ts"
-import type { Erasure, MirroredTable, Projections } from "./projection/projection.ts"
-import type { Changes } from "./vocabulary/change.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import type { CacheFence } from "../cache/fence.ts"
+import type { GenerationRef } from "../lease/progress.ts"
+import type { Erasure, MirroredTable, Projections } from "../projection/projection.ts"
+import type { Changes } from "../vocabulary/change.ts"
 
 type ErasureTarget = { projections: Projections; ref: GenerationRef; schema: string; cacheFence: CacheFence }
 

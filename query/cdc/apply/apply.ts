@@ -2,18 +2,18 @@
 // models, events, resume offsets, applied xids and the fenced position move together, so a crash between any two
 // statements changes nothing, and no reader ever sees part of a source transaction.
 import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { CacheFence } from "./cache/fence.ts"
-import { noteLaterChanges } from "./dead-letters/later-changes.ts"
-import { type Parking, park, parkedRowsAfter } from "./dead-letters/park.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { CacheFence } from "../cache/fence.ts"
+import { noteLaterChanges } from "../dead-letters/later-changes.ts"
+import { type Parking, park, parkedRowsAfter } from "../dead-letters/park.ts"
+import { applyWithEvents } from "../events/infer-events.ts"
+import { advanceProgress, type GenerationRef } from "../lease/progress.ts"
+import type { Projections } from "../projection/projection.ts"
+import { tablesByName } from "../rows/apply-changes.ts"
+import type { Transaction } from "../vocabulary/change.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
-import { applyWithEvents } from "./events/infer-events.ts"
-import { advanceProgress, type GenerationRef } from "./lease/progress.ts"
-import type { Projections } from "./projection/projection.ts"
-import { tablesByName } from "./rows/apply-changes.ts"
-import type { Transaction } from "./vocabulary/change.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
 
 export type ApplyTarget = {
   db: Kysely<QueryDatabase>

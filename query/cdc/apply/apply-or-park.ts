@@ -1,17 +1,18 @@
 // Between the steps of a follower: the changes that wait to be parked with its next apply, and the rows that have a
 // parked change. What is here and not stored when the follower ends is read again.
-import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } from "./apply.ts"
-import { applyStaged, readStagedParts, type StagedStep } from "./apply-staged.ts"
+
 import {
   type ParkedRows,
   type Parking,
   type Placement,
   parkedRowsAfter,
   tooManyParked,
-} from "./dead-letters/park.ts"
+} from "../dead-letters/park.ts"
+import { type Origin, type ParkedChange, placeOf, type RawRecord } from "../vocabulary/change.ts"
+import { classifyError } from "../vocabulary/errors.ts"
+import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } from "./apply.ts"
 import { findRefused, type Refused } from "./isolate.ts"
-import { type Origin, type ParkedChange, placeOf, type RawRecord } from "./vocabulary/change.ts"
-import { classifyError } from "./vocabulary/errors.ts"
+import { applyStaged, readStagedParts, type StagedStep } from "./staged/apply-staged.ts"
 
 export function createParkingPlace(start: { rows: ParkedRows; limit: number }) {
   let { rows } = start

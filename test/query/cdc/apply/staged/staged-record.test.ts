@@ -1,10 +1,10 @@
 // A record comes back from the staged table as it went in, and copies of it are known as such.
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { toRecord, toStagedRow } from "../../../query/cdc/staged-record.ts"
-import { unavailable } from "../../../query/cdc/vocabulary/change.ts"
-import { propertyRuns } from "../../support/properties.ts"
-import { rowChange } from "./records.ts"
+import { toRecord, toStagedRow } from "../../../../../query/cdc/apply/staged/staged-record.ts"
+import { unavailable } from "../../../../../query/cdc/vocabulary/change.ts"
+import { propertyRuns } from "../../../../support/properties.ts"
+import { rowChange } from "../../records.ts"
 
 const value = fc.oneof(
   fc.string({ unit: "binary" }),

@@ -3,11 +3,11 @@
 // between two applies sees part of a transaction.
 import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createAssembler } from "../../../query/cdc/assemble/assemble.ts"
-import { type DataRecord, partitionKey, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
-import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
+import { createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
+import { type DataRecord, partitionKey, type Transaction } from "../../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../../query/cdc/vocabulary/lsn.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
 import {
   createTestGeneration,
   remove,
@@ -15,9 +15,9 @@ import {
   tableOf,
   transaction,
   upsert,
-} from "./generation.ts"
-import { createOrdersAtWork } from "./orders-at-work.ts"
-import { begin, end, lsn } from "./records.ts"
+} from "../generation.ts"
+import { createOrdersAtWork } from "../orders-at-work.ts"
+import { begin, end, lsn } from "../records.ts"
 
 const orders = tableOf(orderProjections, "orders")
 const items = tableOf(orderProjections, "order_items")

@@ -2,10 +2,10 @@
 // noted in a table that ends with the Postgres transaction, and taken from there in parts.
 import { CompiledQuery, type QueryResult, sql, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { ApplyTarget } from "./apply.ts"
-import type { RecomputedModel } from "./projection/projection.ts"
-import { readEntities, recomputeEntities } from "./rows/recompute.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
+import type { RecomputedModel } from "../../projection/projection.ts"
+import { readEntities, recomputeEntities } from "../../rows/recompute.ts"
+import type { ApplyTarget } from "../apply.ts"
 import { readStagedAggregates } from "./staged-rows.ts"
 
 const noted = z.object({ entity: z.string() })
