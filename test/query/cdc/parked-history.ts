@@ -8,7 +8,7 @@ import { createStagedTable, writeStagedRows } from "../../../query/cdc/apply/sta
 import { type Placement, park, readParked } from "../../../query/cdc/dead-letters/park.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/dead-letters/parked-entries.ts"
 import { lockProgress } from "../../../query/cdc/lease/progress.ts"
-import { type Redriven, redrive } from "../../../query/cdc/redrive.ts"
+import { type Redriven, redrive } from "../../../query/cdc/redrive/redrive.ts"
 import type { DataRecord, Origin, RawRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import { classifyError, EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import type { TestGeneration } from "./generation.ts"

@@ -4,7 +4,7 @@
 import { applyOrPark, createParkingPlace } from "../../../query/cdc/apply/apply-or-park.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/dead-letters/parked-entries.ts"
 import { lockProgress } from "../../../query/cdc/lease/progress.ts"
-import { redrive } from "../../../query/cdc/redrive.ts"
+import { redrive } from "../../../query/cdc/redrive/redrive.ts"
 import { type DataRecord, placeOf, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import type { TestGeneration } from "../../query/cdc/generation.ts"

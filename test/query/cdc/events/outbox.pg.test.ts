@@ -19,7 +19,7 @@ import {
   text,
   timestamptz,
 } from "../../../../query/cdc/projection/projection.ts"
-import { redrive } from "../../../../query/cdc/redrive.ts"
+import { redrive } from "../../../../query/cdc/redrive/redrive.ts"
 import type { DataRecord, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
 import {

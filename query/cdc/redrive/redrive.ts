@@ -3,30 +3,30 @@
 // transaction, under the lease; a dry run is the same, rolled back.
 
 import { sql, type Transaction as Transaction_ } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type ApplyTarget, fenceCache } from "./apply/apply.ts"
-import { erasedIn, forgetErased } from "./apply/erasure.ts"
-import { noteLaterChanges } from "./dead-letters/later-changes.ts"
-import { rowName } from "./dead-letters/park.ts"
-import { dropBytes, type ParkedEntry } from "./dead-letters/parked-entries.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { type ApplyTarget, fenceCache } from "../apply/apply.ts"
+import { erasedIn, forgetErased } from "../apply/erasure.ts"
+import { noteLaterChanges } from "../dead-letters/later-changes.ts"
+import { rowName } from "../dead-letters/park.ts"
+import { dropBytes, type ParkedEntry } from "../dead-letters/parked-entries.ts"
 import {
   isSuperseded,
   oldHalfOf,
   type ParkedRow,
   type ReadableEntry,
   readParkedRows,
-} from "./dead-letters/parked-row.ts"
-import type { Decoder } from "./decode/decode.ts"
+} from "../dead-letters/parked-row.ts"
+import type { Decoder } from "../decode/decode.ts"
+import { applyWithEvents } from "../events/infer-events.ts"
+import type { SourceTable } from "../projection/projection.ts"
+import { tablesByName } from "../rows/apply-changes.ts"
+import { type Difference, differenceOf, readStoredRow } from "../rows/stored-row.ts"
+import { type DataRecord, unavailable } from "../vocabulary/change.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
+import { isLater } from "../vocabulary/place.ts"
 import { assertNothingBack, findErasedOwners } from "./erased-owners.ts"
-import { applyWithEvents } from "./events/infer-events.ts"
 import { owedValues, putIn, replaced } from "./owed-values.ts"
-import type { SourceTable } from "./projection/projection.ts"
-import { tablesByName } from "./rows/apply-changes.ts"
-import { type Difference, differenceOf, readStoredRow } from "./rows/stored-row.ts"
-import { type DataRecord, unavailable } from "./vocabulary/change.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
-import { isLater } from "./vocabulary/place.ts"
 
 /**
  * `applied`: as if it had never been parked. `merged`: the row has moved on, and what no later change carried was put

@@ -2,13 +2,13 @@
 // operators did. What cannot be done ends the request, not the projector.
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { type LeaseRef, underLease } from "../lease/lease.ts"
+import { noteOperatorAction } from "../lease/operator-actions.ts"
+import { type OpenRequest, updateRequest } from "../lease/requests.ts"
+import { classifyError } from "../vocabulary/errors.ts"
 import { executeDeadLetterRequest } from "./dead-letter-requests.ts"
 import type { DeadLetterWork } from "./dead-letter-work.ts"
-import { type LeaseRef, underLease } from "./lease/lease.ts"
-import { noteOperatorAction } from "./lease/operator-actions.ts"
-import { type OpenRequest, updateRequest } from "./lease/requests.ts"
-import { classifyError } from "./vocabulary/errors.ts"
 
 /** @throws EngineError (retry) when a dependency is down or the lease is lost: the request stays open. */
 export async function answerRequest(

@@ -3,24 +3,24 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { sql, type Transaction as Transaction_ } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import type { ApplyTarget } from "./apply/apply.ts"
-import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { ApplyTarget } from "../apply/apply.ts"
 import {
   chooseParked,
   filterShape,
   noteFailure,
   readUnit,
   settleEntry,
-} from "./dead-letters/parked-entries.ts"
-import type { ReadableEntry } from "./dead-letters/parked-row.ts"
-import { leaseOf } from "./lease/lease.ts"
-import { lockProgress } from "./lease/progress.ts"
-import { type OpenRequest, updateRequest } from "./lease/requests.ts"
+} from "../dead-letters/parked-entries.ts"
+import type { ReadableEntry } from "../dead-letters/parked-row.ts"
+import { leaseOf } from "../lease/lease.ts"
+import { lockProgress } from "../lease/progress.ts"
+import { type OpenRequest, updateRequest } from "../lease/requests.ts"
+import { classifyError } from "../vocabulary/errors.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
+import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
 import { readEntry, redrive } from "./redrive.ts"
 import { count, type EntryResult, masked, type RequestProgress, startOf } from "./request-progress.ts"
-import { classifyError } from "./vocabulary/errors.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
 
 export const redriveArguments = z.object({
   filter: filterShape,

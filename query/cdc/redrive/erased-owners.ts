@@ -3,13 +3,13 @@
 
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import type { ParkedRow } from "./dead-letters/parked-row.ts"
-import type { Projections } from "./projection/projection.ts"
-import type { Difference } from "./rows/stored-row.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import { type Lsn, toLsn } from "./vocabulary/lsn.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import type { ParkedRow } from "../dead-letters/parked-row.ts"
+import type { Projections } from "../projection/projection.ts"
+import type { Difference } from "../rows/stored-row.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
 
 export type ErasedOwner = { subject: string; erasedAt: Lsn }
 

@@ -2,8 +2,8 @@
 // nothing had been parked, or the change says that it cannot be and stays.
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
-import { type DataRecord, type Transaction, unavailable } from "../../../query/cdc/vocabulary/change.ts"
-import { type Choices, choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
+import { type DataRecord, type Transaction, unavailable } from "../../../../query/cdc/vocabulary/change.ts"
+import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
 import {
   createTestGeneration,
   remove,
@@ -11,10 +11,10 @@ import {
   transaction,
   upsert,
   type Values,
-} from "./generation.ts"
-import { createParkedHistory, type ParkedHistory, type Step } from "./parked-history.ts"
-import { lsn } from "./records.ts"
-import { everythingIn, thingProjections, things, writeHistory } from "./things.ts"
+} from "../generation.ts"
+import { createParkedHistory, type ParkedHistory, type Step } from "../parked-history.ts"
+import { lsn } from "../records.ts"
+import { everythingIn, thingProjections, things, writeHistory } from "../things.ts"
 
 let generation: TestGeneration
 let parked: ParkedHistory

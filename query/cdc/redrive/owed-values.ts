@@ -2,15 +2,15 @@
 // the change gave a value (Postgres does not send large values again), so that the stored row has an older one.
 
 import { CompiledQuery, type Transaction as Transaction_ } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import { isNotedSince } from "./dead-letters/later-changes.ts"
-import { isSuperseded, oldHalfOf, type ParkedRow } from "./dead-letters/parked-row.ts"
-import { type ChangesTarget, changeRows } from "./rows/apply-changes.ts"
-import { addCacheKeys } from "./rows/cache-keys.ts"
-import { unavailable, type Value } from "./vocabulary/change.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import { toLsn } from "./vocabulary/lsn.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import { isNotedSince } from "../dead-letters/later-changes.ts"
+import { isSuperseded, oldHalfOf, type ParkedRow } from "../dead-letters/parked-row.ts"
+import { type ChangesTarget, changeRows } from "../rows/apply-changes.ts"
+import { addCacheKeys } from "../rows/cache-keys.ts"
+import { unavailable, type Value } from "../vocabulary/change.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import { toLsn } from "../vocabulary/lsn.ts"
 
 export type OwedValue = { column: string; type: string; value: Value }
 

@@ -1,12 +1,12 @@
 // Executes what operators ask about dead letters: redrive and discard. A request that a crash interrupts goes on with
 // the entries that it has not tried.
 import { z } from "zod"
-import { fenceCache } from "./apply/apply.ts"
+import { fenceCache } from "../apply/apply.ts"
+import { chooseParked, filterShape, readUnit, settleEntry } from "../dead-letters/parked-entries.ts"
+import { leaseOf } from "../lease/lease.ts"
+import { lockProgress } from "../lease/progress.ts"
+import { type OpenRequest, updateRequest } from "../lease/requests.ts"
 import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
-import { chooseParked, filterShape, readUnit, settleEntry } from "./dead-letters/parked-entries.ts"
-import { leaseOf } from "./lease/lease.ts"
-import { lockProgress } from "./lease/progress.ts"
-import { type OpenRequest, updateRequest } from "./lease/requests.ts"
 import { executeRedrive } from "./redrive-request.ts"
 import { count, type RequestProgress, startOf } from "./request-progress.ts"
 

@@ -1,9 +1,9 @@
 // What executing a request about dead letters needs of the projector, and the waiting for its turn.
 
 import { setTimeout as sleep } from "node:timers/promises"
-import type { ApplyTarget } from "./apply/apply.ts"
-import type { Decoder } from "./decode/decode.ts"
-import type { SourceTable } from "./projection/projection.ts"
+import type { ApplyTarget } from "../apply/apply.ts"
+import type { Decoder } from "../decode/decode.ts"
+import type { SourceTable } from "../projection/projection.ts"
 
 export type DeadLetterWork = {
   target: ApplyTarget
