@@ -6,7 +6,7 @@ import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
 import { entriesOfSubjects } from "../cdc/apply/erasure.ts"
-import { findLiveGeneration } from "../cdc/generations.ts"
+import { findLiveGeneration } from "../cdc/generations/generations.ts"
 import { erasure, personalColumns } from "../orders/personal-data.ts"
 
 export type TableReport = { generation: number; table: string; rows: number; holding: number }

@@ -5,7 +5,11 @@ import { sql } from "kysely"
 import type pg from "pg"
 import { createDatabase, createPool } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { createGenerationTables, deriveGeneration, indexGeneration } from "../../query/cdc/generations.ts"
+import {
+  createGenerationTables,
+  deriveGeneration,
+  indexGeneration,
+} from "../../query/cdc/generations/generations.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
 import { createQueryDatabase } from "./databases.ts"
 

@@ -5,7 +5,11 @@ import { createDatabase, createPool } from "../../../db/connect.ts"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { type Applied, type ApplyTarget, applyTransactions } from "../../../query/cdc/apply/apply.ts"
 import type { CacheFence } from "../../../query/cdc/cache/fence.ts"
-import { beginGeneration, indexGeneration, switchGeneration } from "../../../query/cdc/generations.ts"
+import {
+  beginGeneration,
+  indexGeneration,
+  switchGeneration,
+} from "../../../query/cdc/generations/generations.ts"
 import { acquireLease, projectorConnectionName } from "../../../query/cdc/lease/lease.ts"
 import type { MirroredTable, Projections } from "../../../query/cdc/projection/projection.ts"
 import {

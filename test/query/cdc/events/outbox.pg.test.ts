@@ -7,8 +7,12 @@ import { applyStaged } from "../../../../query/cdc/apply/staged/apply-staged.ts"
 import { toStagedRow } from "../../../../query/cdc/apply/staged/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../../../../query/cdc/apply/staged/staged-rows.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/dead-letters/parked-entries.ts"
-import { tellGap } from "../../../../query/cdc/gap-events.ts"
-import { beginGeneration, findLiveGeneration, indexGeneration } from "../../../../query/cdc/generations.ts"
+import { tellGap } from "../../../../query/cdc/generations/gap-events.ts"
+import {
+  beginGeneration,
+  findLiveGeneration,
+  indexGeneration,
+} from "../../../../query/cdc/generations/generations.ts"
 import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
 import {
   bigint,

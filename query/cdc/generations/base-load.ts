@@ -9,11 +9,17 @@ import { pipeline } from "node:stream/promises"
 import type { Kysely, Transaction } from "kysely"
 import type pg from "pg"
 import copyStreams from "pg-copy-streams"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import { forgetErasedBefore } from "./apply/erasure.ts"
-import type { CacheFence } from "./cache/fence.ts"
-import { settleByBaseLoad } from "./dead-letters/park.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import { forgetErasedBefore } from "../apply/erasure.ts"
+import type { CacheFence } from "../cache/fence.ts"
+import { settleByBaseLoad } from "../dead-letters/park.ts"
+import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "../lease/lease.ts"
+import { storeResumeOffsets } from "../lease/progress.ts"
+import type { MirroredTable, Projections } from "../projection/projection.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "../vocabulary/history.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 import { exportSnapshot } from "./exported-snapshot.ts"
 import { tellGap } from "./gap-events.ts"
 import {
@@ -25,13 +31,7 @@ import {
   indexGeneration,
   switchGeneration,
 } from "./generations.ts"
-import { type LeaseRef, leaseIsAnothers, lockLease, underLease } from "./lease/lease.ts"
-import { storeResumeOffsets } from "./lease/progress.ts"
-import type { MirroredTable, Projections } from "./projection/projection.ts"
 import { assertSourceColumns } from "./source-columns.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import { findSource, readSourceIdentity, type SourceIdentity, sameHistory } from "./vocabulary/history.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
 
 /** Where the topics stood before the snapshot was taken. */
 export type StartOffsets = {

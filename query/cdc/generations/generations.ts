@@ -4,12 +4,12 @@
 // that does not know yet that it lost the lease ever means somebody else's tables.
 
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import { type LeaseRef, underLease } from "./lease/lease.ts"
-import { guardColumns } from "./projection/guard.ts"
-import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "./projection/projection.ts"
-import { computeAll } from "./rows/recompute.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import { type LeaseRef, underLease } from "../lease/lease.ts"
+import { guardColumns } from "../projection/guard.ts"
+import type { DerivedModel, MirroredTable, Projections, RecomputedModel } from "../projection/projection.ts"
+import { computeAll } from "../rows/recompute.ts"
 
 export type Generation = { source: string; generation: number; schema: string; projectionVersion: string }
 

@@ -5,14 +5,14 @@
 
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import { z } from "zod"
-import type { QueryDatabase } from "../../db/query-schema.ts"
-import { quoted } from "../../db/sql-names.ts"
-import { columnNames, imagedTables, readImages } from "./events/aggregate-image.ts"
-import { inferEvent } from "./events/infer-events.ts"
-import { recordedTable, told, toldOf, writeInferred } from "./events/outbox.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import { columnNames, imagedTables, readImages } from "../events/aggregate-image.ts"
+import { inferEvent } from "../events/infer-events.ts"
+import { recordedTable, told, toldOf, writeInferred } from "../events/outbox.ts"
+import type { Projections } from "../projection/projection.ts"
+import type { Lsn } from "../vocabulary/lsn.ts"
 import type { Generation } from "./generations.ts"
-import type { Projections } from "./projection/projection.ts"
-import type { Lsn } from "./vocabulary/lsn.ts"
 
 /** Aggregates looked at together. */
 const chunkAggregates = 200

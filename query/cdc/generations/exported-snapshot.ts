@@ -3,9 +3,9 @@
 // https://www.postgresql.org/docs/current/protocol-replication.html#PROTOCOL-REPLICATION-CREATE-REPLICATION-SLOT
 import { randomUUID } from "node:crypto"
 import pg from "pg"
-import { clientConfig } from "../../db/connect.ts"
-import { EngineError } from "./vocabulary/errors.ts"
-import { type Lsn, parsePgLsn } from "./vocabulary/lsn.ts"
+import { clientConfig } from "../../../db/connect.ts"
+import { EngineError } from "../vocabulary/errors.ts"
+import { type Lsn, parsePgLsn } from "../vocabulary/lsn.ts"
 
 export type ExportedSnapshot = {
   /** C: the snapshot holds exactly what was committed up to here. */

@@ -3,11 +3,11 @@
 // is found here, before a row is copied, and refused with what to do.
 
 import type pg from "pg"
-import { quoted } from "../../db/sql-names.ts"
-import { columnForms } from "./projection/column-forms.ts"
-import type { Column, MirroredTable } from "./projection/projection.ts"
-import { storablePlaceholder } from "./projection/unavailable-value.ts"
-import { EngineError } from "./vocabulary/errors.ts"
+import { quoted } from "../../../db/sql-names.ts"
+import { columnForms } from "../projection/column-forms.ts"
+import type { Column, MirroredTable } from "../projection/projection.ts"
+import { storablePlaceholder } from "../projection/unavailable-value.ts"
+import { EngineError } from "../vocabulary/errors.ts"
 
 /** A column of the source: a domain counts as what it is made of, any enum as `enum`. */
 type SourceColumn = { name: string; type: string; checks: string }

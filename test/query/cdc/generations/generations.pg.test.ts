@@ -3,8 +3,8 @@
 import type { Kysely } from "kysely"
 import pg from "pg"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { createDatabase, createPool } from "../../../db/connect.ts"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { createDatabase, createPool } from "../../../../db/connect.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
 import {
   beginGeneration,
   deriveGeneration,
@@ -13,9 +13,9 @@ import {
   type Generation,
   indexGeneration,
   switchGeneration,
-} from "../../../query/cdc/generations.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
+} from "../../../../query/cdc/generations/generations.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { createQueryDatabase, type TestDatabase } from "../../../support/databases.ts"
 
 const source = "orders"
 let database: TestDatabase

@@ -1,15 +1,16 @@
 // Notes where the topics stand before a snapshot is taken: the end of every data partition, and an END of the commit
 // log, which is the first link of the chain that the new generation follows. It is the END of a heartbeat, because
 // that says which history it belongs to: the log may still end with transactions of another source.
+
+import type { Decoder } from "../decode/decode.ts"
+import type { KafkaAccess } from "../kafka/kafka.ts"
+import { heartbeatTable, readHeartbeat, tablesRead } from "../projection/heartbeat.ts"
+import type { Projections } from "../projection/projection.ts"
+import type { CommitLogEntry, DataRecord } from "../vocabulary/change.ts"
+import { classifyError } from "../vocabulary/errors.ts"
+import { pause } from "../vocabulary/pacing.ts"
+import { commitLogTopic, dataTopic } from "../vocabulary/topics.ts"
 import type { StartOffsets } from "./base-load.ts"
-import type { Decoder } from "./decode/decode.ts"
-import type { KafkaAccess } from "./kafka/kafka.ts"
-import { heartbeatTable, readHeartbeat, tablesRead } from "./projection/heartbeat.ts"
-import type { Projections } from "./projection/projection.ts"
-import type { CommitLogEntry, DataRecord } from "./vocabulary/change.ts"
-import { classifyError } from "./vocabulary/errors.ts"
-import { pause } from "./vocabulary/pacing.ts"
-import { commitLogTopic, dataTopic } from "./vocabulary/topics.ts"
 
 /** Heartbeats come twice a second; this many records of the log reach back to one under any load. */
 const tailRecords = 4_000

@@ -1,6 +1,7 @@
 // What a stream could not tell apart is refused before a row is copied, with the statement that helps.
 import pg from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { assertSourceColumns } from "../../../../query/cdc/generations/source-columns.ts"
 import {
   bytea,
   type Column,
@@ -12,11 +13,10 @@ import {
   numeric,
   smallint,
   textArray,
-} from "../../../query/cdc/projection/projection.ts"
-import { assertSourceColumns } from "../../../query/cdc/source-columns.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import { sampleDdl, sampleProjections } from "../../scenarios/samples.ts"
-import { createCommandDatabase, type TestDatabase } from "../../support/databases.ts"
+} from "../../../../query/cdc/projection/projection.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import { sampleDdl, sampleProjections } from "../../../scenarios/samples.ts"
+import { createCommandDatabase, type TestDatabase } from "../../../support/databases.ts"
 
 let database: TestDatabase
 let session: pg.Client
