@@ -12,7 +12,7 @@ import { createSchemaFetcher, createSchemaRegistering } from "./cdc/decode/schem
 import { createKafkaAccess } from "./cdc/kafka/kafka.ts"
 import { projectorConnectionName } from "./cdc/lease/lease.ts"
 import type { Projections } from "./cdc/projection/projection.ts"
-import { createProjector } from "./cdc/projector.ts"
+import { createProjector } from "./cdc/projector/projector.ts"
 import { commitLogTopic } from "./cdc/vocabulary/topics.ts"
 import type { ProjectingConfig } from "./config.ts"
 import { createDependencyChecks } from "./dependencies.ts"

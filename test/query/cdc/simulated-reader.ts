@@ -1,5 +1,5 @@
 // A projector without Kafka and Postgres: it reads partitions in any interleaving, applies what the assembler
-// releases, and restarts from what it stored with the last apply, as query/cdc/follow.ts does.
+// releases, and restarts from what it stored with the last apply, as query/cdc/projector/follow.ts does.
 import { type Assembler, createAssembler } from "../../../query/cdc/assemble/assemble.ts"
 import {
   type BackPressure,
@@ -39,7 +39,7 @@ type Session = {
 
 export type SimulatedReader = ReturnType<typeof createSimulatedReader>
 
-/** `limits` decide what pauses and what is staged, as they do in query/cdc/follow.ts. */
+/** `limits` decide what pauses and what is staged, as they do in query/cdc/projector/follow.ts. */
 export function createSimulatedReader(
   connector: SimulatedConnector,
   options: { choices: Choices; baseLsn: Lsn; limits: Limits },
@@ -139,7 +139,7 @@ export function createSimulatedReader(
     if (session.backPressure.mayResumeLog()) session.isLogPaused = false
   }
 
-  /** As query/cdc/apply-loop.ts. */
+  /** As query/cdc/projector/apply-loop.ts. */
   function begin(): void {
     const { assembler } = session
     const transactions: Transaction[] = []

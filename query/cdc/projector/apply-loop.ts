@@ -2,21 +2,21 @@
 // as long as there is any. A piece is a batch of as many transactions as are complete (nothing ever waits for a batch
 // to fill), or the staging of records that are too many for memory, or a staged transaction, alone.
 import type { Logger } from "pino"
-import type { Applied, ApplyTarget } from "./apply/apply.ts"
+import type { Applied, ApplyTarget } from "../apply/apply.ts"
 import {
   type AppliedOrParked,
   applyOrPark,
   createParkingPlace,
   type ReadRecords,
-} from "./apply/apply-or-park.ts"
-import { createStaging } from "./apply/staged/staging.ts"
-import type { Assembler } from "./assemble/assemble.ts"
-import type { Next } from "./assemble/head.ts"
-import { type ParkedRows, type Parking, type Placement, readParked } from "./dead-letters/park.ts"
-import type { Progress } from "./lease/progress.ts"
-import { findHeartbeat } from "./projection/heartbeat.ts"
-import type { EndedTransaction, ParkedChange, Transaction } from "./vocabulary/change.ts"
-import { formatLsn, type Lsn } from "./vocabulary/lsn.ts"
+} from "../apply/apply-or-park.ts"
+import { createStaging } from "../apply/staged/staging.ts"
+import type { Assembler } from "../assemble/assemble.ts"
+import type { Next } from "../assemble/head.ts"
+import { type ParkedRows, type Parking, type Placement, readParked } from "../dead-letters/park.ts"
+import type { Progress } from "../lease/progress.ts"
+import { findHeartbeat } from "../projection/heartbeat.ts"
+import type { EndedTransaction, ParkedChange, Transaction } from "../vocabulary/change.ts"
+import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 
 export type ApplyLoopDeps = {
   target: ApplyTarget

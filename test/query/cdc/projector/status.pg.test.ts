@@ -1,15 +1,15 @@
 // What the projector says it does: the holder of the lease is heard, and nobody writes over him.
 import type { Kysely } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { createDatabase, createPool } from "../../../db/connect.ts"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
+import { createDatabase, createPool } from "../../../../db/connect.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
 import {
   confirmProjectorStatus,
   type ProjectorStatus,
   readProjectorState,
   writeProjectorStatus,
-} from "../../../query/cdc/status.ts"
-import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
+} from "../../../../query/cdc/projector/status.ts"
+import { createQueryDatabase, type TestDatabase } from "../../../support/databases.ts"
 
 let database: TestDatabase
 let db: Kysely<QueryDatabase>

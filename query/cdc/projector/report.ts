@@ -2,7 +2,9 @@
 // why this one began again, stand until something has been applied: beginning is no sign that the cause is gone, and
 // restarts by a supervisor hide nothing.
 import type { Kysely } from "kysely"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
+import type { EngineError } from "../vocabulary/errors.ts"
+import { formatLsn } from "../vocabulary/lsn.ts"
 import type { FollowerState } from "./follow.ts"
 import {
   confirmProjectorStatus,
@@ -10,8 +12,6 @@ import {
   readProjectorState,
   writeProjectorStatus,
 } from "./status.ts"
-import type { EngineError } from "./vocabulary/errors.ts"
-import { formatLsn } from "./vocabulary/lsn.ts"
 
 export type ProjectorReport = ReturnType<typeof createProjectorReport>
 

@@ -2,7 +2,7 @@
 // so an old row means a dead projector. Nobody writes over the holder of the lease: a former one that has not noticed,
 // or one that has halted, is heard only while nobody else projects.
 import { type Kysely, sql } from "kysely"
-import type { ProjectorState, QueryDatabase } from "../../db/query-schema.ts"
+import type { ProjectorState, QueryDatabase } from "../../../db/query-schema.ts"
 
 export type ProjectorStatus = {
   state: ProjectorState

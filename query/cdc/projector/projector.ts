@@ -2,15 +2,15 @@
 // one place that reads an error's disposition: a retry holds the progress and goes on by itself, a halt stops with the
 // reason and the next step and waits for a person (a request, or a restart).
 
-import type { RegisterSchema } from "./decode/schema-registry.ts"
+import type { RegisterSchema } from "../decode/schema-registry.ts"
+import { createLeaseKeeper } from "../lease/lease-keeper.ts"
+import { findOpenRequest } from "../lease/requests.ts"
+import { classifyError, type EngineError } from "../vocabulary/errors.ts"
+import { jittered, pause } from "../vocabulary/pacing.ts"
 import { createHolderWork, type HolderWorkDeps, requestPollMs } from "./holder-work.ts"
-import { createLeaseKeeper } from "./lease/lease-keeper.ts"
-import { findOpenRequest } from "./lease/requests.ts"
-import { createProjectorReport } from "./projector-report.ts"
+import { createProjectorReport } from "./report.ts"
 import type { ProjectorStatus } from "./status.ts"
 import { serveTerm } from "./term.ts"
-import { classifyError, type EngineError } from "./vocabulary/errors.ts"
-import { jittered, pause } from "./vocabulary/pacing.ts"
 
 export type ProjectorDeps = HolderWorkDeps & {
   registerSchema: RegisterSchema
