@@ -11,7 +11,7 @@ import {
   tableOf,
   transaction,
   upsert,
-} from "../cdc/generation.ts"
+} from "../cdc/given/generation.ts"
 
 const [orders, items, payments, shipments, customers, products, inventory] = [
   "orders",

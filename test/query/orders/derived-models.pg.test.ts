@@ -4,8 +4,8 @@ import fc from "fast-check"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
-import { createTestGeneration, type TestGeneration } from "../cdc/generation.ts"
-import { createOrdersAtWork } from "../cdc/orders-at-work.ts"
+import { createTestGeneration, type TestGeneration } from "../cdc/given/generation.ts"
+import { createOrdersAtWork } from "../cdc/given/orders-at-work.ts"
 import { overTheSource } from "./over-the-source.ts"
 
 let generation: TestGeneration

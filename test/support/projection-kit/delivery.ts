@@ -9,7 +9,7 @@ import {
 } from "../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import type { Random } from "../../chaos/random.ts"
-import { lsn } from "../../query/cdc/records.ts"
+import { lsn } from "../../query/cdc/given/records.ts"
 import type { SourceRows, SourceTransaction } from "./given-changes.ts"
 
 /** Where a variant is delivered to: empty read models. */

@@ -6,7 +6,7 @@ import type { Column, MirroredTable, Projections } from "../../../query/cdc/proj
 import type { CommitLogEntry, DataRecord, Value } from "../../../query/cdc/vocabulary/change.ts"
 import { unavailable } from "../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import { begin, end, lsn, rowChange } from "../../query/cdc/records.ts"
+import { begin, end, lsn, rowChange } from "../../query/cdc/given/records.ts"
 
 /** A value by column; arrays and buffers are taken for columns of such a type. */
 export type Values = Readonly<Record<string, Value | readonly Value[] | Buffer>>

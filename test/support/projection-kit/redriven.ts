@@ -7,8 +7,8 @@ import { lockProgress } from "../../../query/cdc/lease/progress.ts"
 import { redrive } from "../../../query/cdc/redrive/redrive.ts"
 import { type DataRecord, placeOf, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
-import type { TestGeneration } from "../../query/cdc/generation.ts"
-import { lsn } from "../../query/cdc/records.ts"
+import type { TestGeneration } from "../../query/cdc/given/generation.ts"
+import { lsn } from "../../query/cdc/given/records.ts"
 
 /** The halves of a changed primary key share an LSN and are parked together. */
 const isParked = (record: DataRecord, parked: DataRecord): boolean =>

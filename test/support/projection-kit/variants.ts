@@ -2,7 +2,7 @@
 // end the same.
 import type { Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import type { Random } from "../../chaos/random.ts"
-import { lsn } from "../../query/cdc/records.ts"
+import { lsn } from "../../query/cdc/given/records.ts"
 import { assembled, feedOf, inBatches, interleaved, type Receiver, twice } from "./delivery.ts"
 import type { SourceTransaction } from "./given-changes.ts"
 

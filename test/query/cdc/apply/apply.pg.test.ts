@@ -15,8 +15,8 @@ import {
   transaction,
   upsert,
   withoutCache,
-} from "../generation.ts"
-import { lsn } from "../records.ts"
+} from "../given/generation.ts"
+import { lsn } from "../given/records.ts"
 
 const orders = tableOf(orderProjections, "orders")
 const items = tableOf(orderProjections, "order_items")

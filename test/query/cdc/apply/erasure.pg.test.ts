@@ -3,7 +3,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { applyTransactions } from "../../../../query/cdc/apply/apply.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
-import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "../generation.ts"
+import {
+  createTestGeneration,
+  type TestGeneration,
+  tableOf,
+  transaction,
+  upsert,
+} from "../given/generation.ts"
 
 const customers = tableOf(orderProjections, "customers")
 const orders = tableOf(orderProjections, "orders")

@@ -15,9 +15,9 @@ import {
   tableOf,
   transaction,
   upsert,
-} from "../generation.ts"
-import { createOrdersAtWork } from "../orders-at-work.ts"
-import { begin, end, lsn } from "../records.ts"
+} from "../given/generation.ts"
+import { createOrdersAtWork } from "../given/orders-at-work.ts"
+import { begin, end, lsn } from "../given/records.ts"
 
 const orders = tableOf(orderProjections, "orders")
 const items = tableOf(orderProjections, "order_items")

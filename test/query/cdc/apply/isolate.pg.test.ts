@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import type { QueryDatabase } from "../../../../db/query-schema.ts"
 import { findRefused } from "../../../../query/cdc/apply/isolate.ts"
 import type { DataRecord } from "../../../../query/cdc/vocabulary/change.ts"
-import { createTestGeneration, type TestGeneration, transaction, upsert } from "../generation.ts"
-import { everythingIn, thingProjections, things } from "../things.ts"
+import { createTestGeneration, type TestGeneration, transaction, upsert } from "../given/generation.ts"
+import { everythingIn, thingProjections, things } from "../given/things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest"
 import { type Assembler, createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
 import type { DataRecord } from "../../../../query/cdc/vocabulary/change.ts"
-import { begin, end, lsn, type RowChange, rowChange } from "../records.ts"
+import { begin, end, lsn, type RowChange, rowChange } from "../given/records.ts"
 
 /** Two records (of 800 bytes) may stay in memory. */
 const assembler = (): Assembler =>

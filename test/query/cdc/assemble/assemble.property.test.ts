@@ -7,9 +7,19 @@ import { headShare, type Limits } from "../../../../query/cdc/assemble/back-pres
 import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
 import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import { createSimulatedConnector, type Removal, type SimulatedConnector } from "../simulated-connector.ts"
-import { createSimulatedReader, type SimulatedReader } from "../simulated-reader.ts"
-import { genesis, identityOf, readRows, type SourceTransaction, writeHistory } from "../simulated-source.ts"
+import {
+  createSimulatedConnector,
+  type Removal,
+  type SimulatedConnector,
+} from "../given/simulated-connector.ts"
+import { createSimulatedReader, type SimulatedReader } from "../given/simulated-reader.ts"
+import {
+  genesis,
+  identityOf,
+  readRows,
+  type SourceTransaction,
+  writeHistory,
+} from "../given/simulated-source.ts"
 
 /** What a record of the simulation takes in memory. */
 const recordBytes = 701

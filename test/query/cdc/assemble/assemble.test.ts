@@ -5,7 +5,7 @@ import { type Assembler, createAssembler } from "../../../../query/cdc/assemble/
 import type { UnreadableRecord } from "../../../../query/cdc/assemble/unreadable.ts"
 import type { CommitLogEntry, DataRecord } from "../../../../query/cdc/vocabulary/change.ts"
 import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
-import { begin, end, lsn, type RowChange, rowChange } from "../records.ts"
+import { begin, end, lsn, type RowChange, rowChange } from "../given/records.ts"
 
 const assembler = (baseLsn = 0): Assembler =>
   createAssembler({

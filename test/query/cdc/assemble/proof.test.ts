@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http"
 import { afterEach, expect, test } from "vitest"
 import { createCommittedLsnFetcher, createProof } from "../../../../query/cdc/assemble/proof.ts"
 import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
-import { lsn } from "../records.ts"
+import { lsn } from "../given/records.ts"
 
 const servers: Server[] = []
 afterEach(() => {

@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { type Placement, park } from "../../../../query/cdc/dead-letters/park.ts"
 import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
-import { createTestGeneration, type TestGeneration } from "../generation.ts"
-import { lsn } from "../records.ts"
-import { thingProjections } from "../things.ts"
+import { createTestGeneration, type TestGeneration } from "../given/generation.ts"
+import { lsn } from "../given/records.ts"
+import { thingProjections } from "../given/things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

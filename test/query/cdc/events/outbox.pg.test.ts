@@ -33,9 +33,9 @@ import {
   type TestGeneration,
   transaction,
   upsert,
-} from "../generation.ts"
-import { lsn } from "../records.ts"
-import { thingProjections, things } from "../things.ts"
+} from "../given/generation.ts"
+import { lsn } from "../given/records.ts"
+import { thingProjections, things } from "../given/things.ts"
 
 const facts: MirroredTable = {
   name: "facts",

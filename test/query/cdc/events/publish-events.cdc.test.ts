@@ -18,7 +18,7 @@ import { uniqueName } from "../../../support/databases.ts"
 import { eventsIn } from "../../../support/events.ts"
 import { quiet } from "../../../support/query-app.ts"
 import { removeTopics } from "../../../support/topics.ts"
-import { createTestGeneration, source, type TestGeneration } from "../generation.ts"
+import { createTestGeneration, source, type TestGeneration } from "../given/generation.ts"
 
 const outbox: Outbox = orderEvents
 const { kafkaBrokers, registryUrl } = readEndpoints()

@@ -5,7 +5,7 @@ import {
   assertSameTopic,
   findLogStart,
 } from "../../../../query/cdc/intake/topic-range.ts"
-import { lsn } from "../records.ts"
+import { lsn } from "../given/records.ts"
 
 const range = (low: bigint, high: bigint) => ({ low, high })
 

@@ -5,9 +5,15 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import type { DataRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "../generation.ts"
-import { createParkedHistory, type ParkedHistory, type Step } from "../parked-history.ts"
-import { lsn } from "../records.ts"
+import {
+  createTestGeneration,
+  type TestGeneration,
+  tableOf,
+  transaction,
+  upsert,
+} from "../given/generation.ts"
+import { createParkedHistory, type ParkedHistory, type Step } from "../given/parked-history.ts"
+import { lsn } from "../given/records.ts"
 
 const customers = tableOf(orderProjections, "customers")
 const orders = tableOf(orderProjections, "orders")

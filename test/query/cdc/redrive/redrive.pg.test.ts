@@ -11,10 +11,10 @@ import {
   transaction,
   upsert,
   type Values,
-} from "../generation.ts"
-import { createParkedHistory, type ParkedHistory, type Step } from "../parked-history.ts"
-import { lsn } from "../records.ts"
-import { everythingIn, thingProjections, things, writeHistory } from "../things.ts"
+} from "../given/generation.ts"
+import { createParkedHistory, type ParkedHistory, type Step } from "../given/parked-history.ts"
+import { lsn } from "../given/records.ts"
+import { everythingIn, thingProjections, things, writeHistory } from "../given/things.ts"
 
 let generation: TestGeneration
 let parked: ParkedHistory

@@ -7,8 +7,8 @@ import { foldTransactions } from "../../../../query/cdc/rows/batch.ts"
 import { cutIntoChunks } from "../../../../query/cdc/rows/chunks.ts"
 import type { Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import { createTestGeneration, type TestGeneration, transaction, upsert } from "../generation.ts"
-import { everythingIn, owners, thingProjections as projections, writeHistory } from "../things.ts"
+import { createTestGeneration, type TestGeneration, transaction, upsert } from "../given/generation.ts"
+import { everythingIn, owners, thingProjections as projections, writeHistory } from "../given/things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

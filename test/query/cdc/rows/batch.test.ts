@@ -13,7 +13,7 @@ import {
   type Value,
 } from "../../../../query/cdc/vocabulary/change.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import { lsn, rowChange } from "../records.ts"
+import { lsn, rowChange } from "../given/records.ts"
 
 const table: MirroredTable = {
   name: "t",

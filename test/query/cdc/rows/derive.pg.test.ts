@@ -5,8 +5,14 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import type { DerivedModel } from "../../../../query/cdc/projection/projection.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import { createTestGeneration, type TestGeneration, tableOf, transaction, upsert } from "../generation.ts"
-import { createOrdersAtWork } from "../orders-at-work.ts"
+import {
+  createTestGeneration,
+  type TestGeneration,
+  tableOf,
+  transaction,
+  upsert,
+} from "../given/generation.ts"
+import { createOrdersAtWork } from "../given/orders-at-work.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

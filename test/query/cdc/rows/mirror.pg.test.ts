@@ -24,8 +24,8 @@ import {
   transaction,
   upsert,
   type Values,
-} from "../generation.ts"
-import { lsn } from "../records.ts"
+} from "../given/generation.ts"
+import { lsn } from "../given/records.ts"
 
 const things: MirroredTable = {
   name: "things",

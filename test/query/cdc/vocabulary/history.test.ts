@@ -1,7 +1,7 @@
 // Which heartbeats tell that the source has become another one. LSNs and timelines decide; no clock is asked.
 import { expect, test } from "vitest"
 import { isOtherHistory } from "../../../../query/cdc/vocabulary/history.ts"
-import { lsn } from "../records.ts"
+import { lsn } from "../given/records.ts"
 
 const known = { systemIdentifier: "7", timeline: 3 }
 const position = lsn(1_000)

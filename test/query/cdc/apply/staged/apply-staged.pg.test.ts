@@ -22,8 +22,14 @@ import {
   upsert,
   type Values,
   withoutCache,
-} from "../../generation.ts"
-import { everythingIn, owners, thingProjections as projections, things, writeHistory } from "../../things.ts"
+} from "../../given/generation.ts"
+import {
+  everythingIn,
+  owners,
+  thingProjections as projections,
+  things,
+  writeHistory,
+} from "../../given/things.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest"
 import { toRecord, toStagedRow } from "../../../../../query/cdc/apply/staged/staged-record.ts"
 import { unavailable } from "../../../../../query/cdc/vocabulary/change.ts"
 import { propertyRuns } from "../../../../support/properties.ts"
-import { rowChange } from "../../records.ts"
+import { rowChange } from "../../given/records.ts"
 
 const value = fc.oneof(
   fc.string({ unit: "binary" }),

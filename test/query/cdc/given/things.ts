@@ -7,14 +7,14 @@ import {
   type MirroredTable,
   type Projections,
   text,
-} from "../../../query/cdc/projection/projection.ts"
+} from "../../../../query/cdc/projection/projection.ts"
 import {
   type DataRecord,
   type Transaction,
   unavailable,
   type Value,
-} from "../../../query/cdc/vocabulary/change.ts"
-import type { Choices } from "../../support/properties.ts"
+} from "../../../../query/cdc/vocabulary/change.ts"
+import type { Choices } from "../../../support/properties.ts"
 import { remove, type TestGeneration, transaction, upsert } from "./generation.ts"
 
 export const things: MirroredTable = {

@@ -1,17 +1,17 @@
 // One generation in a database of its own, made and written as the projector does it, with the cache left out.
 import type { Kysely } from "kysely"
 import pg from "pg"
-import { createDatabase, createPool } from "../../../db/connect.ts"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
-import { type Applied, type ApplyTarget, applyTransactions } from "../../../query/cdc/apply/apply.ts"
-import type { CacheFence } from "../../../query/cdc/cache/fence.ts"
+import { createDatabase, createPool } from "../../../../db/connect.ts"
+import type { QueryDatabase } from "../../../../db/query-schema.ts"
+import { type Applied, type ApplyTarget, applyTransactions } from "../../../../query/cdc/apply/apply.ts"
+import type { CacheFence } from "../../../../query/cdc/cache/fence.ts"
 import {
   beginGeneration,
   indexGeneration,
   switchGeneration,
-} from "../../../query/cdc/generations/generations.ts"
-import { acquireLease, projectorConnectionName } from "../../../query/cdc/lease/lease.ts"
-import type { MirroredTable, Projections } from "../../../query/cdc/projection/projection.ts"
+} from "../../../../query/cdc/generations/generations.ts"
+import { acquireLease, projectorConnectionName } from "../../../../query/cdc/lease/lease.ts"
+import type { MirroredTable, Projections } from "../../../../query/cdc/projection/projection.ts"
 import {
   type DataRecord,
   type Row,
@@ -19,9 +19,9 @@ import {
   type Unavailable,
   unavailable,
   type Value,
-} from "../../../query/cdc/vocabulary/change.ts"
-import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import { createQueryDatabase } from "../../support/databases.ts"
+} from "../../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../../query/cdc/vocabulary/lsn.ts"
+import { createQueryDatabase } from "../../../support/databases.ts"
 import { lsn, rowChange } from "./records.ts"
 
 export const source = "orders"

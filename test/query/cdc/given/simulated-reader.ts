@@ -1,17 +1,17 @@
 // A projector without Kafka and Postgres: it reads partitions in any interleaving, applies what the assembler
 // releases, and restarts from what it stored with the last apply, as query/cdc/projector/follow.ts does.
-import { type Assembler, createAssembler } from "../../../query/cdc/assemble/assemble.ts"
+import { type Assembler, createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
 import {
   type BackPressure,
   createBackPressure,
   headShare,
   type Limits,
-} from "../../../query/cdc/assemble/back-pressure.ts"
-import type { Head } from "../../../query/cdc/assemble/head.ts"
-import { sortAsMade } from "../../../query/cdc/assemble/pending.ts"
-import type { DataRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
-import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import type { Choices } from "../../support/properties.ts"
+} from "../../../../query/cdc/assemble/back-pressure.ts"
+import type { Head } from "../../../../query/cdc/assemble/head.ts"
+import { sortAsMade } from "../../../../query/cdc/assemble/pending.ts"
+import type { DataRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
+import type { Lsn } from "../../../../query/cdc/vocabulary/lsn.ts"
+import type { Choices } from "../../../support/properties.ts"
 import type { SimulatedConnector } from "./simulated-connector.ts"
 import { genesis } from "./simulated-source.ts"
 

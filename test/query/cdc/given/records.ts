@@ -1,6 +1,6 @@
 // Decoded records as the tests of the engine write them down: short, with defaults that fit one another.
-import type { CommitLogEntry, DataRecord, Row, Value } from "../../../query/cdc/vocabulary/change.ts"
-import { type Lsn, toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
+import type { CommitLogEntry, DataRecord, Row, Value } from "../../../../query/cdc/vocabulary/change.ts"
+import { type Lsn, toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 
 export const lsn = (value: number): Lsn => toLsn(BigInt(value))
 

@@ -1,8 +1,8 @@
 // A made-up order system for tests of the read side: random transactions over customers, products, orders and all that
 // belongs to them, as the connector would send them, with the rows as they are at the source after each.
-import type { DataRecord, Transaction, Value } from "../../../query/cdc/vocabulary/change.ts"
-import { orderProjections } from "../../../query/orders/projections.ts"
-import type { Choices } from "../../support/properties.ts"
+import type { DataRecord, Transaction, Value } from "../../../../query/cdc/vocabulary/change.ts"
+import { orderProjections } from "../../../../query/orders/projections.ts"
+import type { Choices } from "../../../support/properties.ts"
 import { remove, tableOf, transaction, upsert } from "./generation.ts"
 
 const orders = tableOf(orderProjections, "orders")

@@ -1,16 +1,20 @@
 // A history delivered as a follower does it, with rows that Postgres refuses and records that cannot be read, and the
 // redrive of what that parked.
 
-import { applyOrPark, applyStagedOrPark, createParkingPlace } from "../../../query/cdc/apply/apply-or-park.ts"
-import type { StagedStep } from "../../../query/cdc/apply/staged/apply-staged.ts"
-import { toStagedRow } from "../../../query/cdc/apply/staged/staged-record.ts"
-import { createStagedTable, writeStagedRows } from "../../../query/cdc/apply/staged/staged-rows.ts"
-import { type Placement, park, readParked } from "../../../query/cdc/dead-letters/park.ts"
-import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/dead-letters/parked-entries.ts"
-import { lockProgress } from "../../../query/cdc/lease/progress.ts"
-import { type Redriven, redrive } from "../../../query/cdc/redrive/redrive.ts"
-import type { DataRecord, Origin, RawRecord, Transaction } from "../../../query/cdc/vocabulary/change.ts"
-import { classifyError, EngineError } from "../../../query/cdc/vocabulary/errors.ts"
+import {
+  applyOrPark,
+  applyStagedOrPark,
+  createParkingPlace,
+} from "../../../../query/cdc/apply/apply-or-park.ts"
+import type { StagedStep } from "../../../../query/cdc/apply/staged/apply-staged.ts"
+import { toStagedRow } from "../../../../query/cdc/apply/staged/staged-record.ts"
+import { createStagedTable, writeStagedRows } from "../../../../query/cdc/apply/staged/staged-rows.ts"
+import { type Placement, park, readParked } from "../../../../query/cdc/dead-letters/park.ts"
+import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/dead-letters/parked-entries.ts"
+import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
+import { type Redriven, redrive } from "../../../../query/cdc/redrive/redrive.ts"
+import type { DataRecord, Origin, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
+import { classifyError, EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
 import type { TestGeneration } from "./generation.ts"
 import { lsn } from "./records.ts"
 

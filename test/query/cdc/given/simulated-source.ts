@@ -1,7 +1,7 @@
 // A made-up history of the source: transactions in commit order whose row LSNs overlap, with multi-row COPY,
 // primary key changes, rows of a table nobody reads, and transactions that have nothing else.
-import { type Lsn, toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import type { Choices } from "../../support/properties.ts"
+import { type Lsn, toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
+import type { Choices } from "../../../support/properties.ts"
 
 export type SourceRow = {
   table: string

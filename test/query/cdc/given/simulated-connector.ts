@@ -2,9 +2,13 @@
 // own pace, stores an offset now and then, loses at a crash what it had not appended, and goes on from the stored
 // offset. Inside a transaction it then goes on numbering, or begins anew with a BEGIN and counts only the rest, or
 // sends the last row again and counts it twice; between transactions it may repeat ENDs that count nothing.
-import { type CommitLogEntry, type DataRecord, partitionKey } from "../../../query/cdc/vocabulary/change.ts"
-import { type Lsn, toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import type { Choices } from "../../support/properties.ts"
+import {
+  type CommitLogEntry,
+  type DataRecord,
+  partitionKey,
+} from "../../../../query/cdc/vocabulary/change.ts"
+import { type Lsn, toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
+import type { Choices } from "../../../support/properties.ts"
 import {
   genesis,
   identityOf,
