@@ -5,14 +5,14 @@ import type pg from "pg"
 import { type Logger, pino } from "pino"
 import { clientConfig, createPool } from "../db/connect.ts"
 import { createSockets, type Sockets } from "../db/half-open.ts"
+import { createApp } from "./app.ts"
 import type { Projections } from "./cdc/projection/projection.ts"
 import { type Config, describeConfig } from "./config.ts"
-import { createApp } from "./http/app.ts"
 import { createReadCache, type ReadCache } from "./http/cache.ts"
 import { createPositionSignal, type PositionSignal } from "./http/position-signal.ts"
 import { type HttpServer, listen } from "./http/server.ts"
 import { orderProjections } from "./orders/projections.ts"
-import { createProjecting, type Projecting } from "./projecting.ts"
+import { createProjecting, type Projecting } from "./start-projector.ts"
 
 const stopTimeoutMs = 10_000
 const goodbyeMs = 1_000

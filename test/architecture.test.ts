@@ -71,7 +71,7 @@ describe("imports go with the data", () => {
   })
 
   test("how HTTP is answered knows the routes of the domain in one place", () => {
-    const others = under("query/http").filter(({ path }) => path !== "query/http/app.ts")
+    const others = under("query/http").filter(({ path }) => path !== "query/app.ts")
     expect(imports(others, isUnder("query/orders"))).toEqual([])
   })
 

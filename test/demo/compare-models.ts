@@ -2,7 +2,7 @@
 // SQL over the write tables that was written another way than the model's own.
 import type pg from "pg"
 import { orderProjections } from "../../query/orders/projections.ts"
-import { overTheSource } from "../query/orders/over-the-source.ts"
+import { overTheSource } from "../query/orders/given/over-the-source.ts"
 
 /** What was compared with what, and where both differ; no differences means equal. */
 export type Comparison = { what: string; rows: number; differences: string[] }

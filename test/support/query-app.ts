@@ -1,7 +1,7 @@
 // The real HTTP app over given read models, called without a socket; parts that a test is about can be given.
 import { pino } from "pino"
 import { clientConfig } from "../../db/connect.ts"
-import { type AppDeps, type AppSource, createApp } from "../../query/http/app.ts"
+import { type AppDeps, type AppSource, createApp } from "../../query/app.ts"
 import type { ReadCache } from "../../query/http/cache.ts"
 import { createPositionSignal } from "../../query/http/position-signal.ts"
 import { createDocumentCheck } from "./documented.ts"

@@ -2,7 +2,7 @@
 import { sql } from "kysely"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createPool } from "../../../db/connect.ts"
-import { createApp } from "../../../query/http/app.ts"
+import { createApp } from "../../../query/app.ts"
 import { createLateDatabase, type LateDatabase } from "../../support/late-database.ts"
 import { createQueryApp, type QueryApp, quiet } from "../../support/query-app.ts"
 import { createLiveReadModels, heartbeatAt, type ReadModels } from "../../support/read-models.ts"

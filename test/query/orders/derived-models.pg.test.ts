@@ -6,7 +6,7 @@ import { orderProjections } from "../../../query/orders/projections.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
 import { createTestGeneration, type TestGeneration } from "../cdc/given/generation.ts"
 import { createOrdersAtWork } from "../cdc/given/orders-at-work.ts"
-import { overTheSource } from "./over-the-source.ts"
+import { overTheSource } from "./given/over-the-source.ts"
 
 let generation: TestGeneration
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 // What `/readyz` says of the parts that the projector follows: Kafka, the schema registry and Kafka Connect. Asked
 // at most once a second, however often readiness is; a part that does not answer turns readiness red by name.
 import { z } from "zod"
-import type { KafkaAccess } from "./cdc/kafka/kafka.ts"
-import type { Check, Checks } from "./http/source-checks.ts"
+import type { KafkaAccess } from "../cdc/kafka/kafka.ts"
+import type { Check, Checks } from "./source-checks.ts"
 
 export type DependencyUrls = {
   kafka: KafkaAccess

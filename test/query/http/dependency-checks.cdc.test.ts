@@ -1,9 +1,9 @@
 // What `/readyz` says of capture: Connect calls a connector running while its task has failed, so the task counts.
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createConnectClient } from "../../connectors/connect-client.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { waitFor } from "../support/wait.ts"
+import { createConnectClient } from "../../../connectors/connect-client.ts"
+import { readEndpoints } from "../../stack/endpoints.ts"
+import { createSystem, type System } from "../../support/system.ts"
+import { waitFor } from "../../support/wait.ts"
 
 const connect = createConnectClient({ url: readEndpoints().connectUrl })
 let system: System

@@ -15,7 +15,7 @@ import type { Projections } from "./cdc/projection/projection.ts"
 import { createProjector } from "./cdc/projector/projector.ts"
 import { commitLogTopic } from "./cdc/vocabulary/topics.ts"
 import type { ProjectingConfig } from "./config.ts"
-import { createDependencyChecks } from "./dependencies.ts"
+import { createDependencyChecks } from "./http/dependency-checks.ts"
 import type { Checks } from "./http/source-checks.ts"
 import type { ProjectedSource } from "./source-settings.ts"
 
