@@ -3,7 +3,7 @@
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
 import type { CommandDatabase } from "../db/command-schema.ts"
-import { purgeExpiredKeys } from "./idempotency.ts"
+import { purgeExpiredKeys } from "./execute/idempotency.ts"
 import { expireReservations } from "./orders/expire.ts"
 import { claimDueCalls } from "./payments/calls.ts"
 import type { Settle } from "./payments/settle.ts"

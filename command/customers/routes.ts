@@ -1,11 +1,11 @@
 // What can be done to a customer over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Execute } from "../execute.ts"
+import type { Execute } from "../execute/execute.ts"
+import { accept } from "../execute/rejection.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
 import { type CustomerId, customerId } from "../ids.ts"
-import { accept } from "../rejection.ts"
 import { customerBody, customerChange, customerRequest, toCustomerBody } from "./bodies.ts"
 import { changeCustomer, createCustomer } from "./handle.ts"
 

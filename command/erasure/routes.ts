@@ -1,13 +1,13 @@
 // Erasing a customer over HTTP. The answer is the evidence of the write side: what was removed, what stays and why,
 // and who can say the same of the read side. It names no personal data, so that it can be kept and sent again.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Execute } from "../execute.ts"
+import type { Execute } from "../execute/execute.ts"
+import { originOf } from "../execute/origin.ts"
+import { accept } from "../execute/rejection.ts"
 import { changeHeaders } from "../http/command-headers.ts"
 import { noBody } from "../http/json-body.ts"
 import { answersOf, done, respond } from "../http/respond.ts"
 import { customerId } from "../ids.ts"
-import { originOf } from "../origin.ts"
-import { accept } from "../rejection.ts"
 import { type Erased, eraseCustomer } from "./erase.ts"
 
 export type ErasureRouteDeps = { execute: Execute; now: () => Date }

@@ -1,7 +1,7 @@
 // `If-Match` (RFC 9110, 13.1.1): the versions a client is willing to change. Both `"3"` of this side and
 // `"3-<hash>"` of the read side name version 3. Comparison is strong, so `W/"3"` matches nothing.
 import { z } from "@hono/zod-openapi"
-import { type Refused, refuse } from "../rejection.ts"
+import { type Refused, refuse } from "../execute/rejection.ts"
 
 export type IfMatch = "any" | readonly number[]
 

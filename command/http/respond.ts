@@ -2,9 +2,9 @@
 // answer with its headers.
 import { type RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-import type { Done, Execute, Executed, Keyed, Work } from "../execute.ts"
-import { problemBody, rejectionResponse } from "../http-errors.ts"
-import type { RejectionCode, Result } from "../rejection.ts"
+import type { Done, Execute, Executed, Keyed, Work } from "../execute/execute.ts"
+import { problemBody, rejectionResponse } from "../execute/http-errors.ts"
+import type { RejectionCode, Result } from "../execute/rejection.ts"
 import { anyHeaders, commandProblems, header } from "./problem-answers.ts"
 
 export const idempotencyKeyHeader = z

@@ -1,7 +1,8 @@
 // Stock for an order that is being confirmed: all of it or none. Pure; the rows are locked by whoever asks.
+
+import { accept, type Result, refuse } from "../execute/rejection.ts"
 import type { LineQuantity } from "../orders/fulfilment.ts"
 import type { Item } from "../orders/order.ts"
-import { accept, type Result, refuse } from "../rejection.ts"
 
 export type Stock = {
   onHand: bigint

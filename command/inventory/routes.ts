@@ -1,11 +1,11 @@
 // What can be done to a product's stock over HTTP. It has a version of its own, which reservations raise too.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Execute } from "../execute.ts"
+import type { Execute } from "../execute/execute.ts"
+import { accept } from "../execute/rejection.ts"
 import { changeHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
 import { productId } from "../ids.ts"
-import { accept } from "../rejection.ts"
 import { stockBody, stockChange, stockRequest, toStockBody } from "./bodies.ts"
 import { adjustStock, removeStock, setStock } from "./handle.ts"
 

@@ -1,9 +1,10 @@
 // The rules of an order, pure: an order and a command in, one event or one rejection out.
 // Which command an order takes at all stands in transitions.ts; the rules of drafts, payments and shipments are in files
 // of their own.
+
+import { accept, type Result, refuse } from "../execute/rejection.ts"
 import { compensationOf } from "../payments/compensation.ts"
 import { decidePayment } from "../payments/decide.ts"
-import { accept, type Result, refuse } from "../rejection.ts"
 import type { ExistingOrderCommand, OrderCommand, UpdateOrder } from "./commands.ts"
 import { decideCreate, decideDraft } from "./draft.ts"
 import type { OrderEvent } from "./events.ts"

@@ -1,5 +1,5 @@
 // The answer to a command on an order: the order as it is then.
-import type { Done } from "../execute.ts"
+import type { Done } from "../execute/execute.ts"
 import { done } from "../http/respond.ts"
 import { toOrderBody } from "./bodies.ts"
 import type { SavedOrder } from "./repository.ts"

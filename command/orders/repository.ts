@@ -2,8 +2,8 @@
 // its new state, its items and its event are written together or not at all.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import type { Origin } from "../execute/origin.ts"
 import { customerId, type OrderId, orderId, productId } from "../ids.ts"
-import type { Origin } from "../origin.ts"
 import { capturedMinor, refundedMinor } from "../payments/sums.ts"
 import { fromStoredBreakdown, toStoredBreakdown } from "../pricing/stored-pricing.ts"
 import { toStoredEvent } from "./event-payload.ts"

@@ -1,10 +1,11 @@
 // The prices of a draft, pure: its lines at the catalogue's prices of the moment, and the sums that follow.
 // Every accepted change of a draft goes through here, confirming it too; then they are frozen.
+
+import { accept, type Result } from "../execute/rejection.ts"
 import type { StockOf } from "../inventory/reserve.ts"
 import type { Basket, Pricing } from "../pricing/basket.ts"
 import { type PriceRules, price } from "../pricing/price.ts"
 import type { Product } from "../products/product.ts"
-import { accept, type Result } from "../rejection.ts"
 import type { DraftOrder, Item } from "./order.ts"
 
 /** What a decision may look at besides the order: the moment, the catalogue, stock that is locked, price rules. */

@@ -1,11 +1,11 @@
 // The table of contents of what can be done to an order over HTTP. A handler only translates: request to
 // command, accepted order to answer.
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi"
+import { accept } from "../execute/rejection.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody, optionalJsonBody } from "../http/json-body.ts"
 import { answersOf, jsonOf, optionalJsonOf, respond } from "../http/respond.ts"
 import type { OrderId } from "../ids.ts"
-import { accept } from "../rejection.ts"
 import {
   cancellation,
   confirmation,

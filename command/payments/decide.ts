@@ -1,10 +1,11 @@
 // The rules of payments and refunds, pure. Open and captured payments never exceed the total, refunds never what was
 // captured. An answer that arrives when the order has been cancelled is undone at once.
+
+import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
 import { formatAmount, parseAmount, toMoneyBody } from "../money.ts"
 import type { Payment, Refund } from "../orders/fulfilment.ts"
 import { type FulfilmentFact, noCompensation } from "../orders/fulfilment-events.ts"
 import { type Order, orderSums } from "../orders/order.ts"
-import { accept, type Refused, type Result, refuse } from "../rejection.ts"
 import { refundsOf } from "./compensation.ts"
 import type { Outcome } from "./provider.ts"
 import { coveredMinor } from "./sums.ts"

@@ -2,7 +2,7 @@
 // time the outcome is unknown, which is a state of its own; the request stays open and is asked again.
 import { TimeoutStrategy, timeout } from "cockatiel"
 import type { Logger } from "pino"
-import type { Execute, Executed } from "../execute.ts"
+import type { Execute, Executed } from "../execute/execute.ts"
 import type { CommandContext } from "../orders/handle.ts"
 import type { ProviderCall } from "./calls.ts"
 import type { Outcome, PaymentProvider } from "./provider.ts"

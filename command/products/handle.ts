@@ -3,11 +3,11 @@
 // takes the new one with its next change.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { ownXid } from "../execute/own-xid.ts"
+import { accept, type Result, refuse } from "../execute/rejection.ts"
 import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
 import type { ProductId } from "../ids.ts"
 import { toMinor } from "../money.ts"
-import { ownXid } from "../own-xid.ts"
-import { accept, type Result, refuse } from "../rejection.ts"
 import type { ProductChange, ProductRequest } from "./bodies.ts"
 
 /** A product written by the transaction with this id. */

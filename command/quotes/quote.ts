@@ -2,6 +2,7 @@
 // and nothing is promised: prices and uses of discounts may be others a moment later.
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { accept, type Result, refuse } from "../execute/rejection.ts"
 import type { CustomerId } from "../ids.ts"
 import type { RequestedItem } from "../orders/commands.ts"
 import type { Item } from "../orders/order.ts"
@@ -10,7 +11,6 @@ import type { Pricing } from "../pricing/basket.ts"
 import { price, refuseUnlessCodesApply, refuseUnlessSendable } from "../pricing/price.ts"
 import { loadPriceRules } from "../pricing/repository.ts"
 import { loadProducts } from "../products/repository.ts"
-import { accept, type Result, refuse } from "../rejection.ts"
 
 export type QuoteRequest = {
   customerId: CustomerId | undefined

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { start } from "../../command/start.ts"
 import { createPool } from "../../db/connect.ts"
 import { createRelay } from "../support/relay.ts"
-import { type RunningService, runService } from "./running-service.ts"
+import { type RunningService, runService } from "./given/running-service.ts"
 
 let service: RunningService
 

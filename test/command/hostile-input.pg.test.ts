@@ -1,6 +1,6 @@
 import { connect } from "node:net"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "./running-service.ts"
+import { type RunningService, runService } from "./given/running-service.ts"
 
 let service: RunningService
 let draft: string

@@ -6,7 +6,7 @@ import { fromStoredEvent } from "../../../command/orders/event-payload.ts"
 import { evolve } from "../../../command/orders/events.ts"
 import type { Order } from "../../../command/orders/order.ts"
 import { waitFor } from "../../support/wait.ts"
-import { type RunningService, runService } from "../running-service.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService
 

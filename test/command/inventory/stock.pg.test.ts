@@ -1,7 +1,7 @@
 // Stock under orders that are confirmed and cancelled at the same time: never oversold, never lost.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.ts"
-import { type Answer, type RunningService, runService } from "../running-service.ts"
+import { type Answer, type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService
 

@@ -5,7 +5,7 @@ import { orderId } from "../../../command/ids.ts"
 import { fromStoredEvent } from "../../../command/orders/event-payload.ts"
 import { evolve } from "../../../command/orders/events.ts"
 import type { Order } from "../../../command/orders/order.ts"
-import { type RunningService, runService } from "../running-service.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "./folded-row.ts"
 
 let service: RunningService

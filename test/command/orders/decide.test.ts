@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest"
+import type { RejectionCode } from "../../../command/execute/rejection.ts"
 import { productId } from "../../../command/ids.ts"
 import type { OrderCommand, RequestedItem } from "../../../command/orders/commands.ts"
 import { decide } from "../../../command/orders/decide.ts"
 import type { Order } from "../../../command/orders/order.ts"
 import { maximumLines } from "../../../command/orders/requested-items.ts"
-import type { RejectionCode } from "../../../command/rejection.ts"
 import {
   aCustomerId,
   anOrderId,

@@ -8,8 +8,8 @@ import { fromStoredEvent } from "../../../command/orders/event-payload.ts"
 import { evolve } from "../../../command/orders/events.ts"
 import type { Order } from "../../../command/orders/order.ts"
 import { transitions } from "../../../command/orders/transitions.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 import { hasty, idOf, settled } from "../payments/paying.ts"
-import { type RunningService, runService } from "../running-service.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "./folded-row.ts"
 
 let service: RunningService

@@ -1,8 +1,8 @@
 // Every way in which a command after confirming is refused, over HTTP, and what any write route does with a wrong version,
 // a wrong content type and a body that is none. A refusal changes nothing.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { type RunningService, runService } from "../given/running-service.ts"
 import { confirmedOrder, hasty, idOf, paidOrder, problemOf } from "../payments/paying.ts"
-import { type RunningService, runService } from "../running-service.ts"
 
 let service: RunningService
 /** One order in each state, shared: whatever is refused leaves them as they are. */

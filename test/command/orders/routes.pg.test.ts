@@ -3,7 +3,7 @@ import { promisify } from "node:util"
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { checkDocsPage } from "../../support/docs-page.ts"
-import { type RunningService, runService } from "../running-service.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService
 

@@ -1,8 +1,8 @@
 // Shipments of paid orders: in one parcel or several, out of the stock that was reserved, until all have arrived.
 import { randomUUID } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { type RunningService, runService } from "../given/running-service.ts"
 import { confirmedOrder, idOf, paidOrder, problemOf } from "../payments/paying.ts"
-import { type RunningService, runService } from "../running-service.ts"
 
 let service: RunningService
 

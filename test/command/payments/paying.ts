@@ -1,7 +1,7 @@
 // Orders on their way through payment, for the tests of what comes after confirming.
 import { expect } from "vitest"
 import { waitFor } from "../../support/wait.ts"
-import type { Answer, RunningService } from "../running-service.ts"
+import type { Answer, RunningService } from "../given/running-service.ts"
 
 /** Settings under which the provider is given up soon and asked again soon. */
 export const hasty = { scheduleSeconds: 0.05, paymentAnswerSeconds: 1.5, paymentRetrySeconds: 0.1 }

@@ -1,7 +1,7 @@
 // Payments and refunds against the sandbox provider, which is told how to behave: what a customer is charged is what the
 // order says, whatever answer is lost, late or repeated.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../running-service.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 import { confirmedOrder, eventsOf, hasty, look, moved, paidOrder, problemOf, settled } from "./paying.ts"
 
 let service: RunningService

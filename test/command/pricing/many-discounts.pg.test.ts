@@ -4,7 +4,7 @@ import { CompiledQuery, type RootOperationNode, sql } from "kysely"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { customerId, productId } from "../../../command/ids.ts"
 import { type BasketOutline, loadPriceRules } from "../../../command/pricing/repository.ts"
-import { type RunningService, runService } from "../running-service.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService
 

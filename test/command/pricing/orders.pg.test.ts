@@ -1,6 +1,6 @@
 // Prices as customers meet them: quotes, drafts that follow the catalogue and the rules, and orders that keep theirs.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../running-service.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService
 

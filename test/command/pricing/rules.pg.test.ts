@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../running-service.ts"
+import { type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService
 

@@ -3,7 +3,7 @@
 import { ExponentialBackoff, handleWhen, retry, TimeoutStrategy, timeout, wrap } from "cockatiel"
 import type { Kysely, Transaction } from "kysely"
 import type { Logger } from "pino"
-import type { CommandDatabase } from "../db/command-schema.ts"
+import type { CommandDatabase } from "../../db/command-schema.ts"
 import { tokenOf } from "./consistency-token.ts"
 import { isConflict, isUnavailable, rejectionOf } from "./database-errors.ts"
 import { type Answer, claimKey, fingerprintOf, storeAnswer } from "./idempotency.ts"

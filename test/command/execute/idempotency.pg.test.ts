@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { purgeExpiredKeys } from "../../command/idempotency.ts"
-import { type Answer, type RunningService, runService } from "./running-service.ts"
+import { purgeExpiredKeys } from "../../../command/execute/idempotency.ts"
+import { type Answer, type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService
 

@@ -1,12 +1,12 @@
 // The real command service on a free port over a database of its own with the demo catalogue.
 import type { Kysely } from "kysely"
-import type { Config } from "../../command/config.ts"
-import { start } from "../../command/start.ts"
-import type { CommandDatabase } from "../../db/command-schema.ts"
-import { createDatabase, createPool } from "../../db/connect.ts"
-import { loadDemoData } from "../../db/demo-data.ts"
-import { createCommandDatabase } from "../support/databases.ts"
-import { createDocumentCheck } from "../support/documented.ts"
+import type { Config } from "../../../command/config.ts"
+import { start } from "../../../command/start.ts"
+import type { CommandDatabase } from "../../../db/command-schema.ts"
+import { createDatabase, createPool } from "../../../db/connect.ts"
+import { loadDemoData } from "../../../db/demo-data.ts"
+import { createCommandDatabase } from "../../support/databases.ts"
+import { createDocumentCheck } from "../../support/documented.ts"
 
 export type Answer = { status: number; headers: Headers; text: string; body: Record<string, unknown> }
 

@@ -4,7 +4,7 @@
 // bound: whoever has applied everything up to it has applied the command. Identity and timeline name the
 // history that both numbers belong to.
 import { type Kysely, sql } from "kysely"
-import type { CommandDatabase } from "../db/command-schema.ts"
+import type { CommandDatabase } from "../../db/command-schema.ts"
 
 /**
  * The token of a transaction that has committed before this is called. A replayed answer gets a fresh bound:

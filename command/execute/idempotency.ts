@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto"
 import { type Kysely, sql, type Transaction } from "kysely"
 import { z } from "zod"
-import type { CommandDatabase } from "../db/command-schema.ts"
+import type { CommandDatabase } from "../../db/command-schema.ts"
 
 /** An answer as it went out and will go out again, byte for byte. */
 export type Answer = { status: number; headers: Record<string, string>; body: string }
