@@ -5,7 +5,7 @@ import type { Logger } from "pino"
 import type { CommandDatabase } from "../db/command-schema.ts"
 import { purgeExpiredKeys } from "./execute/idempotency.ts"
 import { expireReservations } from "./orders/expire.ts"
-import { claimDueCalls } from "./payments/calls.ts"
+import { claimDueCalls } from "./orders/store/calls.ts"
 import type { Settle } from "./payments/settle.ts"
 import { createSchedule, type Schedule } from "./schedule.ts"
 

@@ -111,10 +111,10 @@ describe("packages stay where they belong", () => {
 
   test("what decides is pure: the aggregate, the assembler and the batch import no package", () => {
     const pure = [
-      "command/orders/decide.ts",
-      "command/orders/draft.ts",
-      "command/orders/repricing.ts",
-      "command/orders/requested-items.ts",
+      "command/orders/aggregate/decide.ts",
+      "command/orders/aggregate/draft.ts",
+      "command/orders/aggregate/repricing.ts",
+      "command/orders/aggregate/requested-items.ts",
       "command/pricing/basket.ts",
       "command/pricing/discount.ts",
       "command/pricing/price.ts",

@@ -4,7 +4,7 @@ import { TimeoutStrategy, timeout } from "cockatiel"
 import type { Logger } from "pino"
 import type { Execute, Executed } from "../execute/execute.ts"
 import type { CommandContext } from "../orders/handle.ts"
-import type { ProviderCall } from "./calls.ts"
+import type { ProviderCall } from "../orders/store/calls.ts"
 import type { Outcome, PaymentProvider } from "./provider.ts"
 import { recordOutcome } from "./record.ts"
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { start } from "../../../command/start.ts"
 import { waitFor } from "../../support/wait.ts"
 import { type RunningService, runService } from "../given/running-service.ts"
-import { confirmedOrder, eventsOf, idOf, look } from "../payments/paying.ts"
+import { confirmedOrder, eventsOf, idOf, look } from "../payments/given/paying.ts"
 
 let service: RunningService
 let other: Awaited<ReturnType<typeof start>>

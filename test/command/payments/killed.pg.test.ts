@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { createServiceProcess, type ServiceProcess } from "../../support/service-process.ts"
 import { waitFor } from "../../support/wait.ts"
 import { type RunningService, runService } from "../given/running-service.ts"
-import { confirmedOrder, eventsOf, idOf, moved, patient, settled } from "./paying.ts"
+import { confirmedOrder, eventsOf, idOf, moved, patient, settled } from "./given/paying.ts"
 
 let service: RunningService
 let dying: ServiceProcess

@@ -12,7 +12,7 @@ import {
 } from "../../../command/pricing/price.ts"
 import { shareOf } from "../../../command/pricing/rounding.ts"
 import type { ShippingRule } from "../../../command/pricing/shipping.ts"
-import { basket, fiveOff, keyboard, lamp, noRules, now, parcel, tenPercent } from "./examples.ts"
+import { basket, fiveOff, keyboard, lamp, noRules, now, parcel, tenPercent } from "./given/examples.ts"
 
 function priced(of: Basket, rules: Partial<PriceRules>) {
   const result = price(of, { ...noRules, ...rules })

@@ -1,0 +1,89 @@
+// What the routes that change an order have in common: their headers and parameters, their documented answers, and the
+// way from a command to its answer. If the command has the payment provider asked, the answer waits for the provider's.
+import { type RouteConfig, z } from "@hono/zod-openapi"
+import type { Context } from "hono"
+import type { Execute, Executed } from "../../execute/execute.ts"
+import { originOf } from "../../execute/origin.ts"
+import { accept, type RejectionCode } from "../../execute/rejection.ts"
+import type { IfMatch } from "../../http/if-match.ts"
+import { answer, answersOf, requestOf } from "../../http/respond.ts"
+import { type OrderId, orderId } from "../../ids.ts"
+import type { Settle } from "../../payments/settle.ts"
+import type { ExistingOrderCommand } from "../aggregate/commands.ts"
+import { type ChangeOrder, changeOrder, type OrderContext } from "../handle.ts"
+import type { ProviderCall } from "../store/calls.ts"
+import { orderBody } from "./bodies.ts"
+import { orderDone } from "./order-answer.ts"
+
+export type ChangeDeps = {
+  execute: Execute
+  settle: Settle
+  now: () => Date
+  /** How long stock is kept for an order that is confirmed and not paid. */
+  reservationMs: number
+  /** How long a request to the provider is left to who asks it, at first. */
+  holdMs: number
+}
+
+export const orderParams = z.object({ id: orderId.openapi({ param: { name: "id", in: "path" } }) })
+
+/** The number of a line, payment or shipment, as a part of the path. */
+export const numberParam = (name: string) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, `must be the number of a ${name}`)
+    .transform(Number)
+    .openapi({ type: "integer", minimum: 1, maximum: 999_999_999, param: { name, in: "path" } })
+
+/** The answers of a command to an order that exists, with what this one's rules refuse. */
+export const changedUnless = (...refusals: RejectionCode[]): RouteConfig["responses"] =>
+  answersOf(200, orderBody, ["order-not-found", "version-mismatch", "version-conflict", ...refusals])
+
+/** The same for a command that has the payment provider asked. */
+export function askedUnless(...refusals: RejectionCode[]): RouteConfig["responses"] {
+  const answers = changedUnless(...refusals)
+  const description = "Accepted; the payment provider has not answered yet and is asked again."
+  return { ...answers, 202: { ...answers[200], description } }
+}
+
+type Request = { id: OrderId; headers: { "if-match"?: IfMatch | undefined } }
+type More = { details?: ChangeOrder["details"]; methodToken?: string | undefined }
+
+export type Change = (
+  c: Context,
+  request: Request,
+  command: ExistingOrderCommand,
+  more?: More,
+) => Promise<Response>
+
+export function contextOf(c: Context, { now, reservationMs }: ChangeDeps): OrderContext {
+  return {
+    now: now(),
+    origin: originOf(c.get("requestId"), c.req.header("traceparent")),
+    reservationMs,
+  }
+}
+
+export function createChange(deps: ChangeDeps): Change {
+  const { execute, settle, holdMs } = deps
+  return async (c, { id, headers }, command, { details, methodToken } = {}) => {
+    const request = await requestOf(c)
+    let calls: ProviderCall[] = []
+    const asking = {
+      methodToken: methodToken ?? null,
+      idempotencyKey: request.key ?? null,
+      afterMs: holdMs,
+    }
+    const first = await execute(request, async (trx) => {
+      const change = { orderId: id, command, ifMatch: headers["if-match"], details: details ?? {}, asking }
+      const result = await changeOrder(trx, change, contextOf(c, deps))
+      if (!result.ok) return result
+      calls = result.value.calls
+      return accept(orderDone(result.value, calls.length === 0 ? 200 : 202))
+    })
+    if (!first.ok || first.value.replayed) return answer(c, first)
+    let last: Executed = first.value
+    for (const call of calls) last = (await settle(call)) ?? last
+    return answer(c, accept(last))
+  }
+}

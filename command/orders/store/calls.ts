@@ -1,0 +1,185 @@
+// What the provider has still to be asked, one row per request. A row is written in the transaction of the command that
+// wants it and leaves in the one that records the answer: whatever dies in between, somebody asks again, by the same key.
+import { type Kysely, sql, type Transaction } from "kysely"
+import type { CommandDatabase } from "../../../db/command-schema.ts"
+import { type OrderId, orderId } from "../../ids.ts"
+import type { ProviderRequest } from "../../payments/provider.ts"
+import type { OrderEvent } from "../aggregate/events.ts"
+import type { Compensation } from "../aggregate/fulfilment-events.ts"
+import type { Order } from "../aggregate/order.ts"
+
+export type ProviderCall = ProviderRequest & {
+  orderId: OrderId
+  payment: number
+  /** Set for refunds. */
+  refund: number | null
+}
+
+/** Who asks first, and how. */
+export type Asking = {
+  methodToken: string | null
+  /** The key whose stored answer the provider's is to replace. */
+  idempotencyKey: string | null
+  /** After so long without an answer the schedule asks. */
+  afterMs: number
+}
+
+/** What the provider is to be asked because of the event; `order` is as the event leaves it. */
+export function callsOf(order: Order, event: OrderEvent): ProviderCall[] {
+  switch (event.type) {
+    case "PaymentRequested":
+      return [callFor(order, event.payment, event.capture ? "charge" : "authorize")]
+    case "PaymentCaptureRequested":
+      return [callFor(order, event.payment, "capture")]
+    case "RefundRequested":
+      return compensating(order, { refunds: event.refunds, voids: [] })
+    case "OrderCancelled":
+    case "PaymentAuthorized":
+    case "PaymentProcessed":
+      return compensating(order, event.compensation)
+    case "OrderCreated":
+    case "OrderUpdated":
+    case "ItemAdded":
+    case "ItemChanged":
+    case "ItemRemoved":
+    case "OrderConfirmed":
+    case "PaymentDeclined":
+    case "PaymentVoided":
+    case "PaymentOutcomeUnknown":
+    case "OrderRefunded":
+    case "RefundFailed":
+    case "RefundOutcomeUnknown":
+    case "OrderShipped":
+    case "OrderDelivered":
+    case "PersonalDataErased":
+      return []
+    default:
+      return event satisfies never
+  }
+}
+
+function compensating(order: Order, { refunds, voids }: Compensation): ProviderCall[] {
+  return [
+    ...voids.map((payment) => callFor(order, payment, "void")),
+    ...refunds.map(({ refund, payment, amountMinor }) => ({
+      ...callFor(order, payment, "refund"),
+      key: `${order.id}/refunds/${refund}`,
+      refund,
+      amountMinor,
+    })),
+  ]
+}
+
+function callFor(order: Order, payment: number, operation: ProviderCall["operation"]): ProviderCall {
+  const found = order.fulfilment.payments.find((one) => one.payment === payment)
+  if (!found) throw new Error(`order ${order.id} has no payment ${payment}`)
+  const isFirst = operation === "authorize" || operation === "charge"
+  return {
+    key: isFirst ? `${order.id}/${payment}` : `${order.id}/${payment}/${operation}`,
+    operation,
+    amountMinor: found.amountMinor,
+    currency: order.currency,
+    methodToken: null,
+    reference: found.reference,
+    orderId: order.id,
+    payment,
+    refund: null,
+  }
+}
+
+/** Notes what is to be asked, and returns it as it will be asked. */
+export async function saveCalls(
+  trx: Transaction<CommandDatabase>,
+  calls: readonly ProviderCall[],
+  { methodToken, idempotencyKey, afterMs }: Asking,
+): Promise<ProviderCall[]> {
+  if (calls.length === 0) return []
+  const asked = calls.map((call) => ({ ...call, methodToken }))
+  await trx
+    .insertInto("provider_calls")
+    .values(
+      asked.map((call) => ({
+        key: call.key,
+        order_id: call.orderId,
+        operation: call.operation,
+        payment: call.payment,
+        refund: call.refund,
+        amount_minor: call.amountMinor,
+        currency: call.currency,
+        method_token: call.methodToken,
+        reference: call.reference,
+        idempotency_key: idempotencyKey,
+        ask_at: sql<Date>`now() + make_interval(secs => ${afterMs / 1_000})`,
+      })),
+    )
+    .execute()
+  return asked
+}
+
+const mostDoublings = 7
+
+/**
+ * Takes requests that are due, each for one instance: nobody else gets it before `holdMs` are over, and longer with each
+ * attempt.
+ */
+export async function claimDueCalls(
+  db: Kysely<CommandDatabase>,
+  limit: number,
+  holdMs: number,
+): Promise<ProviderCall[]> {
+  const due = db
+    .selectFrom("provider_calls")
+    .select("key")
+    .where("ask_at", "<=", sql<Date>`now()`)
+    .orderBy("ask_at")
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+  const rows = await db
+    .updateTable("provider_calls")
+    .set({
+      attempts: sql<number>`attempts + 1`,
+      ask_at: sql<Date>`now() + make_interval(secs => ${holdMs / 1_000} * 2 ^ least(attempts, ${mostDoublings}))`,
+    })
+    .where("key", "in", due)
+    .returningAll()
+    .execute()
+  return rows.map((row) => ({
+    key: row.key,
+    operation: row.operation,
+    amountMinor: row.amount_minor,
+    currency: row.currency,
+    methodToken: row.method_token,
+    reference: row.reference,
+    orderId: orderId.parse(row.order_id),
+    payment: row.payment,
+    refund: row.refund,
+  }))
+}
+
+/** The stored answer that waits for the provider's. */
+export type AwaitingAnswer = { idempotencyKey: string | null; createdAt: string }
+
+/** The request if it is still open; it stays so. */
+export async function findCall(
+  trx: Transaction<CommandDatabase>,
+  key: string,
+): Promise<AwaitingAnswer | undefined> {
+  return await trx
+    .selectFrom("provider_calls")
+    .select(["idempotency_key as idempotencyKey", sql<string>`created_at::text`.as("createdAt")])
+    .where("key", "=", key)
+    .executeTakeFirst()
+}
+
+/** Ends the request; undefined if its answer has been recorded before. */
+export async function closeCall(
+  trx: Transaction<CommandDatabase>,
+  key: string,
+): Promise<AwaitingAnswer | undefined> {
+  return await trx
+    .deleteFrom("provider_calls")
+    .where("key", "=", key)
+    .returning(["idempotency_key as idempotencyKey", sql<string>`created_at::text`.as("createdAt")])
+    .executeTakeFirst()
+}
