@@ -163,11 +163,11 @@ describe("settings", () => {
   })
 
   test("the worker gets every variable that the connector's settings and its own name", () => {
-    const named = [read("connectors/orders.json"), read("connectors/worker.properties")].flatMap((text) =>
-      [...text.matchAll(/\$\{env:([A-Z0-9_]+)\}/g)].map(([, name = ""]) => name),
+    const named = [read("connectors/orders.json"), read("connectors/worker/worker.properties")].flatMap(
+      (text) => [...text.matchAll(/\$\{env:([A-Z0-9_]+)\}/g)].map(([, name = ""]) => name),
     )
     expect(Object.keys(environmentOf("connect"))).toEqual(expect.arrayContaining(named))
-    const allowed = /allowlist\.pattern=(.+)$/m.exec(read("connectors/worker.properties"))?.[1] ?? "$."
+    const allowed = /allowlist\.pattern=(.+)$/m.exec(read("connectors/worker/worker.properties"))?.[1] ?? "$."
     for (const name of named) expect(name).toMatch(new RegExp(`^(?:${allowed})$`))
   })
 

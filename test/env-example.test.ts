@@ -28,7 +28,7 @@ function namesRead(): Set<string> {
     ),
     ...readers.flatMap((text) => matches(text, /^ {2}([A-Z][A-Z0-9_]+): \w+Schema\b/gm)),
     ...matches(read("connectors/orders.json"), /\$\{env:([A-Z0-9_]+)\}/g),
-    ...matches(read("connectors/worker.properties"), /\$\{env:([A-Z0-9_]+)\}/g),
+    ...matches(read("connectors/worker/worker.properties"), /\$\{env:([A-Z0-9_]+)\}/g),
     ...matches(read("docker-compose.yml"), /\$\{([A-Z0-9_]+)/g),
   ])
 }

@@ -112,7 +112,7 @@ const workerSettings = (layout: Layout): string => join(layout.directory, "confi
 // Written in place, for the container keeps looking at the same file; the last line for a key wins.
 const writeWorkerSettings = (layout: Layout, { offsetFlushMs }: ConnectOptions): void => {
   mkdirSync(join(layout.directory, "config"), { recursive: true })
-  const image = readFileSync(join(layout.project, "connectors/worker.properties"), "utf8")
+  const image = readFileSync(join(layout.project, "connectors/worker/worker.properties"), "utf8")
   const own = offsetFlushMs === undefined ? "" : `\noffset.flush.interval.ms=${offsetFlushMs}\n`
   writeFileSync(workerSettings(layout), image + own)
 }

@@ -51,7 +51,7 @@ export const createConnect = (layout: Layout, options: ConnectOptions = {}): Par
     ...part,
     start: async () => {
       // The container image's own settings, but for what differs on this machine; the last line for a key wins.
-      const inherited = readFileSync(join(layout.project, "connectors/worker.properties"), "utf8")
+      const inherited = readFileSync(join(layout.project, "connectors/worker/worker.properties"), "utf8")
       config.write(ownProperties(layout, options), inherited)
       await part.start()
     },

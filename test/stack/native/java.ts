@@ -35,7 +35,7 @@ export const kafkaClass = (
   ...args: string[]
 ): string[] => [
   ...quickStart(heapMb),
-  `-Dlog4j2.configurationFile=${join(layout.project, "connectors/log4j2.properties")}`,
+  `-Dlog4j2.configurationFile=${join(layout.project, "connectors/worker/log4j2.properties")}`,
   "-cp",
   join(layout.jars, "kafka/*"),
   mainClass,
