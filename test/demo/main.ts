@@ -4,10 +4,10 @@
 import { existsSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { createPool } from "../../db/connect.ts"
+import { stackDirectory } from "../stack/commands/start.ts"
 import { readEndpointsFile } from "../stack/endpoints.ts"
 import { endpointsFile } from "../stack/ownership.ts"
 import type { Settings } from "../stack/settings.ts"
-import { stackDirectory } from "../stack/start.ts"
 import { type DayReport, faultsOf, runDay } from "./run-day.ts"
 
 const usualOrders = 3_000

@@ -10,7 +10,7 @@ import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createOwnDomain, type OwnDomain } from "../support/own-domain.ts"
 import { createTopics, type Topics } from "../support/topics.ts"
-import { long, longColumns, sampleDdl, sampleProjections, sampleTables } from "./samples.ts"
+import { long, longColumns, sampleDdl, sampleProjections, sampleTables } from "./given/samples.ts"
 
 let domain: OwnDomain
 let topics: Topics

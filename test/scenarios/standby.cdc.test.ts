@@ -11,7 +11,7 @@ import { kept, startTrial, type Trial } from "../chaos/trial.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
-import { auditWrites, findForeignWrites, type Lease, readLease } from "./projector-writes.ts"
+import { auditWrites, findForeignWrites, type Lease, readLease } from "./given/projector-writes.ts"
 
 const leaseSeconds = 3
 let system: System

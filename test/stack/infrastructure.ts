@@ -1,6 +1,6 @@
 // Which kind of stack to use: processes of this machine, containers, or servers that somebody else runs.
 import { spawnSync } from "node:child_process"
-import { createContainerInfrastructure } from "./containers.ts"
+import { createContainerInfrastructure } from "./compose/containers.ts"
 import { createExternalInfrastructure } from "./external.ts"
 import type { Layout } from "./layout.ts"
 import { createNativeInfrastructure, type NativeOptions } from "./native/native.ts"

@@ -6,16 +6,16 @@ type Command = (settings: Settings, args: readonly string[]) => Promise<number>
 
 // Each is loaded when it is asked for, so that looking at a stack does not wait for what only tests need.
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  start: async () => (await import("./start.ts")).start,
-  test: async () => (await import("./test.ts")).test,
+  start: async () => (await import("./commands/start.ts")).start,
+  test: async () => (await import("./commands/test.ts")).test,
   bench: async () => (await import("../bench/main.ts")).bench,
   demo: async () => (await import("../demo/main.ts")).demo,
-  up: async () => (await import("./up.ts")).up,
-  down: async () => (await import("./down.ts")).down,
-  status: async () => (await import("./status.ts")).status,
-  env: async () => (await import("./env.ts")).env,
-  run: async () => (await import("./run.ts")).run,
-  reset: async () => (await import("./reset.ts")).reset,
+  up: async () => (await import("./commands/up.ts")).up,
+  down: async () => (await import("./commands/down.ts")).down,
+  status: async () => (await import("./commands/status.ts")).status,
+  env: async () => (await import("./commands/env.ts")).env,
+  run: async () => (await import("./commands/run.ts")).run,
+  reset: async () => (await import("./commands/reset.ts")).reset,
 }
 
 /** Runs the command that the first argument names with the rest of the arguments. */

@@ -15,7 +15,7 @@ import {
   textArray,
 } from "../../../../query/cdc/projection/projection.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
-import { sampleDdl, sampleProjections } from "../../../scenarios/samples.ts"
+import { sampleDdl, sampleProjections } from "../../../scenarios/given/samples.ts"
 import { createCommandDatabase, type TestDatabase } from "../../../support/databases.ts"
 
 let database: TestDatabase

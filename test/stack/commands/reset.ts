@@ -1,12 +1,12 @@
 // `npm run stack:reset`: forgets everything that the stopped stack kept. Asks first, unless --yes was given.
 import { existsSync, rmSync } from "node:fs"
 import { createInterface } from "node:readline/promises"
-import { runCompose } from "./compose-project.ts"
-import { engineAnswers } from "./infrastructure.ts"
-import { isPrepared, readLayout } from "./layout.ts"
-import { farDirectory } from "./native/postgres-home.ts"
-import { ownerOf, stopLeftovers } from "./ownership.ts"
-import type { Settings } from "./settings.ts"
+import { runCompose } from "../compose/compose-project.ts"
+import { engineAnswers } from "../infrastructure.ts"
+import { isPrepared, readLayout } from "../layout.ts"
+import { farDirectory } from "../native/postgres-home.ts"
+import { ownerOf, stopLeftovers } from "../ownership.ts"
+import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Removes the data of the stack; refuses while it runs. */

@@ -3,9 +3,9 @@
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { basename } from "node:path"
-import type { Layout } from "./layout.ts"
-import { signalGroup } from "./native/identity.ts"
-import { inheritedEnvironment, type Settings } from "./settings.ts"
+import type { Layout } from "../layout.ts"
+import { signalGroup } from "../native/identity.ts"
+import { inheritedEnvironment, type Settings } from "../settings.ts"
 
 /** Services of docker-compose.yml by the part they are; tests start these and no others. */
 export const composeServices = {

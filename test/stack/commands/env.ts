@@ -1,9 +1,9 @@
 // `eval "$(npm run -s stack:env)"`: gives the shell what the project's programs read, for the stack that runs in this
 // checkout, so that `npm run projection:rebuild`, `connectors:status` and the like work on it. Prints passwords.
 import { existsSync } from "node:fs"
-import { type Endpoints, readEndpointsFile } from "./endpoints.ts"
-import { endpointsFile } from "./ownership.ts"
-import type { Settings } from "./settings.ts"
+import { type Endpoints, readEndpointsFile } from "../endpoints.ts"
+import { endpointsFile } from "../ownership.ts"
+import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Prints the variables as shell commands; the exit code is 1 when no stack runs. */

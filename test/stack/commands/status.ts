@@ -1,13 +1,13 @@
 // `npm run stack:status`: what runs, where, and whether it answers. Exit code 0 when all parts are healthy, else 1.
 import { existsSync } from "node:fs"
-import { runCompose } from "./compose-project.ts"
-import { isOfContainers, readEndpointsFile } from "./endpoints.ts"
-import { isPrepared, readLayout } from "./layout.ts"
-import { createNativeInfrastructure } from "./native/native.ts"
-import type { Part } from "./native/process.ts"
-import { endpointsFile, ownerOf } from "./ownership.ts"
-import { createServices } from "./services.ts"
-import type { Settings } from "./settings.ts"
+import { runCompose } from "../compose/compose-project.ts"
+import { isOfContainers, readEndpointsFile } from "../endpoints.ts"
+import { isPrepared, readLayout } from "../layout.ts"
+import { createNativeInfrastructure } from "../native/native.ts"
+import type { Part } from "../native/process.ts"
+import { endpointsFile, ownerOf } from "../ownership.ts"
+import { createServices } from "../services.ts"
+import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 interface Row {

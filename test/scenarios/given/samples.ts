@@ -22,8 +22,8 @@ import {
   timestamp,
   timestamptz,
   uuid,
-} from "../../query/cdc/projection/projection.ts"
-import { storablePlaceholder } from "../../query/cdc/projection/unavailable-value.ts"
+} from "../../../query/cdc/projection/projection.ts"
+import { storablePlaceholder } from "../../../query/cdc/projection/unavailable-value.ts"
 
 const isSent = (column: string, type: string): string => `check (${column} <> ${storablePlaceholder(type)})`
 

@@ -1,5 +1,5 @@
 // What `npm start` prints when everything runs: where the services are and three requests that show the whole circle.
-import type { Settings } from "./settings.ts"
+import type { Settings } from "../settings.ts"
 
 /** The text for a system that took so many seconds to start. */
 export const describeSystem = (settings: Settings, logs: string, seconds: number): string => {

@@ -1,10 +1,10 @@
 // `npm run stack:down`: asks the owner of the running stack to stop it, and stops by itself what a killed owner left.
 import { rmSync } from "node:fs"
-import { runCompose } from "./compose-project.ts"
-import { isOfContainers } from "./endpoints.ts"
-import { readLayout } from "./layout.ts"
-import { endpointsFile, ownerOf, stopLeftovers, stopProcess } from "./ownership.ts"
-import type { Settings } from "./settings.ts"
+import { runCompose } from "../compose/compose-project.ts"
+import { isOfContainers } from "../endpoints.ts"
+import { readLayout } from "../layout.ts"
+import { endpointsFile, ownerOf, stopLeftovers, stopProcess } from "../ownership.ts"
+import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Stops the stack of this checkout, if one runs; the data stays. */

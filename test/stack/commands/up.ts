@@ -4,9 +4,9 @@ import { spawn } from "node:child_process"
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { projectDirectory } from "./layout.ts"
-import { endpointsFile, ownerOf } from "./ownership.ts"
-import { inheritedEnvironment, type Settings } from "./settings.ts"
+import { projectDirectory } from "../layout.ts"
+import { endpointsFile, ownerOf } from "../ownership.ts"
+import { inheritedEnvironment, type Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Starts the system detached from this terminal. */

@@ -3,11 +3,11 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
-import { readEndpointsFile } from "./endpoints.ts"
+import { readEndpointsFile } from "../endpoints.ts"
+import { projectDirectory } from "../layout.ts"
+import { endpointsFile } from "../ownership.ts"
+import { inheritedEnvironment, type Settings } from "../settings.ts"
 import { variablesOf } from "./env.ts"
-import { projectDirectory } from "./layout.ts"
-import { endpointsFile } from "./ownership.ts"
-import { inheritedEnvironment, type Settings } from "./settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Runs the program that the first argument names with the rest of the arguments; resolves to its exit code. */

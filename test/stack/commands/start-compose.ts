@@ -1,14 +1,14 @@
 // `npm start` where a container engine answers: the whole system of docker-compose.yml, in the foreground. The engine
 // starts a container again when it crashes; Ctrl-C removes the containers and keeps the volumes with the data.
 import { rmSync } from "node:fs"
-import { composeProject, composeServices, runCompose } from "./compose-project.ts"
-import { writeEndpoints } from "./endpoints.ts"
-import { prepareLayout } from "./layout.ts"
-import { aborted, runErrand } from "./lifecycle.ts"
-import { endpointsFile, takeOwnership } from "./ownership.ts"
-import { createProgress } from "./progress.ts"
-import type { Settings } from "./settings.ts"
-import { localUrls } from "./stack.ts"
+import { composeProject, composeServices, runCompose } from "../compose/compose-project.ts"
+import { writeEndpoints } from "../endpoints.ts"
+import { prepareLayout } from "../layout.ts"
+import { aborted, runErrand } from "../lifecycle.ts"
+import { endpointsFile, takeOwnership } from "../ownership.ts"
+import { createProgress } from "../progress.ts"
+import type { Settings } from "../settings.ts"
+import { localUrls } from "../stack.ts"
 import { describeSystem } from "./welcome.ts"
 
 /** Runs the system in containers until it is told to stop. */
