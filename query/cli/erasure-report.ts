@@ -1,6 +1,5 @@
 // The evidence that nothing personal of a customer is left on the read side, or what is: looked for in every
 // generation, in dead letters and in the cache. What only Kafka still holds ends when its topics' retention is over.
-
 import { CompiledQuery, type Kysely, sql } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"

@@ -2,7 +2,6 @@
 // generation and epoch of its own snapshot. Nothing about the answer is judged on memory. The process only
 // remembers which generation is live in order to name its schema; the statement returns the live generation of
 // its snapshot, and if that is another one (or the schema is gone, after a switch) it is run again there.
-
 import pg from "pg"
 import { quoted } from "../../db/sql-names.ts"
 import { type Lsn, toLsn } from "../cdc/vocabulary/lsn.ts"

@@ -2,7 +2,6 @@
 // transactions of up to 2,000 changes, COPY, primary key moves, deletes, savepoints and rollbacks. Every committed
 // transaction keeps what a reader then checks: an order's total is the sum of its items, and its history has as
 // many entries as its version says.
-
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { setTimeout as sleep } from "node:timers/promises"

@@ -2,7 +2,6 @@
 // own database just replays; where the topics no longer hold what that needs, it halts. A promoted or replaced source
 // halts it by name, also with lower LSNs and clocks behind, and a rebuild begins a new epoch. No model ever stands
 // still in silence, and a token is judged by the history that it names.
-
 import pg from "pg"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { loadConfig } from "../../command/config.ts"

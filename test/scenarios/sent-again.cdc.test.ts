@@ -1,6 +1,5 @@
 // SCENARIOS rows 3, 6 and 12: the connector dies while it sends and sends again from an older place, and records of
 // long ago come again, even those of rows that were deleted since. Nothing of it may change what readers see.
-
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { setTimeout as sleep } from "node:timers/promises"

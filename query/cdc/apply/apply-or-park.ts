@@ -1,6 +1,5 @@
 // Between the steps of a follower: the changes that wait to be parked with its next apply, and the rows that have a
 // parked change. What is here and not stored when the follower ends is read again.
-
 import {
   type ParkedRows,
   type Parking,

@@ -1,7 +1,6 @@
 // Part of step 4 (apply): a row says that somebody's personal data was erased at the source. The rows themselves follow
 // as any row does. What the engine keeps besides them is forgotten here, in the same transaction: bytes of parked
 // records, what dry runs have shown of rows, rows of generations that serve no more, transactions once staged there.
-
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"

@@ -14,7 +14,7 @@
 // A record that cannot be read accounts for a missing row where it belongs, once nothing else can still come.
 // Waiting is not loss: an END often comes before its last rows. Loss is a chain that does not fit, or an
 // undisturbed head whose count still differs when everything, copies included, has been read.
-
+// Longer than 250 lines because the rules of one decision stand together.
 import {
   type CommitLogEntry,
   type DataRecord,

@@ -5,7 +5,6 @@
 //   head's rows in it have been read, so waiting for the head is not waiting for this partition;
 // - the commit log pauses only while it is many ENDs ahead, and the head's own is the first of them.
 // Pure: it decides, the follower acts.
-
 import type { DataRecord } from "../vocabulary/change.ts"
 import type { Assembler } from "./assemble.ts"
 

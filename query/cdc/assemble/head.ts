@@ -1,5 +1,4 @@
 // The vocabulary of step 3 (assemble): what the assembler knows of the head of the line, and what it answers.
-
 import type { EndedTransaction, Transaction } from "../vocabulary/change.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import type { UnreadableRecord } from "./unreadable.ts"

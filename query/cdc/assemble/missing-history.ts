@@ -1,6 +1,5 @@
 // The two ways in which the assembler proves that history is missing. Both halt: what is gone from the topics cannot
 // come back, and going on would break the promise.
-
 import { EngineError, rebuildNextStep } from "../vocabulary/errors.ts"
 import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 import type { Head } from "./head.ts"

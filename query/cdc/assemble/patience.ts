@@ -1,7 +1,6 @@
 // Waits for the head of the line. A transaction whose rows are not all here is nothing unusual for some hundred
 // milliseconds; one that a crash of the connector lies inside, or that has waited longer, needs the proof
 // (proof.ts) that everything of it has been read. Nothing here ever gives up: it says what it waits for.
-
 import type { Logger } from "pino"
 import type { EndOffsets } from "../vocabulary/change.ts"
 import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"

@@ -2,7 +2,6 @@
 // its own source offset at or beyond the transaction (so Kafka has acknowledged all of it), and every data
 // partition has been read up to where it ended after that.
 // Costs at most the worker's offset.flush.interval.ms.
-
 import { z } from "zod"
 import type { EndOffsets } from "../vocabulary/change.ts"
 import { EngineError, httpFault } from "../vocabulary/errors.ts"

@@ -1,5 +1,4 @@
 // The dead letters of a generation as operations see them: choosing, reading and settling them.
-
 import {
   type Expression,
   type ExpressionBuilder,

@@ -1,7 +1,6 @@
 // Step 2 of the flow: from the bytes of a Kafka record to a row change or a commit-log entry. Schemas are fetched
 // once per id and resolved once per (topic, id); after that a record costs some microseconds.
 // Debezium: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events
-
 import type { SourceTable } from "../projection/projection.ts"
 import { keyOf, readKey, rowOf } from "../projection/row-image.ts"
 import {

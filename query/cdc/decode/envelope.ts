@@ -1,6 +1,5 @@
 // Part of step 2 (decode): how the records of one schema and key schema are read. It is worked out once for both and
 // kept. Where they do not fit the projections, a record's place in history is still read, and why it is all that is.
-
 import type avsc from "avsc"
 import type { SourceTable } from "../projection/projection.ts"
 import type { Image } from "../projection/row-image.ts"

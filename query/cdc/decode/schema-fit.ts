@@ -2,7 +2,6 @@
 // that nobody reads may come and go. A column that is read must be there, in a form that its type holds exactly, and
 // the records' key must be the table's key. What does not fit is told once per schema and stops the projector before
 // the first transaction that has such a record; nothing is ever filled in.
-
 import { columnForms, type WrittenForm } from "../projection/column-forms.ts"
 import type { Column, SourceTable } from "../projection/projection.ts"
 import { EngineError } from "../vocabulary/errors.ts"

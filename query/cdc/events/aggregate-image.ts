@@ -1,7 +1,6 @@
 // Part of step 4 (apply): the rows of an aggregate as they are stored, to be compared before and after a transaction
 // that changed them and recorded no event. Of a very large aggregate only the first rows of each table are looked at,
 // so that memory stays bounded.
-
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"

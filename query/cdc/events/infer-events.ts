@@ -2,7 +2,6 @@
 // that changed an aggregate and recorded no event is told from the aggregate's rows before and after; so that these
 // show what it did and nothing else, transactions before and after it that change the same aggregate are applied
 // apart from it, in the same Postgres transaction.
-
 import type { Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { Outbox } from "../projection/projection.ts"

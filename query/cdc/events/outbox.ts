@@ -1,7 +1,6 @@
 // Part of step 4 (apply): writes events into the outbox, in the transaction that stores the rows they tell of. Every
 // event has one identity: the aggregate with its number, or with the place in history of a transaction that recorded
 // none. What the outbox knows already it does not take again, so a replay tells nothing twice.
-
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"

@@ -3,7 +3,6 @@
 // from. Those are noted before C, so everything committed after C lies behind them; what is read twice, the
 // assembler passes over. An interrupted load leaves a generation in state `loading`, which the next one removes.
 // Every write stands under the lease: who lost it can neither fill, switch nor remove anything any more.
-
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import type { Kysely, Transaction } from "kysely"

@@ -2,7 +2,6 @@
 // generation holds it in its rows, so it has passed no apply: recorded events that the outbox does not know, which is
 // the whole history at the first load, and after a rebuild the aggregates that differ from the generation before
 // without having recorded anything.
-
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"

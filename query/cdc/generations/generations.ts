@@ -2,7 +2,6 @@
 // follow from the projections alone. It serves nobody before it is complete; the switch is one row update.
 // Numbers come from one sequence for all sources and are never given twice, so neither another source nor a process
 // that does not know yet that it lost the lease ever means somebody else's tables.
-
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"

@@ -1,7 +1,6 @@
 // Part of the base load: whether the source's columns are what the projections say. A stream cannot tell a numeric
 // from a text, nor a bytea that equals the placeholder from one that was not sent, so what would be ambiguous there
 // is found here, before a row is copied, and refused with what to do.
-
 import type pg from "pg"
 import { quoted } from "../../../db/sql-names.ts"
 import { columnForms } from "../projection/column-forms.ts"

@@ -1,7 +1,6 @@
 // Notes where the topics stand before a snapshot is taken: the end of every data partition, and an END of the commit
 // log, which is the first link of the chain that the new generation follows. It is the END of a heartbeat, because
 // that says which history it belongs to: the log may still end with transactions of another source.
-
 import type { Decoder } from "../decode/decode.ts"
 import type { KafkaAccess } from "../kafka/kafka.ts"
 import { heartbeatTable, readHeartbeat, tablesRead } from "../projection/heartbeat.ts"

@@ -2,7 +2,6 @@
 // partition in its order and without a gap. On every (re)join of a consumer it asks where to begin and seeks there;
 // the client may still deliver an older batch after that (skipped) or jump ahead (read again), so the expected
 // offset of each partition is kept here.
-
 import { createDecoder } from "../decode/decode.ts"
 import type { FetchSchema } from "../decode/schema-registry.ts"
 import type { KafkaAccess, TopicReader } from "../kafka/kafka.ts"

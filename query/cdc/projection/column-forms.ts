@@ -2,7 +2,6 @@
 // keeps it. Debezium names the meaning, Avro the bytes: a long without a name is a bigint, with the name of a
 // timestamp it is none. What the connector cannot send exactly is refused here, never stored.
 // https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-data-types
-
 import type { Value } from "../vocabulary/change.ts"
 import { dateText, timestampText, timestamptzText, timeText } from "./exact-times.ts"
 import type { ColumnType } from "./projection.ts"

@@ -1,7 +1,6 @@
 // What a domain hands to the engine is checked and given its version here. The version follows from all that the
 // tables of a generation and their cached answers are made of, so it cannot be forgotten: a process with another one
 // finds no generation of its version and loads one, while the processes of before serve theirs until the switch.
-
 import { createHash } from "node:crypto"
 import { guardColumns } from "./guard.ts"
 import type { DerivedModel, MirroredTable, Outbox, Projections, RecomputedModel } from "./projection.ts"

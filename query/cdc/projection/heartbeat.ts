@@ -1,6 +1,5 @@
 // The captured heartbeat row: it moves the position of an idle database and carries the source's clock and
 // identity. It is counted like any row and mirrored nowhere.
-
 import type { DataRecord, Transaction } from "../vocabulary/change.ts"
 import type { SourceIdentity } from "../vocabulary/history.ts"
 import { integer, type Projections, type SourceTable, text, timestamptz } from "./projection.ts"

@@ -1,6 +1,5 @@
 // Part of step 2 (decode): from a row as Avro gives it to its values in the order of the mirrored table, each exact.
 // A value that the connector cannot send exactly makes the record one that cannot be read.
-
 import { type Row, type Unavailable, unavailable, type Value } from "../vocabulary/change.ts"
 import { columnForms } from "./column-forms.ts"
 import type { Column, SourceTable } from "./projection.ts"

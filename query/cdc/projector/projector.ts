@@ -1,7 +1,6 @@
 // The one writer of the read models for a source: takes the lease and works for a term, again and again. This is the
 // one place that reads an error's disposition: a retry holds the progress and goes on by itself, a halt stops with the
 // reason and the next step and waits for a person (a request, or a restart).
-
 import type { RegisterSchema } from "../decode/schema-registry.ts"
 import { createLeaseKeeper } from "../lease/lease-keeper.ts"
 import { findOpenRequest } from "../lease/requests.ts"

@@ -1,5 +1,4 @@
 // What executing a request about dead letters needs of the projector, and the waiting for its turn.
-
 import { setTimeout as sleep } from "node:timers/promises"
 import type { ApplyTarget } from "../apply/apply.ts"
 import type { Decoder } from "../decode/decode.ts"

@@ -1,6 +1,5 @@
 // Part of a redrive: whether a row is of somebody whose personal data was erased at the source. A parked change from
 // before that must not bring any of it back, also where the change that removed it from this row is parked itself.
-
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"

@@ -1,6 +1,5 @@
 // Part of a redrive: what is left of a change whose row has moved on. Later updates may have left columns alone that
 // the change gave a value (Postgres does not send large values again), so that the stored row has an older one.
-
 import { CompiledQuery, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"

@@ -1,7 +1,6 @@
 // Runs a parked change through the guarded path at its original place in history. Newer state wins: of a change whose
 // row has moved on only the values are put in that no later change of the row carried. It happens in the caller's
 // transaction, under the lease; a dry run is the same, rolled back.
-
 import { sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { type ApplyTarget, fenceCache } from "../apply/apply.ts"

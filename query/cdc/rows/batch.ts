@@ -2,7 +2,6 @@
 // needs one statement. Within a batch the last change of a row wins; a delete keeps the key and nothing else.
 // A value the connector did not send is taken from the row's earlier change in the batch, or is left as a
 // reference to the stored row it must be read from (of the old key, when the primary key changed).
-
 import type { MirroredTable } from "../projection/projection.ts"
 import {
   type Changes,

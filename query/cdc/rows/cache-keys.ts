@@ -1,5 +1,4 @@
 // Part of step 4 (apply): which cached answers depend on rows that change, as the projections tell.
-
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"

@@ -1,7 +1,6 @@
 // Step 4c of the flow: keeps the derived models exact. The contribution of every aggregate a batch touches is taken
 // from the stored rows before the batch is written and again after, and the difference is added to its groups.
 // No event is ever counted, so a duplicate, a late edit or a replay cannot count twice.
-
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"

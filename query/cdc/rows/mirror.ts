@@ -1,7 +1,6 @@
 // Step 4b of the flow: writes the folded rows of one mirrored table in one guarded statement.
 // The guard (epoch, commit LSN, LSN) is compared as one value: a row never goes back, whatever is replayed.
 // Deletes keep the row with its guard, so that nothing older can revive it, and no column but the key.
-
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"

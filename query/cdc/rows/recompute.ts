@@ -1,6 +1,5 @@
 // Step 4c of the flow, for models that are no sums: the entities that touched aggregates belong to are noted before a
 // batch is written and again after (what belonged to one may belong to another now), and their rows are computed anew.
-
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"

@@ -1,6 +1,5 @@
 // One row of a mirrored table as it is stored, every column as text: for showing what a redrive changes, and for
 // placing a parked change against the row's guard.
-
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"

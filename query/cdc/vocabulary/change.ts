@@ -1,5 +1,4 @@
 // The vocabulary between the steps: what a decoded record of a data topic or of the commit log says.
-
 import type { EngineError } from "./errors.ts"
 import type { Lsn } from "./lsn.ts"
 import type { Place } from "./place.ts"

@@ -1,7 +1,6 @@
 // Given changes of the source, when they are applied, then rows of read models. A case is run on a real Postgres in
 // every way in which its changes may arrive (variants.ts), and besides the rows that it names these must hold each time:
 // mirrored tables have exactly the source's rows, derived models equal their own SQL over all rows.
-
 import { expect } from "vitest"
 import { quoted } from "../../../db/sql-names.ts"
 import type { Projections } from "../../../query/cdc/projection/projection.ts"

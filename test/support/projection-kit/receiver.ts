@@ -1,5 +1,4 @@
 // Part of the projection kit: the read models of a generation, as a history is delivered to them.
-
 import { deriveGeneration } from "../../../query/cdc/generations/generations.ts"
 import type { Projections } from "../../../query/cdc/projection/projection.ts"
 import type { PendingRow } from "../../../query/cdc/rows/batch.ts"

@@ -1,6 +1,5 @@
 // Part of the projection kit: a change is parked as a dead letter while the history goes on without it, and redriven at
 // the end as an operator would. Then everything must be as if it had never been parked.
-
 import { applyOrPark, createParkingPlace } from "../../../query/cdc/apply/apply-or-park.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/dead-letters/parked-entries.ts"
 import { lockProgress } from "../../../query/cdc/lease/progress.ts"

@@ -1,6 +1,5 @@
 // Part of the projection kit: rows as text, column by column, so that what is stored, what the source has and what a
 // test expects can be compared however each was written. Postgres itself turns values into their text.
-
 import type pg from "pg"
 import { quoted } from "../../../db/sql-names.ts"
 import type {

@@ -3,7 +3,6 @@
 // following makes the next one begin without it, from the resume offsets. Its primary key removes copies and says
 // in what order changes are applied: by LSN, the new key's half of a primary key change before the old one's.
 // Everything that changes it runs under the lease: a projector that lost it writes nothing here.
-
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../../db/query-schema.ts"

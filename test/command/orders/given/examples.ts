@@ -1,5 +1,4 @@
 // Orders and a catalogue for the tests of the decider.
-
 import { customerId, orderId, productId } from "../../../../command/ids.ts"
 import { evolve, type OrderEvent } from "../../../../command/orders/aggregate/events.ts"
 import { noCompensation } from "../../../../command/orders/aggregate/fulfilment-events.ts"

@@ -1,6 +1,5 @@
 // A history delivered as a follower does it, with rows that Postgres refuses and records that cannot be read, and the
 // redrive of what that parked.
-
 import {
   applyOrPark,
   applyStagedOrPark,

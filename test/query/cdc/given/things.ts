@@ -1,6 +1,5 @@
 // A made-up domain of two tables and one derived model, and random histories of it with everything that is awkward:
 // values that are not sent, changed keys, and rows that share an LSN.
-
 import {
   bigint,
   longText,
