@@ -6,7 +6,7 @@ import type { Logger } from "pino"
 import { createDatabase, createPool } from "../db/connect.ts"
 import { createSockets } from "../db/half-open.ts"
 import type { QueryDatabase } from "../db/query-schema.ts"
-import { createCommittedLsnFetcher } from "./cdc/assemble/proof.ts"
+import { createCommittedLsnFetcher } from "./cdc/assemble/committed-lsn.ts"
 import { createCacheFence } from "./cdc/cache/fence.ts"
 import { createSchemaFetcher, createSchemaRegistering } from "./cdc/decode/schema-registry.ts"
 import { createKafkaAccess } from "./cdc/kafka/kafka.ts"
@@ -54,7 +54,7 @@ export function createProjecting(options: {
   const leaseSockets = createSockets()
   const leasePool = createPool({ ...connection, answerLimitMs: 10_000, sockets: leaseSockets })
   const workSockets = createSockets()
-  const workPool = createPool({ ...connection, sockets: workSockets })
+  const pool = createPool({ ...connection, sockets: workSockets })
   const kafka = createKafkaAccess({
     brokers: config.kafkaBrokers,
     clientId: `lockstep-query-${source.name}-${holder}`,
@@ -71,7 +71,8 @@ export function createProjecting(options: {
     holder,
     leaseMs: config.leaseMs,
     db: createDatabase<QueryDatabase>(leasePool),
-    pool: workPool,
+    pool,
+    work: createDatabase<QueryDatabase>(pool),
     breakConnections: () => workSockets.breakAll("the lease was lost"),
     sourceUrl: source.databaseUrl,
     topicPrefix: source.topicPrefix,
@@ -110,7 +111,7 @@ export function createProjecting(options: {
       await cacheFence.stop()
       // A goodbye that is not answered is not waited for.
       setTimeout(breakAll, goodbyeMs).unref()
-      await Promise.all([kafka.close(), leasePool.end(), workPool.end()])
+      await Promise.all([kafka.close(), leasePool.end(), pool.end()])
     },
   }
 }

@@ -3,7 +3,7 @@
 // apply to the last, without its start; processor time of its process and its Postgres sessions over the same span.
 import { setTimeout as pause } from "node:timers/promises"
 import type pg from "pg"
-import { createCommittedLsnFetcher } from "../../query/cdc/assemble/proof.ts"
+import { createCommittedLsnFetcher } from "../../query/cdc/assemble/committed-lsn.ts"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createSystem, type System } from "../support/system.ts"

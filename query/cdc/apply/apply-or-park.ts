@@ -1,48 +1,11 @@
-// Between the steps of a follower: the changes that wait to be parked with its next apply, and the rows that have a
-// parked change. What is here and not stored when the follower ends is read again.
-import {
-  type ParkedRows,
-  type Parking,
-  type Placement,
-  parkedRowsAfter,
-  tooManyParked,
-} from "../dead-letters/park.ts"
+// Step 4 of the flow, with its refusals: applies a step of the progress; rows that Postgres refuses are found, their
+// records are read again as they came, and the step is applied without them and with their dead letters.
+import type { Parking } from "../dead-letters/park.ts"
 import { type Origin, type ParkedChange, placeOf, type RawRecord } from "../vocabulary/change.ts"
 import { classifyError } from "../vocabulary/errors.ts"
 import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } from "./apply.ts"
 import { findRefused, type Refused } from "./isolate.ts"
 import { applyStaged, readStagedParts, type StagedStep } from "./staged/apply-staged.ts"
-
-export function createParkingPlace(start: { rows: ParkedRows; limit: number }) {
-  let { rows } = start
-  let waiting: ParkedChange[] = []
-
-  return {
-    /** @throws EngineError (halt) when so many wait that the stream is bad rather than a record. */
-    add(change: ParkedChange): void {
-      waiting.push(change)
-      if (waiting.length > start.limit) throw tooManyParked(change, start.limit)
-    },
-
-    /** What the next apply takes; undefined where nothing is parked and nothing was. */
-    take(placements: readonly Placement[]): Parking | undefined {
-      if (waiting.length === 0 && placements.length === 0 && rows.size === 0) return undefined
-      const changes = waiting
-      waiting = []
-      return { changes, placements, rows, limit: start.limit }
-    },
-
-    /** The apply that took these is committed. */
-    stored(parking: Parking): void {
-      rows = parkedRowsAfter(parking)
-    },
-
-    /** Entries were redriven or discarded: these rows still have one. */
-    reset(parked: ParkedRows): void {
-      rows = parked
-    },
-  }
-}
 
 /** Reads records again as they came, by origin, in the sequence asked for. */
 export type ReadRecords = (origins: readonly Origin[]) => Promise<RawRecord[]>

@@ -1,110 +1,128 @@
 // Waits for the head of the line. A transaction whose rows are not all here is nothing unusual for some hundred
-// milliseconds; one that a crash of the connector lies inside, or that has waited longer, needs the proof
-// (proof.ts) that everything of it has been read. Nothing here ever gives up: it says what it waits for.
-import type { Logger } from "pino"
-import type { EndOffsets } from "../vocabulary/change.ts"
+// milliseconds; a transaction with a crash of the connector inside, or one that has waited longer, needs the proof
+// (proof.ts) that everything of it has been read. Patience never gives up: it says what it waits for.
+// Example: at 10,000 ms transaction 815 lacks 2 of its 5 rows. Until 11,000 ms nothing happens; then the driver of the
+// flow is asked how far the connector has committed, again and again, until that answer covers transaction 815.
+// Pure: it knows no clock but the one it is given.
 import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 import type { Head, Next } from "./head.ts"
-import { createProof, type FetchCommittedLsn, type Proof, type Proven, type Reading } from "./proof.ts"
+import { type Committed, type HowFarRead, judgeReading, type Proven } from "./proof.ts"
 
 /** How long an undisturbed transaction may miss rows before a proof is asked for. */
 const patienceMs = 1_000
-const proofPauseMs = 50
+/** Between two questions about the same transaction. */
+const askPauseMs = 50
 /** Heartbeats come twice a second; this long without any entry means that capture has stopped. */
 const silenceMs = 10_000
 
-export type PatienceDeps = {
-  fetchCommittedLsn: FetchCommittedLsn
-  /** Where the topics end now. */
-  endOffsets: () => Promise<EndOffsets>
-  log: Logger
+type Waiting = {
+  /** Null while its END is not here. */
+  head: Head | null
+  sinceMs: number
+  /** What is known of the connector since it committed the head. */
+  committed: Committed | null
+  /** A question is under way. */
+  isAsking: boolean
+  askAgainAtMs: number
 }
 
-export function createPatience(deps: PatienceDeps) {
-  let waiting: { head: Head | null; since: number; proof: Proof | null; asking: boolean } | null = null
-  let lastHeard = performance.now()
-  let disturbed = 0
-  let disturbedHead: Lsn | null = null
+export class Patience {
+  readonly #now: () => number
+  #waiting: Waiting | null = null
+  #heardAtMs: number
+  #disturbed = 0
+  #disturbedHead: Lsn | null = null
 
-  return {
-    /** The commit log or a table said something. */
-    heard(): void {
-      lastHeard = performance.now()
-    },
-
-    /** Takes what the assembler answered. */
-    note(next: Next): void {
-      const head = "head" in next ? next.head : null
-      // Whether a crash lies inside it may show only with its last rows.
-      if (head?.disturbed && head.commitLsn !== disturbedHead) noteDisturbed(head)
-      // While rows are being staged they are coming: what is missing can be told when all that are here are staged.
-      if (next.state !== "waiting-for-rows" && next.state !== "waiting-for-end") {
-        waiting = null
-        return
-      }
-      if (waiting && waiting.head?.commitLsn === head?.commitLsn) {
-        waiting.head = head
-        return
-      }
-      waiting = { head, since: performance.now(), proof: null, asking: false }
-    },
-
-    /** Forgets what was waited for. */
-    reset(): void {
-      waiting = null
-      lastHeard = performance.now()
-    },
-
-    /** Works on the proof if one is needed. Resolves to how much has been read, up to which transaction. */
-    async prove(reading: Reading): Promise<{ head: Head; commitLsn: Lsn; proven: Proven } | null> {
-      const mine = waiting
-      const head = mine?.head
-      if (!mine || !head || mine.asking) return null
-      if (!head.needsProof && performance.now() - mine.since < patienceMs) return null
-      mine.proof ??= createProof(head.commitLsn, deps.fetchCommittedLsn, deps.endOffsets)
-      mine.asking = true
-      try {
-        const proven = await mine.proof.step(reading)
-        return { head, commitLsn: proven === "everything" ? mine.proof.coversUpTo() : head.commitLsn, proven }
-      } catch (error) {
-        // Connect or Kafka may be down: the proof waits for them, and the status says for what it waits.
-        deps.log.debug({ err: error }, "the proof has to wait")
-        return null
-      } finally {
-        setTimeout(() => {
-          mine.asking = false
-        }, proofPauseMs)
-      }
-    },
-
-    /** What is waited for, in words; null when there is nothing to tell. */
-    describe(): string | null {
-      const head = waiting?.head
-      if (waiting && head && (head.needsProof || performance.now() - waiting.since >= patienceMs)) {
-        const what = head.needsProof
-          ? "the proof that it is whole"
-          : `rows (${head.received} of ${head.expected} are here)`
-        return `transaction ${head.xid} (${formatLsn(head.commitLsn)}) has waited ${seconds(waiting.since)} s for ${what}`
-      }
-      if (performance.now() - lastHeard > silenceMs) {
-        return `capture has been silent for ${seconds(lastHeard)} s; is the connector running?`
-      }
-      return null
-    },
-
-    /** How many transactions had a crash of the connector inside. */
-    disturbed: (): number => disturbed,
+  /** `now` is a monotonic clock in milliseconds. */
+  constructor(now: () => number) {
+    this.#now = now
+    this.#heardAtMs = now()
   }
 
-  function noteDisturbed(head: Head): void {
-    disturbed++
-    disturbedHead = head.commitLsn
-    const { xid, expected, received } = head
-    deps.log.info(
-      { code: "disturbed", xid, commitLsn: formatLsn(head.commitLsn), expected, received },
-      "a crash of the connector lies inside this transaction; only a proof tells whether it is whole",
-    )
+  /** The commit log or a table said something. */
+  heard(): void {
+    this.#heardAtMs = this.#now()
+  }
+
+  /** Takes the answer of the assembler. @returns the head, if a crash of the connector is found inside it now. */
+  note(next: Next): Head | null {
+    const head = "head" in next ? next.head : null
+    // Whether a crash lies inside it may show only with its last rows.
+    const newlyDisturbed = head?.disturbed && head.commitLsn !== this.#disturbedHead ? head : null
+    if (newlyDisturbed) {
+      this.#disturbed++
+      this.#disturbedHead = newlyDisturbed.commitLsn
+    }
+    // While rows are being staged they are coming: which are missing can be told when all that are here are staged.
+    if (next.state !== "waiting-for-rows" && next.state !== "waiting-for-end") this.#waiting = null
+    else if (this.#waiting && this.#waiting.head?.commitLsn === head?.commitLsn) this.#waiting.head = head
+    else {
+      const sinceMs = this.#now()
+      this.#waiting = { head, sinceMs, committed: null, isAsking: false, askAgainAtMs: sinceMs }
+    }
+    return newlyDisturbed
+  }
+
+  /** Forgets what was waited for. */
+  reset(): void {
+    this.#waiting = null
+    this.#heardAtMs = this.#now()
+  }
+
+  /**
+   * The transaction that the connector must have committed before anything can be proven; null when nobody need be
+   * asked now. Whoever asks says so by `answered`, whatever comes of it.
+   */
+  ask(): Lsn | null {
+    const waiting = this.#waiting
+    const head = waiting?.head
+    if (!waiting || !head || waiting.committed || waiting.isAsking) return null
+    if (!head.needsProof && this.#now() - waiting.sinceMs < patienceMs) return null
+    if (this.#now() < waiting.askAgainAtMs) return null
+    waiting.isAsking = true
+    return head.commitLsn
+  }
+
+  /** Takes the answer for a transaction: null when the connector has not committed it, or nobody could tell. */
+  answered(commitLsn: Lsn, committed: Committed | null): void {
+    const waiting = this.#waiting
+    if (waiting?.head?.commitLsn !== commitLsn) return
+    waiting.isAsking = false
+    waiting.askAgainAtMs = this.#now() + askPauseMs
+    if (committed && committed.commitLsn >= commitLsn) waiting.committed ??= committed
+  }
+
+  /** How much is proven to have been read, and up to which transaction; null while nothing is. */
+  proven(reading: HowFarRead): { head: Head; commitLsn: Lsn; proven: Exclude<Proven, "nothing"> } | null {
+    const { head, committed } = this.#waiting ?? {}
+    if (!head || !committed) return null
+    const proven = judgeReading(committed, reading)
+    if (proven === "nothing") return null
+    return { head, commitLsn: proven === "everything" ? committed.commitLsn : head.commitLsn, proven }
+  }
+
+  /** What is waited for, in words; null when there is nothing to tell. */
+  describe(): string | null {
+    const waiting = this.#waiting
+    const head = waiting?.head
+    if (waiting && head && (head.needsProof || this.#now() - waiting.sinceMs >= patienceMs)) {
+      const missing = head.needsProof
+        ? "the proof that it is whole"
+        : `rows (${head.received} of ${head.expected} are here)`
+      return `transaction ${head.xid} (${formatLsn(head.commitLsn)}) has waited ${this.#seconds(waiting.sinceMs)} s for ${missing}`
+    }
+    if (this.#now() - this.#heardAtMs > silenceMs) {
+      return `capture has been silent for ${this.#seconds(this.#heardAtMs)} s; is the connector running?`
+    }
+    return null
+  }
+
+  /** How many transactions had a crash of the connector inside. */
+  disturbed(): number {
+    return this.#disturbed
+  }
+
+  #seconds(sinceMs: number): string {
+    return ((this.#now() - sinceMs) / 1_000).toFixed(1)
   }
 }
-
-const seconds = (since: number): string => ((performance.now() - since) / 1_000).toFixed(1)

@@ -1,47 +1,34 @@
-// Part of step 1: which partitions are not fetched for now. The client keeps a partition paused over a rejoin, so this
-// outlives the sessions of the intake.
-import type { BackPressure } from "../assemble/back-pressure.ts"
-import type { TopicReader } from "../kafka/kafka.ts"
-import { type DataRecord, partitionKey, splitPartitionKey } from "../vocabulary/change.ts"
+// Part of step 1 (fetch): which partitions are not fetched for now. The client keeps a partition paused over a rejoin,
+// so this outlives the sessions of a flow. Pure: the reader of the topics is told the difference to before.
 
-export type Pauses = {
-  /** Stops fetching the partition of this record, or the commit log, until it is resumed. */
-  pause: (record: DataRecord) => void
-  pauseLog: () => void
-  /** Goes on fetching the paused partitions, and the commit log, where this holds. */
-  resumeWhere: (holds: Pick<BackPressure, "mayResume" | "mayResumeLog">) => void
-  resumeAll: () => void
-}
+/** Partitions, as `topic/partition`, that the reader is to fetch no longer, or again. */
+export type PauseChanges = { pause: readonly string[]; resume: readonly string[] }
 
-export function createPauses(
-  readers: { data: TopicReader; log: TopicReader },
-  commitLogTopic: string,
-): Pauses {
-  const paused = new Set<string>()
-  let isLogPaused = false
+export class Pauses {
+  readonly #paused = new Set<string>()
+  /** The partitions that the reader has been told to pause. */
+  #told: ReadonlySet<string> = new Set()
 
-  return {
-    pause({ origin: { topic, partition } }) {
-      paused.add(partitionKey(topic, partition))
-      readers.data.pause(topic, partition)
-    },
-    pauseLog() {
-      isLogPaused = true
-      readers.log.pause(commitLogTopic, 0)
-    },
-    resumeWhere,
-    resumeAll: () => resumeWhere({ mayResume: () => true, mayResumeLog: () => true }),
+  pause(partition: string): void {
+    this.#paused.add(partition)
   }
 
-  function resumeWhere(holds: Pick<BackPressure, "mayResume" | "mayResumeLog">): void {
-    if (isLogPaused && holds.mayResumeLog()) {
-      readers.log.resume(commitLogTopic, 0)
-      isLogPaused = false
-    }
-    for (const partition of paused) {
-      if (!holds.mayResume(partition)) continue
-      readers.data.resume(...splitPartitionKey(partition))
-      paused.delete(partition)
-    }
+  /** Goes on with the paused partitions for which this holds. */
+  resumeWhere(mayResume: (partition: string) => boolean): void {
+    for (const partition of this.#paused) if (mayResume(partition)) this.#paused.delete(partition)
+  }
+
+  resumeAll(): void {
+    this.#paused.clear()
+  }
+
+  /** What the reader is to do since this was last asked; null when nothing. */
+  takeChanges(): PauseChanges | null {
+    if (this.#paused.size === 0 && this.#told.size === 0) return null
+    const pause = [...this.#paused].filter((partition) => !this.#told.has(partition))
+    const resume = [...this.#told].filter((partition) => !this.#paused.has(partition))
+    if (pause.length === 0 && resume.length === 0) return null
+    this.#told = new Set(this.#paused)
+    return { pause, resume }
   }
 }

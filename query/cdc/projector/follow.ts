@@ -1,41 +1,21 @@
-// Follows the commit log for one generation under one lease: what the intake hands over is assembled and applied
-// (apply-loop.ts), until it is told to stop or something goes wrong. It keeps nothing that a
-// restart would need: every start, and every rejoin of a consumer, begins with what Postgres says.
-import type { Logger } from "pino"
+// Drives one flow (flow.ts) with Kafka and Postgres, for one generation under one lease: what the intake reads is taken
+// by the flow, the work that the flow hands out is performed, one piece at a time, and its outcome is told. It keeps
+// nothing that a restart would need: every start, and every rejoin of a consumer, begins with what Postgres says.
 import type { ApplyTarget } from "../apply/apply.ts"
 import { removeStagedTable } from "../apply/staged/staged-rows.ts"
-import { type Assembler, createAssembler } from "../assemble/assemble.ts"
-import { type BackPressure, createBackPressure, headShare } from "../assemble/back-pressure.ts"
-import { createPatience } from "../assemble/patience.ts"
-import type { FetchCommittedLsn } from "../assemble/proof.ts"
 import { readParked } from "../dead-letters/park.ts"
-import type { FetchSchema } from "../decode/schema-registry.ts"
-import { createIntake, type IntakeStart } from "../intake/intake.ts"
-import type { KafkaAccess } from "../kafka/kafka.ts"
-import { readProgress } from "../lease/progress.ts"
-import { readHeartbeat, tablesRead } from "../projection/heartbeat.ts"
-import type { DataRecord } from "../vocabulary/change.ts"
+import { createIntake } from "../intake/intake.ts"
+import { Reading } from "../intake/reading.ts"
+import { type Progress, readProgress } from "../lease/progress.ts"
+import { tablesRead } from "../projection/heartbeat.ts"
+import { partitionKey } from "../vocabulary/change.ts"
 import { EngineError } from "../vocabulary/errors.ts"
-import { isOtherHistory, type Source, sourceChanged } from "../vocabulary/history.ts"
+import type { Source } from "../vocabulary/history.ts"
 import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
-import { type ApplyLoop, createApplyLoop } from "./apply-loop.ts"
-
-export type FollowerDeps = {
-  target: ApplyTarget
-  source: Source
-  topicPrefix: string
-  kafka: KafkaAccess
-  fetchSchema: FetchSchema
-  fetchCommittedLsn: FetchCommittedLsn
-  /** Group under which progress is shown to lag tools. */
-  lagGroupId: string
-  /** Unique per attempt: a fresh group does not wait for a dead member's session to expire. */
-  groupId: string
-  maxPendingBytes: number
-  /** Most changes that may be parked. */
-  deadLetterLimit: number
-  log: Logger
-}
+import { commitLogTopic } from "../vocabulary/topics.ts"
+import type { Engine } from "./engine.ts"
+import { Flow, transactionsOf, type Work } from "./flow.ts"
+import { createPerformer, inWords } from "./perform.ts"
 
 /** What the follower is doing, for the status; `waitingFor` is null while nothing is overdue. */
 export type FollowerState = {
@@ -56,28 +36,50 @@ export type Follower = {
   failed: Promise<never>
   /** Null until it has begun. */
   state: () => FollowerState | null
-  /** Does something else with the read models, between two applies; false while there are none. Rejects as the work does. */
+  /** Does something else with the read models, between two steps; false while there are none. Rejects as the work does. */
   between: (work: () => Promise<void>) => Promise<boolean>
-  /** Resolves when the apply in flight is over and the consumers are closed. */
+  /** Resolves when the step in flight is over and the consumers are closed. */
   stop: () => Promise<void>
 }
 
+/** Rows per Postgres transaction at which a batch is closed; records per write to the staged table. */
+const batchRows = 2_000
 /** Some megabytes. */
 const mostPendingEnds = 20_000
 const tickMs = 50
-const publishOffsetsMs = 5_000
+const showOffsetsMs = 5_000
 
-type Session = { assembler: Assembler; backPressure: BackPressure; loop: ApplyLoop }
-
-export function createFollower(deps: FollowerDeps): Follower {
-  const { target, log } = deps
-  const { projections } = target
-  const tables = tablesRead(projections)
+export function createFollower(
+  engine: Engine,
+  /** `groupId` is unique per attempt: a fresh group does not wait for a dead member's session to expire. */
+  { target, source, groupId }: { target: ApplyTarget; source: Source; groupId: string },
+): Follower {
+  const { kafka, deadLetterLimit, log } = engine
+  const tables = tablesRead(target.projections)
   const totals = { transactions: 0, changes: 0, staleRows: 0, parked: 0 }
   const timers: NodeJS.Timeout[] = []
-  let session: Session | null = null
-  /** Of the last session, which may still be at work after it. */
-  let loop: ApplyLoop | null = null
+  const reading = new Reading()
+  const flow = new Flow({
+    source,
+    tables: new Set(tables.map((table) => `public.${table.name}`)),
+    heartbeatTable: target.projections.heartbeatTable,
+    commitLog: partitionKey(commitLogTopic(engine.topicPrefix), 0),
+    limits: { pendingBytes: engine.maxPendingBytes, pendingEnds: mostPendingEnds },
+    deadLetterLimit,
+    batchRows,
+    stageRows: batchRows,
+    readUpTo: () => reading.next(),
+    now: () => performance.now(),
+  })
+  const { apply, applyStaged, stage, ...performer } = createPerformer({
+    target,
+    deadLetterLimit,
+    readRecords: kafka.readRecords,
+    log,
+  })
+  /** The piece of work in flight, or work between two; it may outlast its session, and none begins beside it. */
+  let working: Promise<void> | null = null
+  let stopped = false
 
   let reject = (_error: unknown): void => {}
   const failed = new Promise<never>((_, onReject) => {
@@ -86,159 +88,166 @@ export function createFollower(deps: FollowerDeps): Follower {
   // Whoever starts the follower also waits for `failed`; until then it must not count as unhandled.
   failed.catch(() => {})
 
-  const intake = createIntake({
-    ...deps,
-    tables,
-    begin,
-    takeRecord,
-    takeUnreadable: (change) => {
-      session?.assembler.addUnreadable({ origin: change.raw, table: change.table })
-      session?.loop.park(change)
-    },
-    takeEntry: (entry) => {
-      patience.heard()
-      if (!session) return
-      session.assembler.addEntry(entry)
-      if (session.backPressure.mustPauseLog()) intake.pauseLog()
-    },
-    taken: () => session?.loop.pump(),
-    fail,
-  })
-  const patience = createPatience({
-    fetchCommittedLsn: deps.fetchCommittedLsn,
-    endOffsets: intake.endOffsets,
-    log,
-  })
+  const intake = createIntake(
+    engine,
+    { tables, groupId, reading },
+    { begin, take: (read) => flow.take(read), taken: pump, fail },
+  )
 
   return {
     async start() {
       await intake.start()
-      timers.push(setInterval(tick, tickMs), setInterval(publishOffsets, publishOffsetsMs))
+      timers.push(setInterval(tick, tickMs), setInterval(showOffsets, showOffsetsMs))
     },
     failed,
-    state: () =>
-      session && {
-        position: session.loop.position(),
-        waitingFor: describeWaiting(session.loop),
-        pendingBytes: session.assembler.pendingBytes(),
-        disturbed: patience.disturbed(),
-        ...totals,
-      },
-    between: async (work) => (await session?.loop.between(work)) ?? false,
+    state,
+    async between(work) {
+      while (working) await working
+      if (stopped || !flow.state()) return false
+      const done = work().then(async () => flow.parkedRowsAre((await readParked(target.db, target.ref)).rows))
+      occupy(done.catch(() => {}))
+      await done
+      return true
+    },
     async stop() {
+      stopped = true
       for (const timer of timers) clearInterval(timer)
-      session = null
-      await loop?.stop("cut-short")
+      flow.end()
+      performer.cutShort()
+      await working
       await intake.stop()
     },
   }
 
   /** Whatever went wrong, what is in memory may be ahead of Postgres: nothing more is taken or applied. */
   function fail(error: unknown): void {
-    session = null
-    void loop?.stop("finish")
+    flow.end()
     reject(error)
   }
 
-  /** Empties the assembler and starts anew from what Postgres says. */
-  async function begin(): Promise<IntakeStart> {
-    session = null
-    await loop?.stop("finish")
+  /** Empties the flow and starts anew from what Postgres says. */
+  async function begin(): Promise<Progress> {
+    flow.end()
+    while (working) await working
     const progress = await readProgress(target.db, target.ref)
     if (!progress) {
       throw new EngineError("misconfigured", `Generation ${target.ref.generation} has no progress.`)
     }
-    const parked = await readParked(target.db, target.ref)
+    const { unplaced, rows: parkedRows } = await readParked(target.db, target.ref)
     await removeStagedTable(target)
-    patience.reset()
-    const assembler = createAssembler({
-      lastEnd: progress.lastEnd,
-      baseLsn: progress.baseLsn,
-      tables: new Set(tables.map((table) => `public.${table.name}`)),
-      stageBeyondBytes: deps.maxPendingBytes * headShare,
-    })
-    for (const record of parked.unplaced) assembler.addUnreadable(record, true)
-    const backPressure = createBackPressure(assembler, {
-      pendingBytes: deps.maxPendingBytes,
-      pendingEnds: mostPendingEnds,
-    })
-    loop = createApplyLoop({
-      target,
-      progress,
-      assembler,
-      parkedRows: parked.rows,
-      deadLetterLimit: deps.deadLetterLimit,
-      readRecords: deps.kafka.readRecords,
-      nextOffsets: intake.next,
-      note: (next) => patience.note(next),
-      onRoom: () => intake.resumeWhere(backPressure),
-      onApplied(transactions, { rows, stale }, parkedNow) {
-        totals.transactions += transactions
-        totals.changes += rows
-        totals.staleRows += stale
-        totals.parked += parkedNow
-      },
-      fail,
-      log,
-    })
-    session = { assembler, backPressure, loop }
+    if (stopped) return progress
+    flow.begin({ progress, unplaced, parkedRows })
+    actOnPauses()
+    const { generation } = target.ref
+    const { position, lastEnd } = progress
     log.info(
-      {
-        generation: target.ref.generation,
-        position: formatLsn(progress.position),
-        lastEnd: formatLsn(progress.lastEnd),
-      },
+      { generation, position: formatLsn(position), lastEnd: formatLsn(lastEnd) },
       "following the commit log",
     )
     return progress
   }
 
-  function takeRecord(record: DataRecord): void {
-    patience.heard()
-    if (!session) return
-    assertSameSource(record, session.loop.position())
-    session.assembler.addRecord(record)
-    if (session.backPressure.mustPause(record)) intake.pause(record)
-  }
-
-  /** Looks at every heartbeat as it comes in, before its place in history is believed. */
-  function assertSameSource(record: DataRecord, position: Lsn): void {
-    const heartbeat = readHeartbeat(record, projections.heartbeatTable)
-    if (heartbeat && isOtherHistory(deps.source, heartbeat, { lsn: record.lsn, position })) {
-      throw sourceChanged(deps.source, heartbeat)
+  /** Begins the next piece of work, unless one is in flight: that goes on by itself. */
+  function pump(): void {
+    if (working) return
+    try {
+      const work = flow.next()
+      actOnPauses()
+      for (const { xid, commitLsn, expected, received } of flow.takeNewlyDisturbed()) {
+        log.info(
+          { code: "disturbed", xid, commitLsn: formatLsn(commitLsn), expected, received },
+          "a crash of the connector lies inside this transaction; only a proof tells whether it is whole",
+        )
+      }
+      if (work) occupy(perform(work).catch(failUnlessOver))
+    } catch (error) {
+      fail(error)
     }
   }
 
-  function tick(): void {
-    const current = session
-    if (!current) return
-    const { assembler, loop } = current
-    loop.pump()
-    patience
-      .prove({ next: intake.next, isReadBeyondHead: (partition) => assembler.isReadBeyondHead(partition) })
-      .then((answer) => {
-        if (current !== session || !answer || answer.proven === "nothing") return
-        const { head, commitLsn, proven } = answer
-        if (proven === "everything") assembler.prove(commitLsn)
-        else assembler.proveRows(commitLsn)
-        // All its rows are read and its count still differs: only the rest of the topics can tell loss from a miscount.
-        if (proven === "rows" && head.isCounted) intake.resumeAll()
-        loop.pump()
-      })
-      .catch(fail)
+  function occupy(done: Promise<void>): void {
+    working = done.finally(() => {
+      working = null
+      pump()
+    })
   }
 
-  /** In words; null when nothing is overdue. */
-  function describeWaiting(loop: ApplyLoop): string | null {
-    const waiting = [loop.describe(), patience.describe()].filter((what) => what !== null)
-    return waiting.length > 0 ? waiting.join("; ") : null
+  function actOnPauses(): void {
+    const changes = flow.takePauses()
+    if (changes) intake.pause(changes)
+  }
+
+  /** Once its session is over nobody goes by a failure of its work. */
+  function failUnlessOver(error: unknown): void {
+    if (flow.state()) fail(error)
+  }
+
+  async function perform(work: Work): Promise<void> {
+    if (work.kind === "stage") {
+      flow.staged(work, await stage(work.records, work.isFirst))
+      return
+    }
+    const { applied, parked } = await (work.kind === "apply" ? apply(work.step) : applyStaged(work.step))
+    const transactions = transactionsOf(work)
+    totals.transactions += transactions.length
+    totals.changes += applied.rows
+    totals.staleRows += applied.stale
+    totals.parked += parked?.changes.length ?? 0
+    for (const { raw, error } of parked?.changes ?? []) {
+      const { topic, partition, offset } = raw
+      log.error(
+        { code: error.code, topic, partition, offset: String(offset), ...error.detail },
+        "a change could not be applied and is parked as a dead letter; see npx lockstep dlq list",
+      )
+    }
+    const reached = flow.applied(work, { parked })
+    if (!reached) return
+    const { cacheEpoch, rows } = applied
+    target.cacheFence.announce({ cacheEpoch, generation: target.ref.generation, ...reached })
+    log.debug({ transactions: transactions.length, rows, position: formatLsn(reached.position) }, "applied")
+  }
+
+  function tick(): void {
+    pump()
+    const commitLsn = flow.askCommitted()
+    if (commitLsn !== null) void learnCommitted(commitLsn).then(pump)
+  }
+
+  /** Asks Connect, then Kafka: what the topics hold once the connector has committed is all of the transaction. */
+  async function learnCommitted(commitLsn: Lsn): Promise<void> {
+    try {
+      const committed = await engine.fetchCommittedLsn()
+      const isCommitted = committed !== null && committed >= commitLsn
+      flow.answerCommitted(
+        commitLsn,
+        isCommitted ? { commitLsn: committed, ends: await intake.endOffsets() } : null,
+      )
+    } catch (error) {
+      // Connect or Kafka may be down: the proof waits for them, and the status says for what it waits.
+      log.debug({ err: error }, "the proof has to wait")
+      flow.answerCommitted(commitLsn, null)
+    }
+  }
+
+  function state(): FollowerState | null {
+    const now = flow.state()
+    if (!now) return null
+    const { position, pendingBytes, disturbed, stagedHead } = now
+    const expected = stagedHead?.expected == null ? "" : ` of ${inWords(stagedHead.expected)}`
+    const staging =
+      stagedHead &&
+      `reading transaction ${stagedHead.xid}: ${inWords(stagedHead.rows)}${expected} rows so far, staged`
+    const waiting = [performer.describe() ?? staging, now.waitingFor].filter((one) => one !== null)
+    const waitingFor = waiting.length > 0 ? waiting.join("; ") : null
+    return { position, waitingFor, pendingBytes, disturbed, ...totals }
   }
 
   /** For lag tools only: what the projector goes by is in Postgres. */
-  function publishOffsets(): void {
-    if (!session) return
-    deps.kafka
-      .publishOffsets(deps.lagGroupId, session.loop.storedOffsets())
+  function showOffsets(): void {
+    const now = flow.state()
+    if (!now) return
+    kafka
+      .publishOffsets(`lockstep-${engine.source}`, now.storedOffsets)
       .catch((error: unknown) => log.debug({ err: error }, "offsets could not be shown to lag tools"))
   }
 }

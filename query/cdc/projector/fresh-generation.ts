@@ -1,54 +1,34 @@
 // Loads a fresh generation, because there is none that this process' projections fit or because somebody asked for
 // one, and tells how far it is.
-import type { Kysely } from "kysely"
-import type pg from "pg"
-import type { Logger } from "pino"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
-import type { CacheFence } from "../cache/fence.ts"
 import { createDecoder } from "../decode/decode.ts"
-import type { FetchSchema } from "../decode/schema-registry.ts"
 import { type LoadProgress, loadBase } from "../generations/base-load.ts"
 import type { Generation } from "../generations/generations.ts"
 import { noteStartOffsets } from "../generations/start-offsets.ts"
-import type { KafkaAccess } from "../kafka/kafka.ts"
 import type { Lease } from "../lease/lease.ts"
 import { updateRequest } from "../lease/requests.ts"
-import type { Projections } from "../projection/projection.ts"
 import { classifyError } from "../vocabulary/errors.ts"
+import type { Engine } from "./engine.ts"
 import type { ProjectorReport } from "./report.ts"
 
-export type FreshGenerationDeps = {
-  /** For requests, where every statement is short. */
-  db: Kysely<QueryDatabase>
-  /** For loading, where one may take any time. */
-  pool: pg.Pool
-  work: Kysely<QueryDatabase>
-  sourceUrl: string
-  topicPrefix: string
-  projections: Projections
-  kafka: KafkaAccess
-  fetchSchema: FetchSchema
-  cacheFence: CacheFence
-  report: ProjectorReport
-  log: Logger
-}
+/** For whom a generation is loaded, and until when. */
+type Loading = { lease: Lease; signal: AbortSignal; onProgress?: (progress: LoadProgress) => void }
 
 const progressMs = 500
 
 /** Executes a request for a rebuild. */
 export async function rebuild(
-  deps: FreshGenerationDeps,
-  lease: Lease,
-  request: bigint,
-  signal: AbortSignal,
+  engine: Engine,
+  report: ProjectorReport,
+  { lease, request, signal }: { lease: Lease; request: bigint; signal: AbortSignal },
 ): Promise<void> {
-  const { db, log } = deps
+  const { db, log } = engine
   log.info({ request: String(request) }, "rebuilding from a snapshot")
   await updateRequest(db, lease, request, { state: "running" })
   try {
-    const { generation } = await loadGeneration(deps, lease, signal, (progress) => {
+    const onProgress = (progress: LoadProgress): void => {
       void updateRequest(db, lease, request, { progress }).catch(() => {})
-    })
+    }
+    const { generation } = await loadGeneration(engine, report, { lease, signal, onProgress })
     await updateRequest(db, lease, request, { state: "done", progress: { generation } })
   } catch (error) {
     const classified = classifyError(error)
@@ -61,21 +41,20 @@ export async function rebuild(
 
 /** @returns the generation, complete and serving. */
 export async function loadGeneration(
-  deps: FreshGenerationDeps,
-  lease: Lease,
-  signal: AbortSignal,
-  onProgress: (progress: LoadProgress) => void = () => {},
+  engine: Engine,
+  report: ProjectorReport,
+  { lease, signal, onProgress = () => {} }: Loading,
 ): Promise<Generation> {
-  const { kafka, topicPrefix, projections, report } = deps
-  const decoder = createDecoder(deps.fetchSchema)
+  const { kafka, topicPrefix, projections } = engine
+  const decoder = createDecoder(engine.fetchSchema)
   let toldAt = Number.NEGATIVE_INFINITY
   const generation = await loadBase({
-    db: deps.work,
-    pool: deps.pool,
-    sourceUrl: deps.sourceUrl,
+    db: engine.work,
+    pool: engine.pool,
+    sourceUrl: engine.sourceUrl,
     lease,
     projections,
-    cacheFence: deps.cacheFence,
+    cacheFence: engine.cacheFence,
     signal,
     noteOffsets: () => noteStartOffsets({ kafka, decoder, topicPrefix, projections, signal }),
     onProgress(progress) {
@@ -86,7 +65,7 @@ export async function loadGeneration(
       void report.tell()
     },
   })
-  deps.log.info(
+  engine.log.info(
     { generation: generation.generation, schema: generation.schema },
     "the generation is complete and serves",
   )

@@ -1,50 +1,20 @@
 // What the holder of the lease works on: loads a generation when there is none that fits, executes what operators
 // asked for, and otherwise follows the commit log.
-import type { Kysely } from "kysely"
-import type pg from "pg"
-import type { Logger } from "pino"
-import { createDatabase } from "../../../db/connect.ts"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { ApplyTarget } from "../apply/apply.ts"
-import type { FetchCommittedLsn } from "../assemble/proof.ts"
-import type { CacheFence } from "../cache/fence.ts"
 import { createDecoder } from "../decode/decode.ts"
-import type { FetchSchema } from "../decode/schema-registry.ts"
 import { findLiveGeneration } from "../generations/generations.ts"
-import type { KafkaAccess } from "../kafka/kafka.ts"
 import type { Lease } from "../lease/lease.ts"
 import { findOpenRequest, type OpenRequest } from "../lease/requests.ts"
 import { tablesRead } from "../projection/heartbeat.ts"
-import type { Projections } from "../projection/projection.ts"
 import { answerRequest } from "../redrive/answer-request.ts"
 import type { DeadLetterWork } from "../redrive/dead-letter-work.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import { findSource, type Source } from "../vocabulary/history.ts"
 import { pause, repeat } from "../vocabulary/pacing.ts"
+import type { Engine } from "./engine.ts"
 import { createFollower, type Follower } from "./follow.ts"
 import { loadGeneration, rebuild } from "./fresh-generation.ts"
 import type { ProjectorReport } from "./report.ts"
-
-export type HolderWorkDeps = {
-  source: string
-  /** Unique per process. */
-  holder: string
-  /** For lease, status and requests, where every statement is short. */
-  db: Kysely<QueryDatabase>
-  /** For applying and loading, where one may take any time. Named after the holder, so that a successor can end them. */
-  pool: pg.Pool
-  sourceUrl: string
-  topicPrefix: string
-  projections: Projections
-  kafka: KafkaAccess
-  fetchSchema: FetchSchema
-  fetchCommittedLsn: FetchCommittedLsn
-  cacheFence: CacheFence
-  maxPendingBytes: number
-  /** Most changes that may be parked before the projector halts. */
-  deadLetterLimit: number
-  log: Logger
-}
 
 /** How often it looks for a request. */
 export const requestPollMs = 500
@@ -52,35 +22,33 @@ const reportMs = 100
 
 /** @returns what to do over and over while the lease is held: one piece of work, until it ends or the signal says so. */
 export function createHolderWork(
-  deps: HolderWorkDeps,
+  engine: Engine,
   report: ProjectorReport,
 ): (lease: Lease, signal: AbortSignal) => Promise<void> {
-  const { db, source, projections, log } = deps
-  const work = createDatabase<QueryDatabase>(deps.pool)
-  const loading = { ...deps, work, report }
+  const { db, source, projections, log } = engine
   let attempts = 0
 
   return async (lease, signal) => {
     const request = await findOpenRequest(db, source)
     if (request?.kind === "rebuild") {
-      await rebuild(loading, lease, request.id, signal)
+      await rebuild(engine, report, { lease, request: request.id, signal })
       return
     }
     const live = await findLiveGeneration(db, source)
     if (live?.projectionVersion !== projections.version) {
-      await loadGeneration(loading, lease, signal)
+      await loadGeneration(engine, report, { lease, signal })
       return
     }
     const known = await findSource(db, source)
     if (!known) throw new EngineError("misconfigured", `Source ${source} is not known.`)
     const target: ApplyTarget = {
-      db: work,
+      db: engine.work,
       projections,
       ref: live,
       schema: live.schema,
       epoch: known.epoch,
       leaseEpoch: lease.leaseEpoch,
-      cacheFence: deps.cacheFence,
+      cacheFence: engine.cacheFence,
     }
     // Nothing is applied now, so what is asked about dead letters can be done: also where following would halt.
     if (request) await answer(lease, target, request, signal, (step) => step().then(() => true))
@@ -94,7 +62,7 @@ export function createHolderWork(
     signal: AbortSignal,
     between: DeadLetterWork["between"],
   ): Promise<void> {
-    const decoder = createDecoder(deps.fetchSchema)
+    const decoder = createDecoder(engine.fetchSchema)
     const tables = tablesRead(projections)
     await answerRequest({ db, lease, log }, { target, tables, decoder, between, signal }, request)
   }
@@ -106,18 +74,10 @@ export function createHolderWork(
     signal: AbortSignal,
   ): Promise<void> {
     attempts++
-    const follower = createFollower({
+    const follower = createFollower(engine, {
       target,
       source: known,
-      topicPrefix: deps.topicPrefix,
-      kafka: deps.kafka,
-      fetchSchema: deps.fetchSchema,
-      fetchCommittedLsn: deps.fetchCommittedLsn,
-      lagGroupId: `lockstep-${source}`,
-      groupId: `lockstep-${source}-${lease.leaseEpoch}-${deps.holder}-${attempts}`,
-      maxPendingBytes: deps.maxPendingBytes,
-      deadLetterLimit: deps.deadLetterLimit,
-      log,
+      groupId: `lockstep-${source}-${lease.leaseEpoch}-${engine.holder}-${attempts}`,
     })
     const done = new AbortController()
     const until = AbortSignal.any([signal, done.signal])

@@ -1,25 +1,15 @@
 // The one writer of the read models for a source: takes the lease and works for a term, again and again. This is the
 // one place that reads an error's disposition: a retry holds the progress and goes on by itself, a halt stops with the
 // reason and the next step and waits for a person (a request, or a restart).
-import type { RegisterSchema } from "../decode/schema-registry.ts"
 import { createLeaseKeeper } from "../lease/lease-keeper.ts"
 import { findOpenRequest } from "../lease/requests.ts"
 import { classifyError, type EngineError } from "../vocabulary/errors.ts"
 import { jittered, pause } from "../vocabulary/pacing.ts"
-import { createHolderWork, type HolderWorkDeps, requestPollMs } from "./holder-work.ts"
+import type { Engine } from "./engine.ts"
+import { createHolderWork, requestPollMs } from "./holder-work.ts"
 import { createProjectorReport } from "./report.ts"
 import type { ProjectorStatus } from "./status.ts"
 import { serveTerm } from "./term.ts"
-
-export type ProjectorDeps = HolderWorkDeps & {
-  registerSchema: RegisterSchema
-  /** How long the lease lasts without being renewed. */
-  leaseMs: number
-  /** Breaks the pool's connections, answered or not: nothing may run on them without the lease. */
-  breakConnections: () => void
-  /** It has halted, its reason is on record; or it goes on. */
-  onHalted?: (isHalted: boolean) => void
-}
 
 export type Projector = {
   start: () => void
@@ -31,12 +21,12 @@ export type Projector = {
 
 const retryDelaysMs = { first: 200, longest: 10_000 }
 
-export function createProjector(deps: ProjectorDeps): Projector {
-  const { db, source, holder, log } = deps
+export function createProjector(engine: Engine): Projector {
+  const { db, source, holder, log } = engine
   const stopping = new AbortController()
-  const keeper = createLeaseKeeper({ db, source, holder, ttlMs: deps.leaseMs, log })
+  const keeper = createLeaseKeeper({ db, source, holder, ttlMs: engine.leaseMs, log })
   const report = createProjectorReport({ db, source, holder })
-  const term = { ...deps, keeper, report, workOnce: createHolderWork(deps, report) }
+  const term = { keeper, report, workOnce: createHolderWork(engine, report) }
   let running: Promise<void> = Promise.resolve()
 
   return {
@@ -55,9 +45,9 @@ export function createProjector(deps: ProjectorDeps): Projector {
       try {
         const lease = await keeper.acquire(signal, () => report.note(standingBy))
         if (!lease) return
-        deps.cacheFence.succeed(lease.formerLeftMs)
+        engine.cacheFence.succeed(lease.formerLeftMs)
         await report.takeOver()
-        await serveTerm(term, lease, signal)
+        await serveTerm(engine, term, lease, signal)
       } catch (thrown) {
         if (signal.aborted) return
         const error = classifyError(thrown)
@@ -92,14 +82,14 @@ export function createProjector(deps: ProjectorDeps): Projector {
       detail: { code: error.code, ...error.detail },
     })
     let isOnRecord = await report.tell()
-    deps.onHalted?.(true)
+    engine.onHalted(true)
     while (!signal.aborted) {
       await pause(requestPollMs, signal)
       if ((await findOpenRequest(db, source).catch(() => null)) !== null) break
       if (isOnRecord) await report.confirm()
       else isOnRecord = await report.tell()
     }
-    deps.onHalted?.(false)
+    engine.onHalted(false)
   }
 }
 

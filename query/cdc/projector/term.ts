@@ -1,36 +1,22 @@
 // One term of the lease, from taking it to letting it go: the work, and beside it what lasts as long as the term does.
 // The lease is renewed, the status told, dead letters and events are published and old transaction ids forgotten.
-import type { Kysely } from "kysely"
-import type { Logger } from "pino"
-import type { QueryDatabase } from "../../../db/query-schema.ts"
-import type { CacheFence } from "../cache/fence.ts"
 import { publishDeadLetters } from "../dead-letters/publish-dead-letters.ts"
-import type { RegisterSchema } from "../decode/schema-registry.ts"
 import { messageSchema } from "../events/cloud-event.ts"
 import { createEventPublisher, mostEvents } from "../events/publish-events.ts"
-import type { KafkaAccess } from "../kafka/kafka.ts"
 import { type Lease, underLease } from "../lease/lease.ts"
 import type { LeaseKeeper } from "../lease/lease-keeper.ts"
 import { pruneAppliedXids } from "../lease/progress.ts"
-import type { Projections } from "../projection/projection.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import { pause, repeat } from "../vocabulary/pacing.ts"
+import type { Engine } from "./engine.ts"
 import type { ProjectorReport } from "./report.ts"
 
-export type TermDeps = {
-  db: Kysely<QueryDatabase>
+/** What a term needs beside the engine. */
+export type Term = {
   keeper: LeaseKeeper
+  report: ProjectorReport
   /** One piece of work; asked again while the lease is held. */
   workOnce: (lease: Lease, signal: AbortSignal) => Promise<void>
-  /** Breaks the connections of the work, answered or not: nothing may run on them without the lease. */
-  breakConnections: () => void
-  kafka: KafkaAccess
-  topicPrefix: string
-  projections: Projections
-  registerSchema: RegisterSchema
-  cacheFence: CacheFence
-  report: ProjectorReport
-  log: Logger
 }
 
 const statusMs = 2_000
@@ -43,23 +29,28 @@ const eventsRetryMs = 1_000
  * Works until `stopping` is aborted.
  * @throws what ended the work, or EngineError (retry) when the lease is lost.
  */
-export async function serveTerm(deps: TermDeps, lease: Lease, stopping: AbortSignal): Promise<void> {
-  const { db, keeper, cacheFence, report } = deps
+export async function serveTerm(
+  engine: Engine,
+  { keeper, report, workOnce }: Term,
+  lease: Lease,
+  stopping: AbortSignal,
+): Promise<void> {
+  const { db, cacheFence } = engine
   const held = new AbortController()
   const ended = new AbortController()
   const signal = AbortSignal.any([held.signal, stopping])
   const renewing = keeper.keep(lease, ended.signal, () => {
     held.abort()
-    deps.breakConnections()
+    engine.breakConnections()
   })
   const reporting = repeat(statusMs, signal, async () => void (await report.tell()))
   const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, lease.source))
   // Not waited for at the end: a Kafka that answers nothing must not hold the lease, and what is sent twice is a copy.
-  void repeat(publishMs, signal, () => publishParked(deps, lease))
+  void repeat(publishMs, signal, () => publishParked(engine, lease))
   // Nor this: what is not sent, or not known to be, is settled by whoever sends next.
-  void publishEvents(deps, lease, signal)
+  void publishEvents(engine, lease, signal)
   try {
-    while (!signal.aborted) await deps.workOnce(lease, signal)
+    while (!signal.aborted) await workOnce(lease, signal)
   } catch (error) {
     // What a process that has lost the lease stumbles over is no finding: its tables may be gone, for one.
     if (!stopping.aborted) await underLease(db, lease, async () => {})
@@ -81,7 +72,7 @@ export async function serveTerm(deps: TermDeps, lease: Lease, stopping: AbortSig
 }
 
 /** Never fails: what was not sent is sent the next time. */
-async function publishParked({ db, kafka, topicPrefix, log }: TermDeps, lease: Lease): Promise<void> {
+async function publishParked({ db, kafka, topicPrefix, log }: Engine, lease: Lease): Promise<void> {
   try {
     const sent = await publishDeadLetters(db, lease, kafka, topicPrefix)
     if (sent > 0) log.info({ sent }, "dead letters were published")
@@ -91,9 +82,9 @@ async function publishParked({ db, kafka, topicPrefix, log }: TermDeps, lease: L
 }
 
 /** Sends events until the signal is aborted. Never fails: what was not sent waits in the outbox. */
-async function publishEvents(deps: TermDeps, lease: Lease, signal: AbortSignal): Promise<void> {
-  const { db, kafka, topicPrefix, log } = deps
-  const { outbox } = deps.projections
+async function publishEvents(engine: Engine, lease: Lease, signal: AbortSignal): Promise<void> {
+  const { db, kafka, topicPrefix, log } = engine
+  const { outbox } = engine.projections
   if (!outbox) return
   const publisher = createEventPublisher({
     db,
@@ -101,7 +92,7 @@ async function publishEvents(deps: TermDeps, lease: Lease, signal: AbortSignal):
     outbox,
     topicPrefix,
     kafka,
-    registerSchema: (topic) => deps.registerSchema(`${topic}-value`, messageSchema(outbox)),
+    registerSchema: (topic) => engine.registerSchema(`${topic}-value`, messageSchema(outbox)),
   })
   while (!signal.aborted) {
     try {

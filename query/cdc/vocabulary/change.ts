@@ -97,3 +97,10 @@ export type Changes = { xid: string; commitLsn: Lsn; records: readonly RowChange
 /** A text that is equal for equal keys only. */
 export const keyText = (key: readonly Value[]): string =>
   key.length === 1 ? String(key[0]) : key.map((part) => `${String(part).length}:${part}`).join("")
+
+/** What the reader of the topics hands over, each partition in its order. */
+export type Read =
+  | { kind: "record"; record: DataRecord }
+  /** A record of a data topic that cannot be read. */
+  | { kind: "unreadable"; change: ParkedChange }
+  | { kind: "entry"; entry: CommitLogEntry }

@@ -1,7 +1,9 @@
 // Part of the projection kit: a change is parked as a dead letter while the history goes on without it, and redriven at
 // the end as an operator would. Then everything must be as if it had never been parked.
-import { applyOrPark, createParkingPlace } from "../../../query/cdc/apply/apply-or-park.ts"
+
+import { applyOrPark } from "../../../query/cdc/apply/apply-or-park.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/dead-letters/parked-entries.ts"
+import { ParkingQueue } from "../../../query/cdc/dead-letters/parking-queue.ts"
 import { lockProgress } from "../../../query/cdc/lease/progress.ts"
 import { redrive } from "../../../query/cdc/redrive/redrive.ts"
 import { type DataRecord, placeOf, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
@@ -19,7 +21,7 @@ export async function applyParking(
   transactions: readonly Transaction[],
   parked: DataRecord,
 ): Promise<void> {
-  const parking = createParkingPlace({ rows: new Set(), limit: 1_000 })
+  const parking = new ParkingQueue({ rows: new Set(), limit: 1_000 })
   let expected = lsn(0)
   for (const transaction of transactions) {
     const { xid, commitLsn, records } = transaction

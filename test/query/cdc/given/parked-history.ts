@@ -1,15 +1,13 @@
 // A history delivered as a follower does it, with rows that Postgres refuses and records that cannot be read, and the
 // redrive of what that parked.
-import {
-  applyOrPark,
-  applyStagedOrPark,
-  createParkingPlace,
-} from "../../../../query/cdc/apply/apply-or-park.ts"
+
+import { applyOrPark, applyStagedOrPark } from "../../../../query/cdc/apply/apply-or-park.ts"
 import type { StagedStep } from "../../../../query/cdc/apply/staged/apply-staged.ts"
 import { toStagedRow } from "../../../../query/cdc/apply/staged/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../../../../query/cdc/apply/staged/staged-rows.ts"
 import { type Placement, park, readParked } from "../../../../query/cdc/dead-letters/park.ts"
 import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/dead-letters/parked-entries.ts"
+import { ParkingQueue } from "../../../../query/cdc/dead-letters/parking-queue.ts"
 import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
 import { type Redriven, redrive } from "../../../../query/cdc/redrive/redrive.ts"
 import type { DataRecord, Origin, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
@@ -44,7 +42,7 @@ const bytesOf = ({ change }: DataRecord): Buffer =>
 /** `refusing` are the tables whose rows may be refused. */
 export function createParkedHistory(generation: TestGeneration, refusing: readonly string[] = ["things"]) {
   const { db, target, schema, admin } = generation
-  let parking = createParkingPlace({ rows: new Set(), limit })
+  let parking = new ParkingQueue({ rows: new Set(), limit })
   let position = lsn(0)
   /** Cannot be read. */
   const unread = new Set<DataRecord>()
@@ -73,7 +71,7 @@ export function createParkedHistory(generation: TestGeneration, refusing: readon
     /** Begins anew, with nothing applied and nothing parked. */
     async empty(): Promise<void> {
       await generation.empty()
-      parking = createParkingPlace({ rows: new Set(), limit })
+      parking = new ParkingQueue({ rows: new Set(), limit })
       position = lsn(0)
       unread.clear()
       unplaced.clear()

@@ -1,6 +1,7 @@
 // Whatever order partitions are read in, wherever the connector crashes and from whatever offset it sends again, however
-// little memory there is and however often the projector restarts: the transactions that leave the assembler are the source's, each whole,
-// each once, in commit order, and all of them. And what was lost from the topics is noticed, not passed over.
+// little memory there is, wherever a client delivers older batches or jumps ahead, and however often the projector
+// restarts: the transactions that the flow hands out are the source's, each whole, each once, in commit order, and all
+// of them. And a loss from the topics is noticed, not passed over. The flow is the one that the product drives.
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { headShare, type Limits } from "../../../../query/cdc/assemble/back-pressure.ts"
@@ -98,6 +99,8 @@ function isDisturbed({ topics }: SimulatedConnector, xid: string): boolean {
 test("what is released is the source's history, whole, once, in order and to its end", () => {
   let disturbed = 0
   let staged = 0
+  let prepared = 0
+  let bounded = 0
   fc.assert(
     fc.property(tapes(500), (tape) => {
       const { expected, connector, reader, limits, halt } = play(tape)
@@ -113,12 +116,16 @@ test("what is released is the source's history, whole, once, in order and to its
         limits.pendingBytes * (1 + headShare) + 2 * partitions * recordBytes,
       )
       staged += reader.staged()
+      prepared += reader.prepared()
+      if (limits !== ample && reader.highestBytes() > 0) bounded++
       if (expected.some(({ xid }) => isDisturbed(connector, xid))) disturbed++
     }),
     propertyRuns("released transactions", 3_000),
   )
   expect(disturbed, "no crash fell inside a transaction").toBeGreaterThan(0)
   expect(staged, "no transaction was too large for memory").toBeGreaterThan(0)
+  expect(prepared, "no batch was gathered while another was applied").toBeGreaterThan(0)
+  expect(bounded, "memory was not judged").toBeGreaterThan(0)
 })
 
 test("a row that no partition holds is noticed, and its transaction is not released", () => {

@@ -1,0 +1,39 @@
+// Between the steps of a flow: the changes that wait to be parked with the next apply, and the rows that have a dead
+// letter already. A change that is here and not stored when the session ends is read again. Pure.
+import type { ParkedChange } from "../vocabulary/change.ts"
+import { type ParkedRows, type Parking, type Placement, parkedRowsAfter, tooManyParked } from "./park.ts"
+
+export class ParkingQueue {
+  readonly #limit: number
+  #rows: ParkedRows
+  #waiting: ParkedChange[] = []
+
+  constructor(start: { rows: ParkedRows; limit: number }) {
+    this.#rows = start.rows
+    this.#limit = start.limit
+  }
+
+  /** @throws EngineError (halt) when so many wait that the stream is bad rather than a record. */
+  add(change: ParkedChange): void {
+    this.#waiting.push(change)
+    if (this.#waiting.length > this.#limit) throw tooManyParked(change, this.#limit)
+  }
+
+  /** The changes and placements that the next apply takes; undefined where nothing is parked and nothing was. */
+  take(placements: readonly Placement[]): Parking | undefined {
+    if (this.#waiting.length === 0 && placements.length === 0 && this.#rows.size === 0) return undefined
+    const changes = this.#waiting
+    this.#waiting = []
+    return { changes, placements, rows: this.#rows, limit: this.#limit }
+  }
+
+  /** The apply that took these is committed. */
+  stored(parking: Parking): void {
+    this.#rows = parkedRowsAfter(parking)
+  }
+
+  /** Dead letters were redriven or discarded: these rows still have one. */
+  reset(parked: ParkedRows): void {
+    this.#rows = parked
+  }
+}

@@ -1,0 +1,54 @@
+// Part of step 1 (fetch): which record of each partition is taken next. The client may deliver an older batch after a
+// seek, and may go on at another place without a word, so the reader of the topics does not believe it: the record at
+// the expected offset is taken, an older one is passed over, and a later one means that the partition is sought again.
+// Example: offset 7 of `t/0` is expected. A batch of 5, 6, 7 gives "older", "older", "next"; one that begins with 9
+// gives "ahead". Pure: the intake acts.
+
+export class Reading {
+  /** Next offset to take, by `topic/partition`; empty while no session is open. */
+  #next = new Map<string, bigint>()
+  /** Rises with every begin and end, so that nothing that was fetched for one session is taken in another. */
+  #session = 0
+  #isOpen = false
+
+  /** Begins a session at these offsets, by `topic/partition`. */
+  begin(next: ReadonlyMap<string, bigint>): void {
+    this.#next = new Map(next)
+    this.#session++
+    this.#isOpen = true
+  }
+
+  /** Ends the session: whatever is delivered now was fetched from positions that mean nothing any more. */
+  end(): void {
+    this.#next = new Map()
+    this.#session++
+    this.#isOpen = false
+  }
+
+  /** The open session, or null. A record that was decoded meanwhile is handed over only if it is still the same. */
+  session(): number | null {
+    return this.#isOpen ? this.#session : null
+  }
+
+  /** Next offset to take, by `topic/partition`. */
+  next(): ReadonlyMap<string, bigint> {
+    return this.#next
+  }
+
+  /** The offset that is taken next in this partition. */
+  expected(partition: string): bigint {
+    return this.#next.get(partition) ?? 0n
+  }
+
+  /** How a record at this offset stands to the expected one. */
+  judge(partition: string, offset: bigint): "older" | "next" | "ahead" {
+    const expected = this.expected(partition)
+    if (offset < expected) return "older"
+    return offset === expected ? "next" : "ahead"
+  }
+
+  /** Says that the expected record of this partition was taken. */
+  advance(partition: string): void {
+    this.#next.set(partition, this.expected(partition) + 1n)
+  }
+}
