@@ -1,4 +1,4 @@
-// A postal address as requests send it: of an order's shipment and of a customer.
+// A postal address as requests send it: the address of an order's shipment or of a customer.
 import { z } from "@hono/zod-openapi"
 import { text } from "./http/text.ts"
 
@@ -14,5 +14,5 @@ export const addressBody = z
   })
   .openapi("Address")
 
-/** A nullable reference would be described as one that is never null. */
+/** A union, because OpenAPI would describe a nullable reference as a reference that is never null. */
 export const addressOrNull = z.union([addressBody, z.null()])

@@ -1,5 +1,5 @@
-// The command service's settings. The only reader of the environment; every fault is reported at once, and
-// what is printed hides the password.
+// The command service's settings. Only this file of the service reads the environment. One error reports every fault,
+// and the printed settings hide the password.
 import { z } from "zod"
 
 const environment = z.object({
@@ -28,18 +28,18 @@ export type Config = {
   sourceName: string
   maxConnections: number
   idempotencyKeyTtlHours: number
-  /** How long stock is kept for an order that is confirmed and not paid. */
+  /** How long the stock of a confirmed order stays reserved while the order is not paid. */
   reservationMinutes: number
-  /** About how long scheduled work pauses. */
+  /** About how long scheduled work pauses between two rounds. */
   scheduleSeconds: number
-  /** The payment provider's answer is waited for as long. */
+  /** How long the service waits for the payment provider's answer. */
   paymentAnswerSeconds: number
-  /** After so long without an answer it is asked again, then after twice as long, and so on. */
+  /** Without an answer the service asks the provider again after this time, then after twice this time, and so on. */
   paymentRetrySeconds: number
   logLevel: z.infer<typeof environment>["LOG_LEVEL"]
 }
 
-/** Throws an error whose message lists everything that is missing or wrong. */
+/** Throws an error whose message lists every setting that is missing or wrong. */
 export function loadConfig(env: Record<string, string | undefined> = process.env): Config {
   const parsed = environment.safeParse(env)
   if (!parsed.success) {
@@ -60,7 +60,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   }
 }
 
-/** The settings as they may be logged. */
+/** The settings for the log, without the password. */
 export function describeConfig(config: Config): Record<string, unknown> {
   const url = new URL(config.databaseUrl)
   if (url.password !== "") url.password = "***"

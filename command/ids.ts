@@ -1,4 +1,4 @@
-// Branded ids of the write side, so that a product's id cannot stand where an order's is wanted.
+// Branded ids of the write side: the compiler refuses a product's id where the code wants an order's id.
 import type { z } from "@hono/zod-openapi"
 import { text } from "./http/text.ts"
 

@@ -11,8 +11,8 @@ export const maximumAmountMinor = 2n ** 63n - 1n
 export const currencyCode = z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as USD")
 
 /**
- * A plain decimal that is not negative, as text or number. A number has been checked to survive a double
- * (http/json-body.ts), so its shortest form is what was sent.
+ * A plain decimal that is not negative, as text or number. http/json-body.ts has checked that a number survives a
+ * double, so the number's shortest form is the form that the client sent.
  */
 export const decimalAmount = z
   .union([z.number(), z.string()])
@@ -24,7 +24,7 @@ export const moneyBody = z
   .object({ amount: z.string().openapi({ example: "59.98" }), currency: currencyCode })
   .openapi("Money")
 
-/** A nullable reference would be described as one that is never null. */
+/** A union, because OpenAPI would describe a nullable reference as a reference that is never null. */
 export const moneyOrNull = z.union([moneyBody, z.null()])
 
 // ISO 4217 list one, column "minor unit"; every other currency has two digits.
@@ -55,8 +55,8 @@ export function toMoneyBody(money: Money): z.infer<typeof moneyBody> {
 }
 
 /**
- * The minor units of a plain decimal text ("29.99", "29.990", "30"), or undefined if the text is none or is
- * finer than the currency: nothing is ever rounded.
+ * The minor units of a plain decimal text ("29.99", "29.990", "30"), or undefined if the text is no decimal or is
+ * finer than the currency. Nothing is ever rounded: "29.991" of USD is undefined.
  */
 export function parseAmount(decimal: string, currency: string): bigint | undefined {
   const [, whole, fraction = ""] = /^(\d+)(?:\.(\d+))?$/.exec(decimal) ?? []
@@ -66,7 +66,7 @@ export function parseAmount(decimal: string, currency: string): bigint | undefin
   return BigInt(whole + fraction.slice(0, digits).padEnd(digits, "0"))
 }
 
-/** The minor units of an amount that is to be stored; refused as `amount-too-fine` or `amount-too-large`. */
+/** The minor units of an amount to store; a bad amount is refused as `amount-too-fine` or `amount-too-large`. */
 export function toMinor(decimal: string, currency: string): Result<bigint> {
   const amountMinor = parseAmount(decimal, currency)
   if (amountMinor === undefined) {

@@ -1,13 +1,13 @@
-// Work that a service repeats while it runs: rounds with a pause in between. A failed round is logged and left to the
-// next one. Every instance runs it; the work itself sees to it that nothing is done twice.
+// Work that a service repeats while it runs: rounds with a pause in between. A failed round is logged, and the next
+// round tries the work again. Every instance runs the rounds; the work itself takes care that nothing is done twice.
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "pino"
 
 export type Schedule = { stop: () => Promise<void> }
 
-/** Starts at once; `stop` tells a round by its signal, and resolves when none is under way. */
+/** Starts at once. `stop` aborts the signal of the round under way, and resolves when that round has ended. */
 export function createSchedule(options: {
-  /** For the log: what could not be done. */
+  /** Names the work in the log when a round has failed. */
   name: string
   pauseMs: number
   round: (stopping: AbortSignal) => Promise<void>

@@ -1,5 +1,5 @@
-// What every instance of the command service does by itself: asks the provider again, cancels orders whose reservation is
-// over, and deletes expired idempotency keys.
+// The work that every instance of the command service does by itself: it asks the payment provider again, cancels orders
+// whose reservation is over, and deletes expired idempotency keys.
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
 import type { CommandDatabase } from "../db/command-schema.ts"
@@ -10,7 +10,7 @@ import type { Settle } from "./payments/settle.ts"
 import { createSchedule, type Schedule } from "./schedule.ts"
 
 const purgePauseMs = 5 * 60_000
-/** Requests that are open with the provider at the same time, of one instance. */
+/** Most requests that one instance has open with the provider at the same time. */
 const callsAtOnce = 10
 
 export function createSchedules(options: {
@@ -18,7 +18,7 @@ export function createSchedules(options: {
   settle: Settle
   now: () => Date
   pauseMs: number
-  /** How long a request to the provider is left to who asks it, at first. */
+  /** How long a request to the provider belongs to the instance that asks it first; each attempt doubles this time. */
   holdMs: number
   keyTtlHours: number
   logger: Logger

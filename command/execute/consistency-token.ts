@@ -1,14 +1,14 @@
-// The `Consistency-Token` of an accepted command: what a reader must have applied to see it.
+// The `Consistency-Token` of an accepted command: it says how much the read side must have applied to show the command.
 // Form: v1:<source>:<systemIdentifier>-<timeline>:<xid>:<lsn>, numbers in decimal. `xid` is the command's own
-// 64-bit transaction id. `lsn` is read after the commit, so it lies behind the commit record and is an upper
-// bound: whoever has applied everything up to it has applied the command. Identity and timeline name the
-// history that both numbers belong to.
+// 64-bit transaction id. The service reads `lsn` after the commit, so `lsn` lies after the commit record and is an
+// upper bound: a read side that has applied everything up to `lsn` has applied the command. Example: the commit ends
+// at 1000, `lsn` is 1040, and position 1040 shows the command. Identifier and timeline name the history of both numbers.
 import { type Kysely, sql } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 
 /**
- * The token of a transaction that has committed before this is called. A replayed answer gets a fresh bound:
- * a later one is an upper bound too.
+ * The token of a transaction that committed before this call. A replayed answer gets a fresh `lsn`: a later LSN is an
+ * upper bound, too.
  */
 export async function tokenOf(db: Kysely<CommandDatabase>, source: string, xid: string): Promise<string> {
   const { rows } = await sql<{ token: string }>`

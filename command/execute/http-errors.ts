@@ -27,7 +27,7 @@ const problems = {
   "product-not-found": [404, "Product not found"],
   "product-exists": [409, "Product exists"],
   "stock-not-kept": [409, "Product not kept in stock"],
-  "stock-below-reserved": [409, "Stock below what is reserved"],
+  "stock-below-reserved": [409, "Stock below the reserved quantity"],
   "product-unknown": [422, "Unknown product"],
   "product-inactive": [422, "Product not for sale"],
   "price-mismatch": [409, "Price differs"],
@@ -41,7 +41,7 @@ const problems = {
   "shipping-rule-not-found": [404, "Shipping rule not found"],
   "tax-rate-not-found": [404, "Tax rate not found"],
   "tax-rate-exists": [409, "Tax rate exists"],
-  "shipping-unavailable": [422, "Nothing sends there"],
+  "shipping-unavailable": [422, "No shipping rule fits"],
   "order-not-draft": [409, "Order is not a draft"],
   "order-empty": [409, "Order has no items"],
   "order-closed": [409, "Order is closed"],
@@ -56,7 +56,7 @@ const problems = {
   "payment-not-found": [404, "Payment not found"],
   "payment-not-authorized": [409, "Payment is not authorized"],
   "payment-exceeds-total": [409, "Payments would exceed the total"],
-  "refund-exceeds-captured": [409, "Refunds would exceed what was captured"],
+  "refund-exceeds-captured": [409, "Refunds would exceed the captured amount"],
   "shipment-not-found": [404, "Shipment not found"],
   "shipment-delivered": [409, "Shipment has arrived already"],
   "quantity-exceeds-left": [409, "More than is left to be shipped"],
@@ -84,7 +84,7 @@ export const problemType = (code: ProblemCode): string => `urn:lockstep:problem:
 
 export const statusOf = (code: ProblemCode): number => problems[code][0]
 
-/** One place in the request that is wrong: a JSON pointer into the body, or the name of a header or parameter. */
+/** One fault of a request, found by a JSON pointer into the body or by the name of a header or parameter. */
 export type RequestError = { pointer?: string; header?: string; parameter?: string; detail: string }
 
 export const problemBody = z
@@ -108,7 +108,7 @@ export const problemBody = z
   .loose()
   .openapi("Problem")
 
-/** A request that cannot be taken; thrown anywhere below a route, answered by the app. */
+/** A request that the service cannot take; thrown anywhere below a route, answered by the app. */
 export class HttpFault extends Error {
   readonly code: RequestFault
   readonly errors: readonly RequestError[]
@@ -125,7 +125,7 @@ export class HttpFault extends Error {
   }
 }
 
-/** The answer to a refused command. `instance` is the path that was asked for. */
+/** The answer to a refused command. `instance` is the path of the request. */
 export function rejectionResponse({ code, detail, about }: Rejection, instance: string): Response {
   return problemResponse(code, detail, instance, about)
 }

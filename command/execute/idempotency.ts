@@ -1,7 +1,7 @@
-// Idempotency keys: the finished answer of a keyed command is kept in the transaction that did the command's
-// work, so either both exist or neither. Claiming a key inserts its row first: a second request with the same
-// key waits in that insert until the first has committed (then it finds the answer) or rolled back (then it
-// claims the key itself). Rejections roll back and are not kept: the same key may be tried again.
+// Idempotency keys: the transaction that does a keyed command's work also stores the finished answer, so either both
+// exist or neither. Claiming a key inserts its row first. A second request with the same key waits in that insert
+// until the first request has committed or rolled back. After a commit the second request finds the answer; after a
+// rollback it claims the key itself. A rejection rolls back and is not kept: the same key may be tried again.
 import { createHash } from "node:crypto"
 import { type Kysely, sql, type Transaction } from "kysely"
 import { z } from "zod"
@@ -17,12 +17,12 @@ export type Claim =
 
 const storedHeaders = z.record(z.string(), z.string())
 
-/** What must be equal for two requests to be the same: method, path and the body's bytes. */
+/** Two requests with equal method, path and body bytes have the same fingerprint and count as the same request. */
 export function fingerprintOf(method: string, path: string, body: string): string {
   return createHash("sha256").update(`${method} ${path}\n${body}`).digest("hex")
 }
 
-/** Claims the key for this transaction, or tells what it stands for already. */
+/** Claims the key for this transaction, or returns the answer or the other request that has the key already. */
 export async function claimKey(
   trx: Transaction<CommandDatabase>,
   key: string,
@@ -40,13 +40,13 @@ export async function claimKey(
     .select(["fingerprint", "status", "headers", "body", sql<string>`xid::text`.as("xid")])
     .where("key", "=", key)
     .executeTakeFirst()
-  if (!stored) return claimKey(trx, key, fingerprint) // it was purged between the two statements
+  if (!stored) return claimKey(trx, key, fingerprint) // the key was purged between the two statements
   if (stored.fingerprint !== fingerprint) return { state: "other-request" }
   const { status, headers, body, xid } = stored
   return { state: "answered", answer: { status, headers: storedHeaders.parse(headers), body }, xid }
 }
 
-/** Keeps the answer under the claimed key, with the customer of whom it speaks. */
+/** Stores the answer under the claimed key, with the customer whom the answer is about. */
 export async function storeAnswer(
   trx: Transaction<CommandDatabase>,
   key: string,
@@ -61,8 +61,8 @@ export async function storeAnswer(
 }
 
 /**
- * Replaces the answer kept under a key by the transaction that began at this moment (a text of Postgres): what the
- * command has come to is known now. If the key is another request's meanwhile, that one keeps its answer.
+ * Replaces a stored answer once the command's outcome is known. `createdAt` is the moment (a text of Postgres) at which
+ * the transaction that stored the answer began. If another request has the key meanwhile, its answer stays.
  */
 export async function replaceAnswer(
   trx: Transaction<CommandDatabase>,
@@ -81,9 +81,9 @@ export async function replaceAnswer(
 const purgeBatch = 1_000
 
 /**
- * Deletes keys older than this by the database's clock, in bounded batches, and returns how many. Safe with
- * several instances: a row that another one is deleting is skipped. A key that has expired but is not yet
- * deleted still answers.
+ * Deletes keys older than `ttlHours` by the database's clock, in bounded batches, and returns their number. Several
+ * instances may purge at the same time: each skips the rows that another instance is deleting. An expired key that is
+ * not yet deleted still answers.
  */
 export async function purgeExpiredKeys(db: Kysely<CommandDatabase>, ttlHours: number): Promise<number> {
   for (let total = 0; ; ) {

@@ -1,5 +1,5 @@
-// An expected refusal is a value: a stable code, a sentence for people, and what a program needs to react.
-// How a code becomes an HTTP status is decided in http-errors.ts and nowhere else.
+// An expected refusal is a value: a stable code, a sentence for people, and the data that a program needs to react.
+// Only http-errors.ts decides which HTTP status a code becomes.
 
 export type RejectionCode =
   | "order-not-found"

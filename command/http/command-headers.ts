@@ -1,5 +1,5 @@
-// The headers of commands: every one may carry a key under which it is done once, and one that changes something that is
-// there may name the versions it is willing to change.
+// The headers of commands. Every command may carry an idempotency key, under which it is done once. A command that
+// changes an existing resource may name in `If-Match` the versions that it is willing to change.
 import { z } from "@hono/zod-openapi"
 import { ifMatchHeader } from "./if-match.ts"
 import { idempotencyKeyHeader } from "./respond.ts"

@@ -1,5 +1,5 @@
-// `/livez`: the process answers. `/readyz`: it can take commands, which needs a reachable, writable database
-// and a service that is not stopping.
+// `/livez`: the process answers. `/readyz`: the service can take commands, so its database is reachable and writable
+// and the service is not stopping.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import { type Kysely, sql } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
@@ -24,7 +24,7 @@ const livez = createRoute({
   summary: "Is the process alive?",
   responses: {
     200: {
-      description: "It is.",
+      description: "The process is alive.",
       headers: anyHeaders,
       content: { "application/json": { schema: z.object({ status: z.literal("live") }) } },
     },
@@ -35,11 +35,15 @@ const livez = createRoute({
 const readyz = createRoute({
   method: "get",
   path: "/readyz",
-  summary: "Can it take commands?",
+  summary: "Can the service take commands?",
   responses: {
     ...plainProblems(),
-    200: { description: "It can.", headers: anyHeaders, content: readinessContent },
-    503: { description: "Not now; the detail says why.", headers: anyHeaders, content: readinessContent },
+    200: { description: "The service can take commands.", headers: anyHeaders, content: readinessContent },
+    503: {
+      description: "The service cannot take commands now; the body says why.",
+      headers: anyHeaders,
+      content: readinessContent,
+    },
   },
 })
 

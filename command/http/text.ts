@@ -1,5 +1,5 @@
-// What a piece of text in a request may hold: something, not too much, and nothing that Postgres cannot store
-// (NUL bytes) or that has no UTF-8 form (lone surrogates).
+// The rule for a text in a request: the text is not blank, has a limited length, and holds no character that Postgres
+// cannot store (NUL) or that has no UTF-8 form (lone surrogates).
 import { z } from "@hono/zod-openapi"
 
 /** A non-blank text of at most `maxLength` UTF-16 units. */

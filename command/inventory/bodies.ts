@@ -1,9 +1,9 @@
-// The JSON of stock: what requests may hold and what answers look like.
+// The JSON of stock in requests and in answers.
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 
-/** Far more than anybody keeps, and exact in every JSON parser. */
+/** Far more than any shop keeps, and a number that every JSON parser reads exactly. */
 const maximumOnHand = 1_000_000_000_000
 
 const quantity = z.number().int()
@@ -17,14 +17,14 @@ export const stockChange = z.strictObject({
     .min(-maximumOnHand)
     .max(maximumOnHand)
     .refine((delta) => delta !== 0, "must not be zero")
-    .openapi({ description: "Added to the quantity on hand; negative takes away.", example: -3 }),
+    .openapi({ description: "Added to the quantity on hand; a negative number takes away.", example: -3 }),
 })
 
 export const stockBody = z
   .object({
     product_id: z.string(),
     on_hand: z.number().int(),
-    reserved: z.number().int().openapi({ description: "What confirmed orders wait for." }),
+    reserved: z.number().int().openapi({ description: "The quantity that confirmed orders wait for." }),
     available: z.number().int().openapi({ description: "on_hand - reserved" }),
     version: z.number().int(),
     updated_at: z.iso.datetime(),

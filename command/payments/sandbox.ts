@@ -1,21 +1,21 @@
-// A payment provider for trying and testing. It moves no money; the method token says how it behaves, for a payment and
-// for everything that is asked about it later. What it has done stands in a table, so a restart forgets nothing.
+// A payment provider for trying and testing. It moves no money. The method token says how the provider behaves, for a
+// payment and for every later request about that payment. A table holds the operations, so a restart forgets nothing.
 import { type Kysely, sql } from "kysely"
 import { z } from "zod"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import type { PaymentProvider, ProviderAnswer, ProviderRequest } from "./provider.ts"
 
-/** What a token makes it do. Without one it is `sandbox-ok`. */
+/** Each token names a behaviour of the provider. A payment without a token gets `sandbox-ok`. */
 export const sandboxTokens = [
   "sandbox-ok",
   "sandbox-declined",
   "sandbox-capture-declined",
   "sandbox-refund-declined",
-  /** Hears nothing the first time that it is asked for something, and never answers then. */
+  /** The provider does nothing on the first request for an operation, and never answers that request. */
   "sandbox-hangs",
-  /** Does what it is asked for at once, and never answers the first time. */
+  /** The provider does the operation at once, and never answers the first request for it. */
   "sandbox-loses-answer",
-  /** Answers three times, twice at the same moment. */
+  /** The provider answers three times; the second and the third answer come at the same moment. */
   "sandbox-repeats-itself",
 ] as const
 
@@ -40,7 +40,7 @@ export function createSandboxProvider(db: Kysely<CommandDatabase>): PaymentProvi
   }
 }
 
-/** Counts the question, and finds the token: the request's own, or that of the payment it is about. */
+/** Counts the request, and finds its token: the request's own token, or the token of the payment it is about. */
 async function hear(
   db: Kysely<CommandDatabase>,
   { key, operation, amountMinor, currency, methodToken, reference }: ProviderRequest,
@@ -54,7 +54,7 @@ async function hear(
   return { token: rows[0]?.method_token ?? "sandbox-ok", asked: rows[0]?.asked ?? 1 }
 }
 
-/** Does it once: the first answer is kept and given again for ever. */
+/** Does the operation once: the first answer is stored, and every later request gets this answer. */
 async function act(
   db: Kysely<CommandDatabase>,
   request: ProviderRequest,
@@ -70,7 +70,7 @@ async function act(
   return storedAnswer.parse(kept.answer)
 }
 
-/** The name of a payment is the key that it was asked for by. */
+/** The provider's reference of a payment is the key of the request that made the payment. */
 function answerTo({ key, operation, reference }: ProviderRequest, token: string): ProviderAnswer {
   switch (operation) {
     case "authorize":

@@ -1,25 +1,25 @@
-// Which discounts a basket may have, pure. A discount is restricted by whatever it names: a customer, a product
-// (it then takes off that product's lines only), a code, a currency, a minimum subtotal, a window of time, a
-// number of uses. An automatic one that does not apply is silently absent; for a code there is a reason.
+// Which discounts a basket may have, pure. Each condition that a discount names restricts it: a customer, a product
+// (the discount then takes off that product's lines only), a code, a currency, a minimum subtotal, a window of time, a
+// number of uses. An automatic discount that does not apply is silently absent; for a code there is a reason.
 import { type Basket, subtotalOf } from "./basket.ts"
 
 export type Discount = {
   id: string
-  /** Null if it applies by itself. */
+  /** Null if the discount applies without a code. */
   code: string | null
   customerId: string | null
   productId: string | null
   off: { kind: "percent"; basisPoints: number } | { kind: "fixed"; amountMinor: bigint }
-  /** Null: any. */
+  /** Null: any currency. */
   currency: string | null
   minimumOrderMinor: bigint
   usageLimit: number | null
   timesUsed: number
-  /** May be given together with other stackable ones. */
+  /** The discount may be given together with other stackable discounts. */
   stackable: boolean
   active: boolean
   validFrom: Date
-  /** The first moment at which it is over; null: never. */
+  /** The first moment at which the discount is over; null: it never ends. */
   validUntil: Date | null
 }
 
@@ -57,7 +57,7 @@ export function reasonAgainst(discount: Discount, basket: Basket, now: Date): Re
   return undefined
 }
 
-/** What the discount is taken of: the lines of its product, or all. */
+/** The amount that the discount is taken of: the subtotal of its product's lines, or of all lines. */
 export function baseOf(discount: Discount, basket: Basket): bigint {
   return subtotalOf(linesOf(discount, basket))
 }

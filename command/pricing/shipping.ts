@@ -1,5 +1,6 @@
-// What sending a basket costs, pure: the cheapest rule for its country and currency that carries its weight,
-// nothing from the rule's free amount on.
+// The shipping price of a basket, pure: the price of the cheapest rule for the basket's country and currency that
+// carries its weight. From a rule's free amount on the rule's price is 0. Example: with 4.90, free above 50.00, goods
+// of 49.99 ship for 4.90 and goods of 50.00 for nothing.
 import type { Basket } from "./basket.ts"
 
 export type ShippingRule = {
@@ -9,7 +10,7 @@ export type ShippingRule = {
   /** Null: any weight. */
   maximumWeightGrams: number | null
   priceMinor: bigint
-  /** Of goods less discount; null: never free. */
+  /** From this amount of goods less discount on shipping is free; null: never. */
   freeAboveMinor: bigint | null
 }
 
@@ -17,7 +18,7 @@ export function weightOf({ lines }: Basket): bigint {
   return lines.reduce((sum, { quantity, weightGrams }) => sum + BigInt(quantity) * BigInt(weightGrams), 0n)
 }
 
-/** The rule that sends the basket for the least, and its price; undefined if none fits. */
+/** The rule with the lowest price for the basket, at equal prices the lower id; undefined if no rule fits. */
 export function chooseShipping(
   rules: readonly ShippingRule[],
   basket: Basket,

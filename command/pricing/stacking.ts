@@ -1,12 +1,13 @@
-// Chooses among the discounts that apply, pure: the best single one that does not stack, or all that stack
-// together, whichever takes more off; if they are equal, those that stack.
-// Together means percents first, each of the undiscounted amount that it is for, rounded by itself, then fixed
-// amounts; within both by id. Nothing is taken twice: the sum ends at the subtotal.
+// Chooses among the discounts that apply, pure. Two candidates compete: the best single discount that is not stackable,
+// and all stackable discounts together. The candidate that takes more off wins; at the same amount the stackable
+// discounts win. Stackable discounts are taken in this order: percents, then fixed amounts, each kind by id. Each percent
+// is taken of the undiscounted amount that it is for and is rounded by itself. The sum never exceeds the subtotal.
+// Example: 10 %, 5 % and 20.00 take 10.00 + 5.00 + 20.00 = 35.00 off 100.00. A single 30 % loses to them, 40 % wins.
 import { type Basket, type GivenDiscount, subtotalOf } from "./basket.ts"
 import { baseOf, type Discount } from "./discount.ts"
 import { shareOf } from "./rounding.ts"
 
-/** The discounts given, each with what it takes off; those that take nothing are absent. */
+/** The discounts given, each with the amount that it takes off; a discount that takes nothing off is absent. */
 export function chooseDiscounts(applicable: readonly Discount[], basket: Basket): GivenDiscount[] {
   const together = giveTogether(
     applicable.filter(({ stackable }) => stackable),
@@ -20,7 +21,7 @@ export function chooseDiscounts(applicable: readonly Discount[], basket: Basket)
   return best
 }
 
-/** What the given discounts take off together. */
+/** The amount that the given discounts take off together. */
 export function sumOf(given: readonly GivenDiscount[]): bigint {
   return given.reduce((sum, { amountMinor }) => sum + amountMinor, 0n)
 }
@@ -38,7 +39,7 @@ function giveTogether(discounts: readonly Discount[], basket: Basket): GivenDisc
   return given
 }
 
-/** A fixed amount is per order, and never more than what its product costs. */
+/** A fixed amount counts once per order and never exceeds the subtotal of the lines that it is for. */
 function amountOff(discount: Discount, basket: Basket): bigint {
   const base = baseOf(discount, basket)
   const { off } = discount

@@ -1,10 +1,9 @@
-// Reads the catalogue's prices. The rows are not locked: a price that changes a moment later counts from the
-// next command on.
+// Reads the catalogue's prices and locks no row: a price that changes a moment later counts from the next command on.
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import type { Product } from "./product.ts"
 
-/** The named products that exist, by id; one statement, none if no product is named. */
+/** The named products that exist, by id. Runs one statement, or no statement if no product is named. */
 export async function loadProducts(
   db: Kysely<CommandDatabase>,
   productIds: readonly string[],

@@ -1,4 +1,5 @@
-// Quotes over HTTP. No command: it writes nothing, so it has no token, and a key would change nothing.
+// Quotes over HTTP. A quote is no command: it writes nothing, so its answer has no token, and an idempotency key would
+// change nothing.
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
@@ -16,7 +17,7 @@ const postQuote = createRoute({
   summary: "Say what a basket would cost now, without an order",
   middleware: [jsonBody],
   request: { body: jsonOf(quoteRequest) },
-  responses: questionAnswersOf("What confirming an order of it would cost.", quoteBody, [
+  responses: questionAnswersOf("The price that an order of the basket would get when confirmed.", quoteBody, [
     "customer-unknown",
     "customer-erased",
     "product-unknown",

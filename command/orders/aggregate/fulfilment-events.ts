@@ -1,10 +1,11 @@
-// What commands leave behind after confirming, and what follows for the order's fulfilment. Part of `evolve`.
+// Part of `evolve`: the events that commands record after an order is confirmed, and how each event changes the order's
+// fulfilment.
 import type { Fulfilment, LineQuantity, Payment, Refund } from "./fulfilment.ts"
 
-/** Part of a payment to be given back. */
+/** A part of a payment that is to be given back. */
 export type RequestedRefund = { refund: number; payment: number; amountMinor: bigint }
 
-/** What undoes the payments of a cancelled order: captured ones are refunded, authorized ones voided. */
+/** The requests that undo a cancelled order's payments: captured payments are refunded, authorized payments voided. */
 export type Compensation = { refunds: readonly RequestedRefund[]; voids: readonly number[] }
 
 export const noCompensation: Compensation = { refunds: [], voids: [] }
@@ -33,17 +34,17 @@ export type FulfilmentFact =
       carrier: string
       tracking: string | null
       items: readonly LineQuantity[]
-      /** Nothing of the order is left to be shipped. */
+      /** No item of the order is left to be shipped. */
       complete: boolean
     }
   | {
       type: "OrderDelivered"
       shipment: number
-      /** Everything of the order has arrived. */
+      /** Every item of the order has arrived. */
       complete: boolean
     }
 
-/** The fulfilment after the fact. Entries that it does not concern stay the same objects. */
+/** The fulfilment after the fact. Payments, refunds and shipments that the fact leaves alone stay the same objects. */
 export function evolveFulfilment(before: Fulfilment, fact: FulfilmentFact, at: Date): Fulfilment {
   switch (fact.type) {
     case "PaymentRequested": {
@@ -107,7 +108,7 @@ export function evolveFulfilment(before: Fulfilment, fact: FulfilmentFact, at: D
   }
 }
 
-/** The fulfilment when the compensation has been asked for. */
+/** The fulfilment after the compensation was requested. */
 export function compensate(before: Fulfilment, { refunds, voids }: Compensation): Fulfilment {
   const opened = refunds.map(
     (refund): Refund => ({ ...refund, status: "pending", reference: null, failure: null }),

@@ -1,13 +1,14 @@
-// The stock that orders reserve and take, in Postgres. Its rows are locked in order of product id, so that commands that share products wait for each
-// other instead of for ever.
+// The stock that orders reserve and take, in Postgres. A command locks the stock rows in the order of product id, so
+// commands that share products wait for each other and never deadlock. Example: two orders of products A and B both
+// lock A first.
 import { sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
 import type { Stock } from "../aggregate/reserve.ts"
 
-/** How much stock and reservations of a product change. */
+/** By how much a product's stock and reservations change. */
 export type StockChange = { onHand: bigint; reserved: bigint }
 
-/** Locks the stock of these products until the transaction ends, then reads it; products that are not kept are absent. */
+/** Locks these products' stock until the transaction ends, and reads it. A product not kept in stock is absent. */
 export async function lockStock(
   trx: Transaction<CommandDatabase>,
   productIds: readonly string[],
@@ -23,7 +24,7 @@ export async function lockStock(
   return new Map(rows.map((row) => [row.product_id, { onHand: row.on_hand, reserved: row.reserved }]))
 }
 
-/** Applies the changes by product. */
+/** Applies the changes, which are keyed by product id. */
 export async function changeStock(
   trx: Transaction<CommandDatabase>,
   changes: ReadonlyMap<string, StockChange>,
@@ -31,7 +32,7 @@ export async function changeStock(
 ): Promise<void> {
   if (changes.size === 0) return
   const productIds = [...changes.keys()]
-  // A single row is locked by its update.
+  // The update itself locks a single row.
   if (changes.size > 1) await lockStock(trx, productIds)
   const amounts = [...changes.values()]
   await sql`
