@@ -1,6 +1,6 @@
 // Kafka Connect's REST interface, typed and with time limits. A worker answers 409 while it rebalances; while it
-// restarts it drops connections, then knows no path at all. All of that passes, so such requests are repeated for a
-// while before they count as failed.
+// restarts it drops connections, then answers 404 to every path. These states pass, so the client repeats such a
+// request for a while before the request counts as failed.
 // https://kafka.apache.org/documentation/#connect_rest
 import { ExponentialBackoff, handleWhen, retry } from "cockatiel"
 import { z } from "zod"
@@ -33,12 +33,12 @@ export type ConnectorSettings = z.infer<typeof configSchema>
 
 export type ConnectClient = ReturnType<typeof createConnectClient>
 
-/** A client of one worker. Methods that look something up answer null when the connector does not exist. */
+/** A client of one worker. The `read` methods return null when the connector does not exist. */
 export function createConnectClient(options: {
   url: string
   timeoutMs?: number
   retries?: number
-  /** Called before a request is repeated, with what went wrong. */
+  /** Called before the client repeats a request, with the reason of the failure. */
   onRetry?: ((reason: string) => void) | undefined
 }) {
   const root = options.url.replace(/\/+$/, "")
@@ -71,12 +71,12 @@ export function createConnectClient(options: {
     /** The settings as they are stored, placeholders unresolved. */
     readSettings: (name: string) => lookUp(`${connector(name)}/config`, configSchema),
     readStatus: (name: string) => lookUp(`${connector(name)}/status`, statusSchema),
-    /** What Connect stored of the connector's way through the WAL; kept when a connector is deleted. */
+    /** How far the connector has read the WAL, as Connect stored it. Connect keeps this when a connector is deleted. */
     readOffsets: async (name: string): Promise<ConnectorOffset[] | null> =>
       (await lookUp(`${connector(name)}/offsets`, offsetsSchema))?.offsets ?? null,
     /**
      * Creates a connector that is not started. Connect keeps the offsets of a deleted connector but shows them only
-     * while one of that name exists, so this is how to read them before anything moves.
+     * while a connector of that name exists. A stopped connector lets the caller read them before capture goes on.
      */
     createStopped: (name: string, settings: ConnectorSettings) =>
       request("POST", "/connectors", { name, config: settings, initial_state: "STOPPED" }),
@@ -86,7 +86,7 @@ export function createConnectClient(options: {
     stop: (name: string) => request("PUT", `${connector(name)}/stop`),
     restartFailed: (name: string) =>
       request("POST", `${connector(name)}/restart?includeTasks=true&onlyFailed=true`),
-    /** Needs a stopped connector. */
+    /** The connector must be stopped. */
     deleteOffsets: (name: string) => request("DELETE", `${connector(name)}/offsets`),
     remove: (name: string) => request("DELETE", connector(name)),
   }
@@ -113,7 +113,7 @@ async function send(root: string, timeoutMs: number, method: string, path: strin
     const reason = refusal.data.message
     throw new ConnectError(`Kafka Connect refused ${where} (${response.status}): ${reason}`, response.status)
   }
-  // Not in Connect's own form, most of all its 404 for everything while it starts: it says nothing about connectors.
+  // The answer is not in Connect's own form, as the 404 for every path at its start: it says nothing about connectors.
   const said = text.trim().slice(0, 300)
   throw new ConnectError(
     `Kafka Connect at ${root} is not ready: ${where} was answered with ${response.status} ${said}`,
@@ -147,7 +147,10 @@ function causeOf(error: unknown): string {
   return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message
 }
 
-/** A request to Kafka Connect failed; `status` is the HTTP status, null if it is not there (yet), 0 if the answer made no sense. */
+/**
+ * A request to Kafka Connect failed. `status` is the HTTP status; it is null if Connect is not there (yet), 0 if the
+ * answer made no sense.
+ */
 export class ConnectError extends Error {
   override name = "ConnectError"
   readonly status: number | null
@@ -157,7 +160,7 @@ export class ConnectError extends Error {
     this.status = status
   }
 
-  /** Rebalance, restart or no answer: worth another try. */
+  /** True for a rebalance, a restart or no answer: the request is worth another try. */
   get transient(): boolean {
     return this.status === null || this.status === 409 || this.status === 503
   }

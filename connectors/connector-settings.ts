@@ -1,17 +1,17 @@
 // The connector's settings: `orders.json` with the names of one installation filled in, and the difference between
-// what is wanted and what runs. Secrets never appear here: the file holds `${env:..}` placeholders that the worker
-// resolves, and a difference masks whatever somebody typed in their place.
+// the wanted and the running settings. Secrets never appear here: the file holds `${env:..}` placeholders that the
+// worker resolves, and a difference masks a secret that somebody typed instead of a placeholder.
 import type { ConnectorSettings } from "./connect-client.ts"
 import template from "./orders.json" with { type: "json" }
 
 export type ConnectorNames = {
   topicPrefix: string
   slotName: string
-  /** Captures this database of the same cluster instead of the one in the worker's environment. */
+  /** The connector captures this database of the same cluster instead of the database in the worker's environment. */
   databaseName?: string | undefined
 }
 
-/** The settings to register under the given names; `overrides` wins over all of them. */
+/** The settings to register under the given names; `overrides` wins over all other settings. */
 export function buildSettings(names: ConnectorNames, overrides: ConnectorSettings = {}): ConnectorSettings {
   return {
     ...template,
@@ -38,12 +38,12 @@ export type SettingDifference =
   | { kind: "removed"; setting: string; running: string }
   | { kind: "changed"; setting: string; running: string; wanted: string }
 
-/** What registering would change, sorted by setting, secrets masked. `running` is null for a new connector. */
+/** The settings that registering would change, sorted by name, secrets masked. `running` is null for a new connector. */
 export function compareSettings(
   running: ConnectorSettings | null,
   wanted: ConnectorSettings,
 ): SettingDifference[] {
-  // Connect adds the connector's own name to what was put.
+  // Connect adds the connector's own name to the settings that a client put.
   const { name: _, ...before } = running ?? {}
   const settings = [...new Set([...Object.keys(before), ...Object.keys(wanted)])].sort()
   return settings.flatMap((setting) => difference(setting, before[setting], wanted[setting]))

@@ -1,4 +1,4 @@
-// Why a connector could not be registered. Each says what is wrong, why it matters and what to do next; the runbook
+// The errors of registering a connector. Each error says the fault, why the fault matters and the next step; the runbook
 // (README.md) has the same under the symptom.
 
 /** Registering now would lose or repeat history, or cannot work. Nothing was started. */
@@ -12,7 +12,7 @@ export class RegistrationRefused extends Error {
   }
 }
 
-/** The connector was registered and does not work; `trace` is the worker's own stack trace, if it gave one. */
+/** The connector was registered and does not work; `trace` is the worker's own stack trace, if the worker gave it. */
 export class ConnectorNotRunning extends Error {
   override name = "ConnectorNotRunning"
   readonly nextStep: string
@@ -25,7 +25,7 @@ export class ConnectorNotRunning extends Error {
   }
 }
 
-/** The first lines of a worker's trace that say something: the exceptions with their causes, without the stack. */
+/** The first useful lines of a worker's trace: the exceptions with their causes, without the stack. */
 export function summarizeTrace(trace: string, lines = 8): string {
   return trace
     .split("\n")

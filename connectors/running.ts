@@ -1,11 +1,11 @@
-// After the settings are written: wait until the connector really captures. Connect's RUNNING is not enough, since a
-// task that cannot reach the database says RUNNING while it retries; the slot must be active too.
+// After the settings are written: waits until the connector really captures. Connect's RUNNING is not enough, since a
+// task that cannot reach the database says RUNNING while it retries. So the slot must be active, too.
 import { setTimeout as sleep } from "node:timers/promises"
 import type { ConnectClient, ConnectorStatus } from "./connect-client.ts"
 import { ConnectorNotRunning, summarizeTrace } from "./refusal.ts"
 import type { Capture, Slot } from "./slot.ts"
 
-/** A failure older than this restart can still be in the status topic for a moment. */
+/** For so long after a restart the status topic may still show a failure from before the restart. */
 const settleMs = 3_000
 
 export type RunningWait = {
@@ -13,14 +13,14 @@ export type RunningWait = {
   connectorName: string
   readCapture: () => Promise<Capture>
   timeLimitMs: number
-  /** The task had failed before it was restarted: its old failure is not taken for a new one at once. */
+  /** The task had failed before its restart: a failure counts as a new failure only after `settleMs`. */
   hadFailed: boolean
-  /** Backend that held the slot with the old settings: while it still does, the task was not restarted yet. */
+  /** The backend that held the slot with the old settings: while it still holds the slot, the task was not restarted. */
   replacedPid: number | null
   onProgress?: ((message: string) => void) | undefined
 }
 
-/** Answers once connector and task are RUNNING and the slot is active; throws ConnectorNotRunning otherwise. */
+/** Resolves once connector and task are RUNNING and the slot is active; throws ConnectorNotRunning otherwise. */
 export async function waitUntilCapturing(wait: RunningWait): Promise<Capture> {
   const startedAt = performance.now()
   const elapsedMs = () => performance.now() - startedAt
@@ -39,7 +39,7 @@ export async function waitUntilCapturing(wait: RunningWait): Promise<Capture> {
       const seconds = Math.round(wait.timeLimitMs / 1000)
       throw new ConnectorNotRunning(
         `Connector ${wait.connectorName} does not capture after ${seconds} s: ${state.text}.`,
-        `Look into the worker's log for what the task retries; the database may be unreachable from the worker.`,
+        `Look into the worker's log for the operation that the task retries; the database may be unreachable from the worker.`,
         null,
       )
     }
@@ -47,7 +47,7 @@ export async function waitUntilCapturing(wait: RunningWait): Promise<Capture> {
   }
 }
 
-/** True when anything of the connector has failed. */
+/** True when the connector or a task of it has failed. */
 export function hasFailed(status: ConnectorStatus | null): boolean {
   return status !== null && [status.connector, ...status.tasks].some(({ state }) => state === "FAILED")
 }
@@ -73,7 +73,7 @@ function describeSlot(slot: Slot | null, replacedPid: number | null): string {
 function failed(connectorName: string, trace: string): ConnectorNotRunning {
   return new ConnectorNotRunning(
     `The task of connector ${connectorName} failed:\n${summarizeTrace(trace)}`,
-    `Remove the cause (connectors/README.md lists the known ones) and register again; that restarts the task.`,
+    `Remove the cause (connectors/README.md lists the known causes) and register again; registering restarts the task.`,
     trace,
   )
 }

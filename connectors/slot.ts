@@ -1,5 +1,5 @@
 // The connector seen from Postgres: its replication slot and its publication. Read only. Connect's own status says
-// RUNNING while a task retries for ever; whether the slot is active and moves is what tells.
+// RUNNING while a task retries for ever; a connector that works has an active slot that moves.
 // https://www.postgresql.org/docs/18/view-pg-replication-slots.html
 import pg from "pg"
 import { z } from "zod"
@@ -15,7 +15,7 @@ const slotSchema = z.object({
   walStatus: z.string().nullable(),
   invalidationReason: z.string().nullable(),
   inactiveSince: z.string().nullable(),
-  /** WAL the consumer has not confirmed, in bytes. */
+  /** WAL that the connector has not confirmed, in bytes. */
   lagBytes: z.coerce.bigint().nullable(),
   /** WAL that Postgres keeps on disk for this slot, in bytes. */
   retainedBytes: z.coerce.bigint().nullable(),
@@ -26,9 +26,9 @@ export type Slot = z.infer<typeof slotSchema>
 type Publication = {
   /** `schema.table` names, sorted. */
   tables: string[]
-  /** Operations it does not publish, of insert, update, delete and truncate. */
+  /** The operations (of insert, update, delete and truncate) that the publication does not publish. */
   unpublished: string[]
-  /** Tables of which it publishes some rows only. */
+  /** Tables of which the publication publishes some rows only. */
   filtered: string[]
   /** Tables whose deletes do not name rows by their primary key. */
   misidentified: string[]
@@ -41,7 +41,7 @@ export type Capture = {
   publication: Publication | null
 }
 
-/** The slot and the publication as they are now. The URL's database is the one whose publication is read. */
+/** The slot and the publication as they are now. The publication lies in `databaseName` or in the URL's database. */
 export async function readCapture(options: {
   adminUrl: string
   databaseName?: string | undefined
@@ -54,7 +54,7 @@ export async function readCapture(options: {
     connectionTimeoutMillis: 10_000,
     statement_timeout: 10_000,
   })
-  // A connection that breaks between two statements reports it here; the statement then fails by itself.
+  // A connection that breaks between two statements reports its error here; the next statement then fails by itself.
   client.on("error", () => {})
   await client.connect()
   try {

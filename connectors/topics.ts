@@ -1,16 +1,16 @@
-// The topics, made before the connector starts, with every setting said. Debezium would create them too, but with the
+// Makes the topics before the connector starts, with every setting given. Debezium would create them too, but with the
 // broker's defaults: a commit log of several partitions has no order, and a compacted topic loses changes that the
-// transaction's END has counted. What exists is compared: configuration is put right, a partition count that the flow
-// cannot work with is refused. The only file of the connectors that imports the Kafka client.
+// transaction's END has counted. An existing topic is compared: its configuration is put right, and a partition count
+// that the flow cannot work with is refused. Of the connectors' files only this file imports the Kafka client.
 import { ExponentialBackoff, handleAll, retry } from "cockatiel"
 import kafkajs from "kafkajs"
 
 const dayMs = 24 * 60 * 60 * 1000
 
-/** Above the largest row the HTTP interface permits; `producer.override.max.request.size` says the same. */
+/** More than the largest row that the HTTP interface permits; `producer.override.max.request.size` is the same. */
 const maxMessageBytes = 8 * 1024 * 1024
 
-/** Partitions of a data topic; `transforms.*.partition.topic.num` says the same. */
+/** Partitions of a data topic; `transforms.*.partition.topic.num` is the same. */
 const dataPartitions = 6
 
 /** Topics of one connector. The commit log is the transaction topic; `captured` are `schema.table` names. */
@@ -18,14 +18,14 @@ export type TopicPlan = {
   topicPrefix: string
   captured: readonly string[]
   heartbeatTable?: string
-  /** Names, after the prefix, of topics of domain events, which the read side writes. */
+  /** Names, without the prefix, of the topics of domain events. The read side writes these topics. */
   events?: readonly string[]
 }
 
 export type TopicSpecification = {
   topic: string
   partitions: number
-  /** What a wrong partition count means: the flow cannot work, or it merely differs from the plan. */
+  /** The answer to a wrong partition count: refuse it where the flow cannot work, or report a mere difference. */
   onWrongPartitions: "refuse" | "refuse-fewer" | "report"
   config: Record<string, string>
 }
@@ -35,12 +35,13 @@ export type TopicResult =
   | { topic: string; outcome: "altered"; partitions: number; altered: string[] }
   | { topic: string; outcome: "differs"; partitions: number; wanted: number }
 
-/** The topics that a connector of this prefix and who reads it write, with the settings they must have. */
+/** The topics of this prefix that the connector and the read side write, with the settings that the topics must have. */
 export function planTopics(plan: TopicPlan): TopicSpecification[] {
   const { topicPrefix } = plan
   const heartbeatTable = plan.heartbeatTable ?? "public.cdc_heartbeat"
   return [
-    // Kept twice as long as the data: whoever still has a row to apply must find the END that completes it.
+    // Kept 14 days, twice as long as the data: a projector that still has a row to apply must find the END of its
+    // transaction.
     { ...single(`${topicPrefix}.transaction`, 14), onWrongPartitions: "refuse" },
     ...plan.captured.map((table) =>
       table === heartbeatTable
@@ -48,7 +49,7 @@ export function planTopics(plan: TopicPlan): TopicSpecification[] {
         : {
             topic: `${topicPrefix}.${table}`,
             partitions: dataPartitions,
-            // Partition routing counts on six; with fewer the producer fails on partitions that are not there.
+            // Partition routing counts on six partitions; with fewer the producer fails on the missing partitions.
             onWrongPartitions: "refuse-fewer" as const,
             config: topicConfig(7),
           },
@@ -56,7 +57,7 @@ export function planTopics(plan: TopicPlan): TopicSpecification[] {
     ...(plan.events ?? []).map((name) => ({
       topic: `${topicPrefix}.${name}`,
       partitions: dataPartitions,
-      // A key would move to another partition and lose its order.
+      // With another partition count a key would move to another partition and lose its order.
       onWrongPartitions: "report" as const,
       config: topicConfig(30),
     })),
@@ -65,7 +66,7 @@ export function planTopics(plan: TopicPlan): TopicSpecification[] {
   ]
 }
 
-/** Creates what is missing and corrects what differs. Throws TopicRefused before anything is changed. */
+/** Creates missing topics and corrects settings that differ. Throws TopicRefused before it changes anything. */
 export async function ensureTopics(options: {
   brokers: string
   topics: readonly TopicSpecification[]
@@ -123,11 +124,11 @@ async function reconcile(
 
 async function create(admin: kafkajs.Admin, topics: readonly TopicSpecification[]): Promise<void> {
   const { brokers } = await admin.describeCluster()
-  // Three copies, two of them written, wherever there are brokers for it.
+  // Three copies, of which a write reaches at least two, wherever there are brokers for them.
   const replicationFactor = Math.min(3, brokers.length)
   const durability = { "min.insync.replicas": replicationFactor === 3 ? "2" : "1" }
   await admin.createTopics({
-    // The client's own waiting gives up when a broker has not yet heard of the new topic.
+    // The client's own wait gives up when a broker has not yet heard of the new topic.
     waitForLeaders: false,
     topics: topics.map(({ topic, partitions, config }) => ({
       topic,
@@ -142,7 +143,7 @@ async function create(admin: kafkajs.Admin, topics: readonly TopicSpecification[
   )
 }
 
-/** A topic can be written once each of its partitions has a leader, which is some time after it was created. */
+/** A topic can be written once each of its partitions has a leader, some time after the topic was created. */
 async function waitForLeaders(admin: kafkajs.Admin, topics: string[]): Promise<void> {
   const patience = retry(handleAll, {
     maxAttempts: 100,
@@ -169,7 +170,7 @@ function refuseWrongPartitions(specification: TopicSpecification, partitions: Ma
   throw new TopicRefused(topic, count, wanted)
 }
 
-/** Sets what differs, keeping whatever else an operator has set on the topic; answers the names set. */
+/** Sets the settings that differ, keeps every other setting of an operator, and returns the names of the settings set. */
 async function correct(admin: kafkajs.Admin, { topic, config }: TopicSpecification, dryRun: boolean) {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
@@ -179,7 +180,7 @@ async function correct(admin: kafkajs.Admin, { topic, config }: TopicSpecificati
   const now = new Map(entries.map(({ configName, configValue }) => [configName, configValue]))
   const altered = Object.keys(config).filter((name) => now.get(name) !== config[name])
   if (altered.length === 0 || dryRun) return altered
-  // The request replaces all that is set on the topic, so what is there already goes with it.
+  // The request replaces all settings of the topic, so it repeats the settings that the topic has already.
   const kept = entries.filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG)
   const wanted = { ...Object.fromEntries(kept.map((e) => [e.configName, e.configValue])), ...config }
   await admin.alterConfigs({
@@ -201,14 +202,14 @@ function single(topic: string, retentionDays: number): TopicSpecification {
 
 function topicConfig(retentionDays: number): Record<string, string> {
   return {
-    // Never compact: every change counts in its transaction's END, the overwritten ones too.
+    // Never compact: a transaction's END counts every change, overwritten changes too.
     "cleanup.policy": "delete",
     "retention.ms": String(retentionDays * dayMs),
     "retention.bytes": "-1",
     // Retention removes whole segments, so a segment must not outlive it by much.
     "segment.ms": String(dayMs),
     "max.message.bytes": String(maxMessageBytes),
-    // Age by the broker's clock: a source with a wrong clock must not have its history expire early.
+    // A record's age counts by the broker's clock: the history of a source with a wrong clock must not expire early.
     "message.timestamp.type": "LogAppendTime",
   }
 }
