@@ -8,7 +8,7 @@ type NullableJson = ColumnType<unknown, string | null | undefined, string | null
 
 export type OrderStatus = "draft" | "confirmed" | "paid" | "shipped" | "delivered" | "cancelled"
 
-/** `pending`: the provider has not been asked yet or not answered; `unknown`: nobody knows what it did. */
+/** `pending`: the provider has not been asked or has not answered; `unknown`: nobody knows what the provider did. */
 export type PaymentStatus = "pending" | "unknown" | "authorized" | "captured" | "declined" | "voided"
 export type RefundStatus = "pending" | "unknown" | "succeeded" | "failed"
 
@@ -22,7 +22,7 @@ export type CommandDatabase = {
     version: Generated<number>
     created_at: Timestamp
     updated_at: Timestamp
-    /** When the personal data was removed; the row stays because orders name it. */
+    /** When the personal data was removed; the row stays because orders name the customer. */
     erased_at: Date | null
   }
   products: {
@@ -36,11 +36,11 @@ export type CommandDatabase = {
     created_at: Timestamp
     updated_at: Timestamp
   }
-  /** A product without a row is not kept in stock: it is never short. */
+  /** A product without a row is not kept in stock and is never short. */
   inventory: {
     product_id: string
     on_hand: Generated<bigint>
-    /** Part of `on_hand` that confirmed orders wait for. */
+    /** The part of `on_hand` that confirmed orders wait for. */
     reserved: Generated<bigint>
     version: Generated<number>
     updated_at: Timestamp
@@ -97,7 +97,7 @@ export type CommandDatabase = {
     captured_minor: Generated<bigint>
     refunded_minor: Generated<bigint>
     shipping_address: NullableJson
-    /** Of the address, and stays when that is erased. */
+    /** The country of the address; it stays when the address is erased. */
     country: string | null
     discount_codes: ColumnType<string[], string[] | undefined, string[]>
     /** How the sums came about: discounts, shipping rule, tax rate. Frozen when the order is confirmed. */
@@ -110,7 +110,7 @@ export type CommandDatabase = {
     created_at: Timestamp
     updated_at: Timestamp
     confirmed_at: Date | null
-    /** Until then the stock of an unpaid order is kept for it. */
+    /** Until this moment the stock of the unpaid order stays reserved. */
     reserved_until: Date | null
     paid_at: Date | null
     shipped_at: Date | null
@@ -123,7 +123,7 @@ export type CommandDatabase = {
     product_id: string
     quantity: number
     unit_price_minor: bigint
-    /** Taken from stock that is still on hand; 0 for products that are not kept in stock. */
+    /** The quantity reserved from stock that is still on hand; 0 for products that are not kept in stock. */
     reserved_quantity: Generated<number>
     shipped_quantity: Generated<number>
     created_at: Timestamp
@@ -177,7 +177,7 @@ export type CommandDatabase = {
     traceparent: string | null
     occurred_at: Timestamp
   }
-  /** What the payment provider has still to be asked; a row leaves when its answer is recorded. */
+  /** The requests that the payment provider has not answered yet; a row leaves when the answer is recorded. */
   provider_calls: {
     key: string
     order_id: string
@@ -190,14 +190,14 @@ export type CommandDatabase = {
     method_token: string | null
     /** The provider's name for the payment. */
     reference: string | null
-    /** Of the request whose stored answer the provider's is to replace. */
+    /** The key whose stored answer the provider's answer is to replace. */
     idempotency_key: string | null
     attempts: Generated<number>
-    /** From then on the schedule asks. */
+    /** From this moment on the schedule asks the provider. */
     ask_at: Date
     created_at: Timestamp
   }
-  /** What the sandbox provider was asked and has done; no real provider uses it. */
+  /** The operations of the sandbox provider and its answers; no real provider uses this table. */
   sandbox_operations: {
     key: string
     operation: string
@@ -215,7 +215,7 @@ export type CommandDatabase = {
     headers: Json
     body: string
     xid: Generated<string>
-    /** Of whom the answer speaks. */
+    /** The customer whom the answer is about. */
     customer_id: string | null
     created_at: Timestamp
   }

@@ -1,5 +1,5 @@
-// A small catalogue and a few customers to try the system with; the documents' examples name the first of each.
-// Safe to load twice: existing rows stay as they are.
+// A small catalogue and a few customers to try the system with; the documents' examples name the first product and
+// the first customer. Loading the data twice is safe: existing rows stay as they are.
 import { sql } from "kysely"
 import { createDatabase, createPool } from "./connect.ts"
 

@@ -10,7 +10,10 @@ export type RequestKind = "rebuild" | "redrive" | "discard"
 export type RequestState = "pending" | "running" | "done" | "failed"
 export type ProjectorState = "starting" | "loading" | "following" | "waiting" | "retrying" | "halted"
 
-/** `superseded`: the row had moved on; nothing of it was missing any more. `erased`: likewise, and the bytes are gone. */
+/**
+ * `superseded`: the row had moved on, and none of the dead letter's values was missing any more. `erased`: the same, and
+ * an erasure has removed the dead letter's bytes.
+ */
 export type DeadLetterState = "parked" | "applied" | "superseded" | "discarded" | "erased"
 
 export type QueryDatabase = {

@@ -1,4 +1,4 @@
-// How a name is written in a statement.
+// Writes a name into a statement.
 
-/** The name as Postgres reads it, whatever characters it has: `a"b` is written `"a""b"`. */
+/** The name in quotes, so that it may have any character: `a"b` is written `"a""b"`. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
