@@ -1,7 +1,7 @@
-// Redis in front of the busiest answers, as readers see it. An answer is served only when one MGET shows it
-// together with the projector's lease for the same cache epoch and generation, given in the run of Redis this
-// process is connected to; everything else is a miss, and Redis being away costs nothing but speed.
-// The other half, and why this is exact, is in query/cdc/cache/fence.ts.
+// Redis in front of the busiest answers, as readers see it. An answer is served only when one MGET shows it together
+// with the projector's lease for the same cache epoch and generation. The lease must come from the run of Redis that
+// this process is connected to. Everything else is a miss, and an absent Redis costs nothing but speed.
+// query/cdc/cache/fence.ts has the projector's half, and the reason why the cache is exact.
 import type { Logger } from "pino"
 import {
   type CachePlace,
@@ -17,7 +17,7 @@ import { createRedisLink, type RedisSession, within } from "../cdc/cache/redis-s
 import { storeValue } from "../cdc/cache/scripts.ts"
 import { type Lsn, maxLsn, parseLsn } from "../cdc/vocabulary/lsn.ts"
 
-/** A finished answer with what its headers say. `history` is the source's identity and timeline. */
+/** A finished answer with the values of its headers. `history` is the source's identity and timeline. */
 export type CachedAnswer = {
   body: string
   etag: string
@@ -28,17 +28,17 @@ export type CachedAnswer = {
   generation: number
 }
 
-/** `answer` is null on a miss. Not reached: Redis is away. */
+/** `answer` is null on a miss. `reached` is false while Redis is away. */
 export type Lookup = { reached: true; answer: CachedAnswer | null } | { reached: false }
 
 export type ReadCache = {
   start(): void
   stop(): void
-  /** Never throws and never takes longer than the budget. */
+  /** Never throws and never takes longer than `budgetMs`. */
   lookup(key: string): Promise<Lookup>
-  /** Tells where answers belong now, as the newest read of the database said. */
+  /** Tells the cache epoch and generation of answers, as a read of the database saw them. The newest epoch counts. */
   learn(place: CachePlace): void
-  /** @returns whether the answer is stored; it is not when the row has changed since it was read. */
+  /** @returns whether the answer is stored: it is not stored when its row has changed since the read. */
   store(key: string, place: CachePlace, answer: CachedAnswer): Promise<boolean>
   reachable(): boolean
 }
@@ -59,7 +59,7 @@ export function createReadCache(options: { redisUrl: string; source: string; log
   let newest: CachePlace | null = null
   let waiting: Waiting[] = []
 
-  /** Asks for the lease and every answer wanted in this turn of the event loop with one command. */
+  /** Asks with one command for the lease and for every answer that was wanted in this turn of the event loop. */
   async function flush(): Promise<void> {
     const asked = waiting
     waiting = []
@@ -130,8 +130,8 @@ export function createReadCache(options: { redisUrl: string; source: string; log
 }
 
 /**
- * What an MGET showed, as an answer. Every change of it up to the lease's position would have deleted it, so it
- * is the answer at that position too.
+ * The answer that an MGET showed. A change of the answer up to the lease's position would have deleted it, so it is the
+ * answer at the lease's position, too: an answer read at position 100 under a lease at 140 is the answer at 140.
  */
 function judge(
   session: RedisSession,
@@ -147,7 +147,7 @@ function judge(
   return {
     ...answer,
     position: maxLsn(answer.position, lease.position),
-    // The later heartbeat is that of the later position, not that of the later clock: a clock may be set back.
+    // The later heartbeat belongs to the later position, not to the later clock: a clock may be set back.
     heartbeatMs:
       lease.position >= answer.position
         ? (lease.heartbeatMs ?? answer.heartbeatMs)
@@ -155,7 +155,7 @@ function judge(
   }
 }
 
-// One line of fields, then the body as it goes to clients: it is never parsed on the way.
+// One line of fields, then the body as it goes to clients: the body is never parsed on the way.
 const encodeAnswer = ({ position, heartbeatMs, epoch, history, etag, body }: CachedAnswer): string =>
   `${position} ${heartbeatMs ?? "-"} ${epoch} ${history} ${etag}\n${body}`
 

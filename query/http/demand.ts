@@ -1,10 +1,10 @@
-// What a reader demands of an answer, read from the request's headers: `Consistency-Token` (must show that
-// command), `Cache-Control: max-age=N` (at most N seconds behind the source), `Prefer: wait=N` (RFC 7240: how
-// long to wait for either) and `Prefer: handling=lenient` (take what there is, if it says so).
+// A reader's demand on an answer, read from the request's headers: `Consistency-Token` (the answer shows that command),
+// `Cache-Control: max-age=N` (the answer is at most N seconds behind the source), `Prefer: wait=N` (RFC 7240: how long
+// to wait for either) and `Prefer: handling=lenient` (the reader takes a stale answer that says so).
 import { type Lsn, toLsn } from "../cdc/vocabulary/lsn.ts"
 import { ReadProblem } from "./problem.ts"
 
-/** `xid` is the source transaction as change events name it, without its epoch: 32 bits. */
+/** `xid` is the source transaction as change events name it: 32 bits, without the epoch of the id. */
 export type ConsistencyToken = { source: string; history: string; xid: bigint; lsn: Lsn }
 
 export type Demand = {
@@ -12,14 +12,14 @@ export type Demand = {
   maxAgeSeconds: number | null
   waitMs: number
   lenient: boolean
-  /** `Cache-Control: no-cache`: ask the database. */
+  /** `Cache-Control: no-cache` or `no-store`: the database is asked. */
   skipCache: boolean
 }
 
 const defaultWaitMs = 2_000
 const longestWaitSeconds = 30
 
-/** @throws ReadProblem for a header that is malformed; unknown preferences are ignored, as RFC 7240 wants. */
+/** @throws ReadProblem for a malformed header. Unknown preferences are ignored, as RFC 7240 wants. */
 export function readDemand(header: (name: string) => string | undefined): Demand {
   const token = parseToken(header("consistency-token"))
   const { maxAgeSeconds, skipCache } = parseCacheControl(header("cache-control"))

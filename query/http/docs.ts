@@ -1,5 +1,5 @@
-// `/docs`: the API's description as a page that a person can read and try. Everything it loads comes from here, and the
-// policy it is served with lets a browser load nothing from anywhere else.
+// `/docs`: the API's description as a page that a person can read and try. This service serves every file that the page
+// loads, and the page's policy lets a browser load nothing from anywhere else.
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
@@ -44,7 +44,7 @@ const page = (title: string): string => `<!doctype html>
 const start = `SwaggerUIBundle({ url: "openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null })
 `
 
-/** What the page is made of, besides `/openapi.json`. */
+/** The paths of the page and its files, besides `/openapi.json`. */
 export const docsPaths: readonly string[] = [
   "/docs",
   "/docs/start.js",

@@ -1,5 +1,5 @@
-// What ids, moments and limits look like in a request, and how a route says what it takes and answers.
-// A parameter that no route knows is refused: a misspelt filter must not look like an answer without it.
+// The form of ids, moments and limits in a request, and how a route declares its parameters and its answers.
+// A route refuses an unknown parameter: a misspelt filter must not get an answer as if the filter were absent.
 import { type Hook, type RouteConfig, z } from "@hono/zod-openapi"
 import type { Env } from "hono"
 import { type ProblemCode, ReadProblem, type RequestError } from "./problem.ts"
@@ -7,7 +7,7 @@ import { anyHeaders, header, readProblems, snapshotHeaders } from "./problem-ans
 
 const mostErrors = 20
 
-/** Ids are text; what Postgres cannot store or no client can mean is refused. */
+/** Ids are text. An id that Postgres cannot store or that no client can mean is refused. */
 export const idText = z
   .string()
   .min(1)
@@ -33,7 +33,7 @@ export const moment = z
 
 export const currencyCode = z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as USD")
 
-/** Turns what zod found wrong into a problem that names each place. */
+/** Turns the faults that zod found into a problem that names each faulty parameter. */
 export const refuseInvalid: Hook<unknown, Env, string, undefined> = (result) => {
   if (result.success) return undefined
   const errors = result.error.issues.flatMap((issue): RequestError[] => {
@@ -49,28 +49,33 @@ export const refuseInvalid: Hook<unknown, Env, string, undefined> = (result) => 
 const answerHeaders = {
   ...anyHeaders,
   ...snapshotHeaders,
-  ETag: header("Of the body; an order's begins with its version."),
+  ETag: header("Entity tag of the body; an order's tag begins with the order's version."),
   "Cache-Control": header("Always `no-cache, private`."),
-  "Cache-Status": header("RFC 9211."),
-  Link: header('Of a page that is not the last: the next one, as rel="next".'),
-  "Read-Stale": header("`true` when the demand is not met and a stale answer was asked for."),
+  "Cache-Status": header("How the cache was used (RFC 9211)."),
+  Link: header('The next page, as rel="next"; absent on the last page.'),
+  "Read-Stale": header(
+    "`true` when the answer does not meet the demand and the request takes a stale answer.",
+  ),
   "Preference-Applied": header("`handling=lenient`, along with Read-Stale."),
 }
 
-/** What readers may demand; judged in query/http/demand.ts, so any text passes here. */
+/** The headers by which readers demand freshness. query/http/demand.ts judges them, so any text passes here. */
 export const demandHeaders = z.object({
   "consistency-token": z
     .string()
     .optional()
-    .openapi({ description: "From a command's answer: show that command." }),
+    .openapi({ description: "The token of a command's answer: this answer shows that command." }),
   prefer: z.string().optional().openapi({ description: "wait=<seconds>, handling=lenient (RFC 7240)." }),
-  "cache-control": z.string().optional().openapi({ description: "max-age=<seconds>: at most this old." }),
+  "cache-control": z
+    .string()
+    .optional()
+    .openapi({ description: "max-age=<seconds>: the answer is at most this old." }),
   "if-none-match": z.string().optional(),
 })
 
 /**
- * A route's documented answers: the read model, not modified, or a problem. Every read can be refused in some ways;
- * `problems` are those of this question alone, as that there is nothing with its id.
+ * A route's documented answers: the read model, not modified, or a problem. Some problems can meet every read;
+ * `problems` are the codes of this route alone, such as `order-not-found`.
  */
 export function answersOf(
   schema: z.ZodType,
@@ -78,7 +83,7 @@ export function answersOf(
 ): RouteConfig["responses"] {
   return {
     200: {
-      description: "As of Read-Position.",
+      description: "The read model as of Read-Position.",
       headers: answerHeaders,
       content: { "application/json": { schema } },
     },

@@ -1,5 +1,5 @@
-// The one table from refusals to HTTP: a code without a status and a title does not compile. Problems are
-// RFC 9457 documents; `type` is stable and the same shape as the command service's.
+// The one table from refusals to HTTP: a code without a status and a title does not compile. Problems are RFC 9457
+// documents; `type` is stable, and the documents have the same shape as the command service's problems.
 import { z } from "@hono/zod-openapi"
 
 export type ProblemCode =
@@ -42,7 +42,7 @@ export const problemType = (code: ProblemCode): string => `urn:lockstep:problem:
 
 export const statusOf = (code: ProblemCode): number => problems[code][0]
 
-/** One place in the request that is wrong: the name of a header or parameter. */
+/** One fault of a request, found by the name of a header or parameter. */
 export type RequestError = { header?: string; parameter?: string; detail: string }
 
 export const problemBody = z
@@ -78,7 +78,7 @@ export class ReadProblem extends Error {
   }
 }
 
-/** The problem document; `instance` is the path that was asked for. */
+/** The problem document; `instance` is the path of the request. */
 export function problemResponse({ code, message, errors, headers }: ReadProblem, instance: string): Response {
   const [status, title] = problems[code]
   const body = {

@@ -1,6 +1,7 @@
-// From a question to an answer that keeps what readers are promised: shows the command of their token, is as
-// fresh as they demand or is refused by name, says the position it stands for, and comes from the cache only
-// where that changes nothing but the speed. Every judgement is made on the snapshot the answer itself came from.
+// From a question to an answer that keeps the promises to its reader. The answer shows the command of the reader's token
+// and is as fresh as the reader demands, or the request is refused with a named problem. The answer says the position
+// that it stands for. It comes from the cache only where the cache changes nothing but the speed. Every judgement uses
+// the snapshot that the answer itself came from.
 import { hash } from "node:crypto"
 import type { Context } from "hono"
 import { formatLsn, type Lsn } from "../cdc/vocabulary/lsn.ts"
@@ -12,16 +13,16 @@ import { type ProblemCode, ReadProblem } from "./problem.ts"
 import type { Question, Snapshot, SnapshotReader } from "./snapshot.ts"
 
 export type ReadOptions = {
-  /** The problem when there is no row. Absent where there always is one. */
+  /** The problem when the question finds no row. Absent where every question finds a row. */
   missing?: ProblemCode
-  /** Stores the answer in the cache under this key; query/orders/projections.ts says what makes it stale. */
+  /** Stores the answer in the cache under this key; query/orders/projections.ts says which changes make it stale. */
   cacheKey?: string
-  /** For pages: the path and query of the next one. It is added to the body as `next`. */
+  /** For pages: the path and query of the next page, which the body shows as `next`. */
   nextPage?: (cursor: string) => string
 }
 
 export type Reads = {
-  /** Answers the request with what the question selects. @throws ReadProblem or the database's error. */
+  /** Answers the request with the row that the question selects. @throws ReadProblem or the database's error. */
   answer(c: Context, question: Question, options: ReadOptions): Promise<Response>
 }
 
@@ -31,9 +32,9 @@ type Answer = Omit<CachedAnswer, "generation"> & {
   next?: string | undefined
 }
 
-/** More waiting reads than this would look again all at once at every commit. */
+/** Most reads that may wait: at every commit all waiting reads look again at once. */
 const mostWaiting = 500
-/** A source whose clock is ahead by less than this is not called wrong. */
+/** A source's clock may be ahead by so much before the age of an answer counts as unknown. */
 const clockToleranceMs = 1_000
 
 export function createReads(deps: {
@@ -47,7 +48,7 @@ export function createReads(deps: {
   const { snapshots, cache, positions, now } = deps
   let waiting = 0
 
-  /** Age in whole seconds; null when it cannot be known. */
+  /** Age in whole seconds; null when nobody can know the age. */
   function ageOf(heartbeatMs: number | null): number | null {
     if (heartbeatMs === null) return null
     const ageMs = now() - heartbeatMs
@@ -60,7 +61,7 @@ export function createReads(deps: {
     return age !== null && age <= demand.maxAgeSeconds
   }
 
-  /** The cached answer if it is all that is demanded. */
+  /** The cached answer if it meets the demand. */
   async function fromCache(key: string, demand: Demand): Promise<{ status: string; answer: Answer | null }> {
     if (!cache) return { status: "fwd=bypass", answer: null }
     if (demand.skipCache) return { status: "fwd=request", answer: null }
@@ -74,7 +75,7 @@ export function createReads(deps: {
     return { status: "hit", answer }
   }
 
-  /** Reads until the answer is all that is demanded or the time is over. */
+  /** Reads until the answer meets the demand or the time is over. */
   async function fromDatabase(
     question: Question,
     demand: Demand,
@@ -104,14 +105,14 @@ export function createReads(deps: {
     if (token === null || token.history === snapshot.history) return
     throw new ReadProblem(
       "token-of-another-epoch",
-      "The token comes from another history of the write side than the one read here; it cannot be waited for.",
+      "The token comes from another history of the write side than the history read here; no wait can meet it.",
     )
   }
 
   function refuseStale(demand: Demand, snapshot: Snapshot): never {
     const age = ageOf(snapshot.heartbeatMs)
     const reason = snapshot.satisfied
-      ? `The age is ${age === null ? "unknown" : `${age} s`}, more than ${demand.maxAgeSeconds} s.`
+      ? `The answer's age is ${age === null ? "unknown" : `${age} s`}; the demand is at most ${demand.maxAgeSeconds} s.`
       : "The command of the token is not visible yet."
     throw new ReadProblem("read-not-current", reason, { headers: snapshotHeaders(snapshot) })
   }
@@ -149,7 +150,10 @@ export function createReads(deps: {
     async answer(c, question, { missing, cacheKey, nextPage }) {
       const demand = readDemand((name) => c.req.header(name))
       if (demand.token !== null && demand.token.source !== deps.source) {
-        throw new ReadProblem("token-of-another-epoch", `The token is not one of the source ${deps.source}.`)
+        throw new ReadProblem(
+          "token-of-another-epoch",
+          `The token does not belong to the source ${deps.source}.`,
+        )
       }
       const cached = cacheKey === undefined ? null : await fromCache(cacheKey, demand)
       if (cached?.answer) return respond(c, cached.answer, { "Cache-Status": "lockstep; hit" })

@@ -1,5 +1,5 @@
-// One log line per request, its id on every answer, and a closed connection after each answer once the service
-// is stopping.
+// One log line per request, the request's id on every answer, and a closed connection after each answer once the
+// service is stopping.
 import type { MiddlewareHandler } from "hono"
 import type { Logger } from "pino"
 

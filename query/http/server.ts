@@ -1,10 +1,10 @@
-// The HTTP server under the app: opens the port, and stops by finishing what is in flight within a limit.
+// The HTTP server under the app: it opens the port, and on stop it finishes the requests in flight within a limit.
 import { createServer, type Server } from "node:http"
 import { getRequestListener } from "@hono/node-server"
 
 export type HttpServer = { url: string; stop: (timeoutMs: number) => Promise<void> }
 
-/** Listens; rejects if the port is taken. Port 0 takes a free one. A slow sender is cut after 30 s. */
+/** Listens; rejects if the port is taken. Port 0 takes a free port. A slow sender is cut after 30 s. */
 export async function listen(options: {
   fetch: (request: Request) => Response | Promise<Response>
   host: string
@@ -25,7 +25,7 @@ export async function listen(options: {
   return { url: `http://${host}:${port}`, stop: (timeoutMs) => stop(server, timeoutMs) }
 }
 
-/** Takes no new connection, lets requests end, and cuts those that have not ended in time. */
+/** Takes no new connection, lets requests end, and cuts the requests that have not ended in time. */
 async function stop(server: Server, timeoutMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   const idle = setInterval(() => server.closeIdleConnections(), 50)

@@ -1,6 +1,6 @@
-// How sources stand as the query database tells it, in one statement: who holds the lease, what the projector does or
-// waits for, which generation serves, how far it is, what operators have asked for. `/readyz` judges it, `/status`
-// shows it. Answered in bounded time whatever the database does.
+// The state of the sources as the query database tells it, in one statement: the holder of the lease, the work or the
+// wait of the projector, the generation that serves and its position, the open requests of operators. `/readyz` judges
+// this state, `/status` shows it. The read ends within 2 s whatever the database does.
 import type pg from "pg"
 import { ReadProblem } from "./problem.ts"
 
@@ -10,7 +10,7 @@ export type SourceStatus = {
   history: string | null
   holder: string | null
   lease_epoch: bigint | null
-  /** Below 0 when it has run out. */
+  /** Below 0 when the lease has run out. */
   lease_seconds: number | null
   generation: number | null
   projection_version: string | null
@@ -25,12 +25,12 @@ export type SourceStatus = {
   since: Date | null
   status_age_seconds: number | null
   requests: OpenRequest[]
-  /** Changes that are parked. */
+  /** Dead letters of the generation that serves, in the state `parked`. */
   dead_letters: number
   oldest_dead_letter_at: Date | null
-  /** Events that are not published yet. */
+  /** Domain events that are not published yet. */
   events_waiting: number
-  /** How long the oldest of them has waited; null when none does. */
+  /** How long the oldest of these events has waited; null when no event waits. */
   events_waiting_seconds: number | null
 }
 
@@ -44,7 +44,7 @@ export type OpenRequest = {
 
 const timeoutMs = 2_000
 
-/** One entry per source, in the order given. @throws when the database cannot be asked in time. */
+/** One status per source, in the order given. @throws when the database does not answer within `timeoutMs`. */
 export async function readSourceStatus(reader: pg.Pool, sources: readonly string[]): Promise<SourceStatus[]> {
   let timer: NodeJS.Timeout | undefined
   const timedOut = new Promise<never>((_, reject) => {

@@ -1,14 +1,15 @@
-// `GET /sources`: which sources this instance answers for, and where. The first one also answers at the root.
+// `GET /sources`: the sources that this instance answers for, and their paths. The first source also answers at the root.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { anyHeaders, plainProblems } from "./problem-answers.ts"
 
 const listSources = createRoute({
   method: "get",
   path: "/sources",
-  summary: "The sources and the paths under which their read models are",
+  summary: "The sources and the paths of their read models",
   responses: {
     200: {
-      description: "In the order of the configuration; the first one answers at the root, too.",
+      description:
+        "The sources in the order of the configuration; the first source answers at the root, too.",
       headers: anyHeaders,
       content: {
         "application/json": {

@@ -1,5 +1,5 @@
-// `GET /status`: how every source of this installation stands, as any instance can tell it from the database, and
-// what this instance is. For people and programs that watch; `/readyz` is for those that route.
+// `GET /status`: the state of every source of this installation, as any instance can tell it from the database, and the
+// role of this instance. `/status` is for people and programs that watch, `/readyz` for programs that route.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import type pg from "pg"
 import { formatLsn, toLsn } from "../cdc/vocabulary/lsn.ts"
@@ -20,7 +20,7 @@ const sourceStatus = z
         lease_epoch: z.number(),
         seconds_left: z
           .number()
-          .openapi({ description: "By the query database's clock; 0 when it ran out." }),
+          .openapi({ description: "By the query database's clock; 0 when the lease ran out." }),
         held_here: z.boolean().openapi({ description: "Whether the holder is this instance." }),
       })
       .nullable(),
@@ -38,8 +38,10 @@ const sourceStatus = z
     projection_version: z.string().nullable(),
     position: z.string().nullable().openapi({ example: "0/1C50568" }),
     base: z.string().nullable().openapi({ description: "The commit LSN that the base load stands for." }),
-    heartbeat_age_seconds: seconds.openapi({ description: "By the source's clock; at least 0." }),
-    applied_age_seconds: seconds.openapi({ description: "Since the last apply." }),
+    heartbeat_age_seconds: seconds.openapi({
+      description: "Age of the last heartbeat, which has the source's clock; at least 0.",
+    }),
+    applied_age_seconds: seconds.openapi({ description: "Time since the last apply." }),
     requests: z.array(
       z.object({
         id: z.string(),
@@ -50,7 +52,7 @@ const sourceStatus = z
       }),
     ),
     dead_letters: z.object({
-      parked: z.number().openapi({ description: "Row changes that the read models lack." }),
+      parked: z.number().openapi({ description: "Dead letters: row changes that the read models lack." }),
       oldest_parked_at: z.string().nullable(),
     }),
     events: z.object({
@@ -67,10 +69,10 @@ const status = z
 const getStatus = createRoute({
   method: "get",
   path: "/status",
-  summary: "How every source stands: lease, projector, generation, position, open requests",
+  summary: "The state of every source: lease, projector, generation, position, open requests",
   responses: {
     200: {
-      description: "As of now.",
+      description: "The state as of now.",
       headers: momentaryHeaders,
       content: { "application/json": { schema: status } },
     },
@@ -80,7 +82,7 @@ const getStatus = createRoute({
 
 export type StatusDeps = {
   role: z.infer<typeof status>["role"]
-  /** `holder` is the name under which this instance takes the lease, or null if it never does. */
+  /** `holder` is the name under which this instance takes the lease, or null if it never takes the lease. */
   sources: readonly { source: string; holder: string | null }[]
   reader: pg.Pool
   now: () => number
