@@ -1,5 +1,5 @@
-// Which periods an analytics query covers: days of a time zone begin at its midnight, weeks on Monday (ISO 8601), months
-// on the first.
+// The periods that an analytics query covers: days of a time zone begin at its midnight, weeks on Monday (ISO 8601),
+// months on the first.
 import { ReadProblem } from "../http/problem.ts"
 import { type LocalDate, localDate, startOfDay } from "./time-zone.ts"
 
@@ -10,15 +10,16 @@ export const periods = {
 } as const
 
 export type Period = keyof typeof periods
-/** From inclusive, to exclusive. */
+/** `from` is inclusive, `to` is exclusive. */
 export type Range = { from: Date; to: Date }
 
 const bucketMs = 900_000
 const mostPeriods = 1_000
 
 /**
- * The range asked for. Without `to` it ends with the present period; without `from` it begins as many periods
- * earlier as are shown by default. Both must lie on a quarter of an hour, the finest that sales are kept by.
+ * The range that a request asks for. Without `to` the range ends with the present period; without `from` it begins as
+ * many periods earlier as are shown by default. Example: by default 30 days, the last of them today. Both must lie on a
+ * quarter of an hour, the finest time by which sales are kept.
  * @throws ReadProblem otherwise.
  */
 export function rangeOf(
@@ -47,7 +48,7 @@ function toBucket(parameter: string, moment: string): Date {
   return new Date(ms)
 }
 
-/** The start of the period that a moment lies in, or of one that is so many periods later. */
+/** The start of the period in which a moment lies, or of the period that is `later` periods later. */
 export function startOf(period: Period, zone: string, at: Date, later = 0): Date {
   const [year, month, day] = localDate(zone, at)
   switch (period) {

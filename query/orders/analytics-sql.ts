@@ -1,5 +1,5 @@
-// The statement behind analytics per period: sums the quarter-hour buckets of a range by the clock of a time zone, per
-// currency and maybe per member of a group, and sets beside each period the whole one before it.
+// The statement behind analytics per period. It sums the quarter-hour buckets of a range by the clock of a time zone, per
+// currency and maybe per member of a group. On request it sets the whole period before beside each period.
 import { type Period, periods } from "./analytics-range.ts"
 import { momentText, moneyJson } from "./money.ts"
 
@@ -25,17 +25,17 @@ function sourceOf(grouping: Grouping | null): Source {
   }
 }
 
-// Whole numbers all the way: numeric `/` rounds to some digits, `div` is exact. For a negative dividend it
-// truncates upwards, which the remainder's sign corrects.
+// Whole numbers all the way: numeric `/` rounds to some digits, `div` is exact. For a negative dividend `div`
+// truncates upwards; the remainder's sign corrects the result.
 const averageMinor = `div(2 * net + orders, 2 * orders) - (mod(2 * net + orders, 2 * orders) < 0)::integer`
 
-/** SQL text of a share with four digits as text, null of nothing. */
+/** SQL text of a share as text with four digits, such as 0.2500; null when the whole is 0. */
 export const rateText = (part: string, whole: string): string =>
   `case when ${whole} > 0 then round(${part}::numeric / ${whole}, 4)::text end`
 
 /**
- * SQL text of the moment at which clocks of a zone show a local time for the first time, or pass over it: Postgres takes
- * the second of two such moments.
+ * SQL text of the moment at which the clocks of a zone show a local time for the first time, or pass over it. A local
+ * time can occur twice, as 02:30 does when clocks go back from 03:00 to 02:00; Postgres takes the second moment.
  */
 export const firstMoment = (local: string, zone: string): string => `
   (select case when (m - interval '1 hour') at time zone ${zone} >= ${local} then m - interval '1 hour' else m end
@@ -72,8 +72,8 @@ const previousFigures = `
   ) previous) as previous`
 
 /**
- * Parameters: from, to, currency or null, time zone, from where the period before the first is counted; then, where
- * there are members, how many per currency; then the only member there is to be, or null.
+ * Parameters: from, to, currency or null, time zone, and the first moment counted, which a comparison puts before `from`.
+ * A grouping takes two more: the most members per currency, and the only wanted member or null.
  */
 export const analyticsText =
   (period: Period, grouping: Grouping | null, compares: boolean) =>

@@ -1,6 +1,7 @@
 // Sales per day, week or month and currency, by the clock of a time zone, from the quarter-hour buckets. Currencies are
-// never mixed: one row per period, currency and member of the group, if one is asked for. Whatever occurs in the range
-// has a row for every period of it, also where nothing was sold, so that rows can be drawn as they come.
+// never mixed: an answer has one row per period, currency and (with `group_by`) member. A currency or member that occurs
+// in the range has a row for every period of the range, also without sales, so that a client can draw the rows as they
+// come.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import pg from "pg"
 import { answersOf, currencyCode, demandHeaders, moment } from "../http/parameters.ts"
@@ -12,17 +13,19 @@ import { moneyBody, moneyOrNull } from "./money.ts"
 import { pageLimit } from "./order-page.ts"
 import { timeZone } from "./time-zone.ts"
 
-const orderOnly = "null per product: an order has it, not a product"
+const orderOnly = "null per product: an order has this amount, a product has not"
 const figures = {
-  orders: z.number().int().openapi({ description: "Created in this time and not cancelled." }),
-  items: z.number().int().openapi({ description: "Sum of their quantities." }),
-  gross: moneyBody.openapi({ description: "Before discounts, without shipping and tax." }),
+  orders: z.number().int().openapi({ description: "Orders created in this time and not cancelled." }),
+  items: z.number().int().openapi({ description: "Sum of the quantities of these orders." }),
+  gross: moneyBody.openapi({ description: "Amount before discounts, without shipping and tax." }),
   discount: moneyOrNull.openapi({ description: orderOnly }),
   net: moneyOrNull.openapi({ description: `gross - discount; ${orderOnly}` }),
-  cancelled: z.number().int().openapi({ description: "Created in this time and cancelled since." }),
+  cancelled: z.number().int().openapi({ description: "Orders created in this time and cancelled since." }),
   average: moneyOrNull.openapi({ description: `${averageRule}; null without orders.` }),
-  captured: moneyOrNull.openapi({ description: "Paid for these orders, cancelled ones too." }),
-  refunded: moneyOrNull.openapi({ description: "Of that, given back." }),
+  captured: moneyOrNull.openapi({
+    description: "Amount paid for the orders created in this time, cancelled orders too.",
+  }),
+  refunded: moneyOrNull.openapi({ description: "Part of `captured` that was given back." }),
   cancellation_rate: z
     .string()
     .nullable()
@@ -30,7 +33,7 @@ const figures = {
   refund_rate: z
     .string()
     .nullable()
-    .openapi({ example: "0.0100", description: "Of paid orders, those with a refund." }),
+    .openapi({ example: "0.0100", description: "Share of the paid orders that have a refund." }),
 }
 
 const member = z.string().nullable().optional()
@@ -47,35 +50,40 @@ export const analyticsBody = z
     rows: z.array(
       z.object({
         period: z.string().openapi({ example: "2025-11", description: "2025-11-23, 2025-W47 or 2025-11." }),
-        start: z
+        start: z.string().openapi({
+          description: "Start of the time that the row counts; `from` may cut the first period.",
+        }),
+        end: z
           .string()
-          .openapi({ description: "Of what the row counts: `from` may cut the first period." }),
-        end: z.string().openapi({ description: "Exclusive; `to` may cut the last period." }),
+          .openapi({ description: "End of that time, exclusive; `to` may cut the last period." }),
         currency: z.string(),
         status: member,
         product: member,
         customer: member,
-        country: member.openapi({ description: "Null: collected." }),
+        country: member.openapi({ description: "Null: the order was collected." }),
         ...figures,
         previous: z
           .object(figures)
           .optional()
-          .openapi({ description: "With `compare=previous`: the whole period before." }),
+          .openapi({ description: "With `compare=previous`: the figures of the whole period before." }),
       }),
     ),
   })
   .openapi("OrderAnalytics")
 
-/** What all analytics per period take. */
+/** The parameters of all analytics per period. */
 export const periodParameters = {
   period: z.enum(["daily", "weekly", "monthly"]).default("monthly"),
-  from: moment
-    .optional()
-    .openapi({ description: "On a quarter of an hour. Default: 30 days, 12 weeks or 12 months." }),
-  to: moment.optional().openapi({ description: "Exclusive. Default: the end of the present period." }),
+  from: moment.optional().openapi({
+    description: "Start, on a quarter of an hour. Default range: 30 days, 12 weeks or 12 months.",
+  }),
+  to: moment.optional().openapi({ description: "End, exclusive. Default: the end of the present period." }),
   currency: currencyCode.optional(),
   time_zone: timeZone,
-  compare: z.enum(["previous"]).optional().openapi({ description: "Adds the whole period before to each." }),
+  compare: z
+    .enum(["previous"])
+    .optional()
+    .openapi({ description: "Adds the whole period before to each period." }),
 }
 
 const getAnalytics = createRoute({
@@ -87,7 +95,7 @@ const getAnalytics = createRoute({
       ...periodParameters,
       group_by: z.enum(groupings).optional(),
       limit: pageLimit.openapi({
-        description: "With `group_by`: the most per currency, those with most sales.",
+        description: "With `group_by`: the most members per currency; members with most sales come first.",
       }),
     }),
     headers: demandHeaders,
@@ -106,7 +114,7 @@ export function addAnalyticsRoute(app: OpenAPIHono, reads: Reads, now: () => num
       reads.answer(
         c,
         {
-          // How much of the models it reads depends on its parameters, and with them the best plan: none is kept.
+          // The parameters decide how much of the models the statement reads, and so the best plan: no plan is kept.
           name: null,
           text: analyticsText(period, group_by ?? null, compare !== undefined),
           parameters: [
@@ -132,7 +140,7 @@ export function periodValues(
   return [from.toISOString(), to.toISOString(), currency ?? null, zone, countedFrom.toISOString()]
 }
 
-/** A zone that is known here and not to the database, which has a list of its own. */
+/** Refuses a zone that this process knows and the database, which has a list of its own, does not know. */
 export async function inTimeZone(answer: Promise<Response>): Promise<Response> {
   try {
     return await answer

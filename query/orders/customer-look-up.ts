@@ -1,5 +1,5 @@
-// Finds a customer by e-mail address, ignoring case. The address is in the query string, of which no log of ours holds
-// anything; answers are not cached, so no address becomes part of a key.
+// Finds a customer by e-mail address, ignoring case. The address is in the query string, and no log of the services holds
+// query strings. Answers are not cached, so no address becomes part of a cache key.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
@@ -18,7 +18,7 @@ const foundBody = z
           updated_at: z.string(),
         }),
       )
-      .openapi({ description: "One, or none." }),
+      .openapi({ description: "One customer, or none." }),
   })
   .openapi("FoundCustomers")
 

@@ -1,5 +1,5 @@
-// What each customer has ordered and paid so far, per currency, and which products they order: the profile beside the
-// customer's order history.
+// Each customer's totals per currency (ordered and paid so far), and the products that the customer orders: the profile
+// beside the customer's order history.
 import type { DerivedModel, RecomputedModel } from "../cdc/projection/projection.ts"
 import { bucketOf } from "./sales-sums.ts"
 
@@ -52,7 +52,7 @@ export const customerProducts: DerivedModel = {
   indexes: ["(customer_id, items desc, product_id)"],
 }
 
-/** The bucket of each customer's first order that is not cancelled: which cohort they belong to. */
+/** The bucket of each customer's first order that is not cancelled: it says which cohort the customer belongs to. */
 export const firstOrders: RecomputedModel = {
   name: "first_orders",
   key: [{ name: "customer_id", type: "text" }],
@@ -60,7 +60,7 @@ export const firstOrders: RecomputedModel = {
   touchedBy: ["orders"],
   entities: (schema, aggregates) =>
     `select o.customer_id from ${schema}.orders o where o.id = any(${aggregates}) and not o.deleted`,
-  // The first one by the index of a customer's orders, however many there are.
+  // The index of a customer's orders finds the first order, however many orders the customer has.
   rows: (schema, entities) =>
     entities === null
       ? `select o.customer_id, min(${bucketOf("o")}) as bucket from ${schema}.orders o

@@ -1,6 +1,6 @@
-// What is told to others about orders: every row of `order_events`, and of a change that another tool made to an
-// order's rows without one, what it looks like from the rows before and after. Nothing here holds personal data:
-// payloads never do, and of inferred changes only the named columns are shown with their values.
+// The domain events of orders, for other systems. Every row of `order_events` is an event. If another tool changes an
+// order's rows without such a row, an event is inferred from the rows before and after. No event holds personal data:
+// payloads never do, and an inferred event shows the values of the named columns only.
 import { z } from "zod"
 import type { Image, ImageRow, Outbox } from "../cdc/projection/projection.ts"
 

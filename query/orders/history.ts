@@ -1,4 +1,4 @@
-// What happened to an order: one entry per accepted command, in the order of versions.
+// The history of an order: one event per accepted command, in the order of versions.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
@@ -41,7 +41,7 @@ const eventsJson = (schema: string): string => `array_to_json(array(
 const getHistory = createRoute({
   method: "get",
   path: "/orders/{id}/history",
-  summary: "What happened to an order, by version",
+  summary: "The history of an order, by version",
   request: { params: idParams, query: noQuery, headers: demandHeaders },
   responses: answersOf(historyBody, ["order-not-found"]),
 })

@@ -1,8 +1,9 @@
-// Pages of what is listed by id: cut by the last id shown, so that what is added meanwhile neither repeats nor hides.
+// Pages of rows in the order of id. A page is cut by the last id that it showed, so a row that is added meanwhile neither
+// repeats nor hides another row.
 import { z } from "@hono/zod-openapi"
 import { idText } from "../http/parameters.ts"
 
-/** Where a page ends, as its next link carries it. Clients pass it on unread. */
+/** The last id of a page, as the page's next link carries it. Clients pass the cursor on unread. */
 export const idCursor = z
   .string()
   .max(1_500)
@@ -16,8 +17,8 @@ export const idCursor = z
   .openapi({ type: "string", description: "From the `next` link of the page before." })
 
 /**
- * SQL text that answers with a page under `name`: `select` gives lines that begin with the column `id`, in its order and
- * one more than `limit`, the SQL text of the limit.
+ * SQL text that answers with a page under `name`. `select` gives lines that begin with the column `id`, in the order of
+ * that column, and one line more than the page holds. `limit` is the SQL text of the page's limit.
  */
 export const idPageText = (name: string, id: string, select: string, limit: string): string => `
   with page as materialized (select found.*, row_number() over (order by ${id}) as n from (${select}) found)

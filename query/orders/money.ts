@@ -1,5 +1,5 @@
-// Money in answers: whole minor units become a decimal text with exactly the currency's fraction digits, inside
-// the SQL that builds the JSON, so no float ever holds an amount.
+// Money in answers: whole minor units become a decimal text with exactly the currency's fraction digits. The SQL that
+// builds the JSON does this, so no float ever holds an amount.
 import { z } from "@hono/zod-openapi"
 import { currencyCode } from "../http/parameters.ts"
 
@@ -7,7 +7,7 @@ export const moneyBody = z
   .object({ amount: z.string().openapi({ example: "59.98" }), currency: currencyCode })
   .openapi("Money")
 
-/** A nullable reference would be described as one that is never null. */
+/** A union, because OpenAPI would describe a nullable reference as a reference that is never null. */
 export const moneyOrNull = z.union([moneyBody, z.null()])
 
 // ISO 4217 list one, column "minor unit"; every other currency has two digits.

@@ -1,4 +1,4 @@
-// What the answer about one order looks like to clients; order.ts builds it. Moments are ISO 8601 in UTC.
+// The JSON of the answer about one order; order.ts builds the answer. Moments are ISO 8601 in UTC.
 import { z } from "@hono/zod-openapi"
 import { moneyBody } from "./money.ts"
 
@@ -8,7 +8,7 @@ const item = z.object({
   line: z.number().int(),
   product_id: z.string(),
   quantity: z.number().int(),
-  reserved: z.number().int().openapi({ description: "Kept in stock for this line." }),
+  reserved: z.number().int().openapi({ description: "Quantity reserved in stock for this line." }),
   shipped: z.number().int(),
   unit_price: moneyBody,
   total: moneyBody,
@@ -28,7 +28,7 @@ const payment = z.object({
 
 const refund = z.object({
   refund: z.number().int(),
-  payment: z.number().int().openapi({ description: "What was paid with." }),
+  payment: z.number().int().openapi({ description: "Payment that the refund gives back." }),
   status: z.string().openapi({ example: "succeeded" }),
   amount: moneyBody,
   reason: z.string().nullable(),
@@ -69,22 +69,28 @@ export const orderBody = z
     shipping: moneyBody,
     tax: moneyBody,
     total: moneyBody,
-    captured: moneyBody.openapi({ description: "What has been paid." }),
-    refunded: moneyBody.openapi({ description: "Of that, what has been given back." }),
-    due: moneyBody.openapi({ description: "total - captured; nothing once the order is cancelled." }),
+    captured: moneyBody.openapi({ description: "Amount that has been paid." }),
+    refunded: moneyBody.openapi({ description: "Part of `captured` that has been given back." }),
+    due: moneyBody.openapi({ description: "total - captured; 0 once the order is cancelled." }),
     discount_codes: z.array(z.string()),
     pricing: pricing.nullable(),
     payments: z.array(payment),
     refunds: z.array(refund),
     shipments: z.array(shipment),
-    country: z.string().nullable().openapi({ description: "Of the address; null: collected." }),
+    country: z
+      .string()
+      .nullable()
+      .openapi({ description: "Country of the address; null: the order is collected." }),
     shipping_address: z.record(z.string(), z.unknown()).nullable(),
     note: z.string().nullable(),
     cancel_reason: z.string().nullable(),
     created_at: z.string(),
     updated_at: z.string(),
     confirmed_at: z.string().nullable(),
-    reserved_until: z.string().nullable().openapi({ description: "Until then unpaid stock is kept." }),
+    reserved_until: z
+      .string()
+      .nullable()
+      .openapi({ description: "Until this moment the stock of the unpaid order stays reserved." }),
     paid_at: z.string().nullable(),
     shipped_at: z.string().nullable(),
     delivered_at: z.string().nullable(),

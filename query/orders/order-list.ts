@@ -1,4 +1,4 @@
-// Orders by whatever they are looked for by, newest first, page by page.
+// Lists the orders that fulfil a request's filters, newest first, page by page.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
@@ -35,7 +35,7 @@ const listOrders = createRoute({
       count: z
         .enum(["exact"])
         .optional()
-        .openapi({ description: "Counts all pages too, which takes longer." }),
+        .openapi({ description: "Counts the orders of all pages too, which takes longer." }),
       limit: pageLimit,
       cursor: pageCursor,
     }),

@@ -1,6 +1,7 @@
-// A page of orders, newest first: what the order list and a customer's history share. Pages are cut by the key
-// (created_at, id) of the last order shown and not by counting, so what is added or changed meanwhile neither
-// repeats nor hides an order that was there all along.
+// A page of orders, newest first; the order list and a customer's history share this file. Pages are cut by the key
+// (created_at, id) of the last order shown and not by counting, so an order that is added or changed meanwhile neither
+// repeats nor hides an order that was there all along. Example: page 1 ends with the order of 10:05; an order added at
+// 10:09 moves no order from page 1 to page 2.
 import { z } from "@hono/zod-openapi"
 import { momentText, moneyBody, moneyJson } from "./money.ts"
 
@@ -30,7 +31,7 @@ type Place = { createdAt: string; id: string }
 
 const placeText = z.tuple([z.iso.datetime({ precision: 6 }), z.string().min(1).max(255)])
 
-/** Where a page ends, as its next link carries it. Clients pass it on unread. */
+/** The key of a page's last order, as the page's next link carries it. Clients pass the cursor on unread. */
 export const pageCursor = z
   .string()
   .max(1_000)
@@ -51,7 +52,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Conditions with their values, numbered as they are added. */
+/** Conditions with their values; the placeholders are numbered in the order of adding. */
 export type Filter = { conditions: string[]; parameters: unknown[]; names: string[] }
 
 export const createFilter = (): Filter => ({ conditions: [], parameters: [], names: [] })
@@ -79,7 +80,7 @@ export function whereAfter(filter: Filter, cursor: Place | undefined): void {
 /** SQL texts of a page: the `with` clause they need, the JSON array, and the cursor (null on the last page). */
 export type OrderPage = { with: string; orders: string; cursor: string }
 
-/** The limit is the parameter after those of the filter. */
+/** The limit is the parameter after the filter's parameters. */
 export function orderPage(schema: string, { conditions, parameters }: Filter): OrderPage {
   const limit = `$${parameters.length + 1}::integer`
   return {
@@ -110,11 +111,11 @@ export function orderPage(schema: string, { conditions, parameters }: Filter): O
   }
 }
 
-/** SQL text of how many orders fulfil the conditions. */
+/** SQL text of the number of orders that fulfil the conditions. */
 export const orderTotal = (schema: string, conditions: readonly string[]): string =>
   `(select count(*) from ${schema}.orders o where ${["not o.deleted", ...conditions].join(" and ")})`
 
-/** The path and query of the page after this one: the same filters with another cursor. */
+/** The path and query of the next page: the same filters with another cursor. */
 export function nextPageOf(url: string): (cursor: string) => string {
   return (cursor) => {
     const next = new URL(url)

@@ -1,4 +1,4 @@
-// What orders can be looked for by: the parameters, and the conditions that they become.
+// The filters of orders: the parameters, and the SQL conditions that the parameters become.
 import { z } from "@hono/zod-openapi"
 import { currencyCode, idText, moment } from "../http/parameters.ts"
 import { ReadProblem } from "../http/problem.ts"
@@ -11,31 +11,33 @@ const statusList = z
   .string()
   .transform((text) => text.split(","))
   .pipe(z.array(z.enum(orderStatuses)).max(orderStatuses.length))
-  .openapi({ type: "string", example: "paid,shipped", description: "One of them or several, with commas." })
+  .openapi({ type: "string", example: "paid,shipped", description: "One status, or several with commas." })
 
 export const countryCode = z.string().regex(/^[A-Z]{2}$/, "must be an ISO 3166 code such as DE")
 
 export const orderFilterParameters = {
   customer_id: idText.optional(),
   status: statusList.optional(),
-  q: searchText.optional().openapi({ description: "Words, or how they begin, that the note has." }),
+  q: searchText.optional().openapi({ description: "Words, or beginnings of words, that the note has." }),
   currency: currencyCode.optional(),
-  amount_min: decimalAmount.optional().openapi({ description: "Of the total; needs `currency`." }),
-  amount_max: decimalAmount.optional().openapi({ description: "Inclusive; needs `currency`." }),
-  country: countryCode.optional().openapi({ description: "That it goes to." }),
-  from: moment.optional().openapi({ description: "Created at or after." }),
-  to: moment.optional().openapi({ description: "Created before." }),
+  amount_min: decimalAmount.optional().openapi({ description: "Least total, inclusive; needs `currency`." }),
+  amount_max: decimalAmount
+    .optional()
+    .openapi({ description: "Highest total, inclusive; needs `currency`." }),
+  country: countryCode.optional().openapi({ description: "Country that the order goes to." }),
+  from: moment.optional().openapi({ description: "Orders created at or after this moment." }),
+  to: moment.optional().openapi({ description: "Orders created before this moment." }),
 }
 
 type Asked = {
   [name in keyof typeof orderFilterParameters]?: z.output<(typeof orderFilterParameters)[name]>
 }
 
-/** Whether only what lists are mostly filtered by is asked for: few texts, and an index for each. */
+/** Whether a request has the usual filters only: these make few statement texts, and each text has an index. */
 export const isUsual = ({ customer_id: _c, status, from: _f, to: _t, ...more }: Asked): boolean =>
   (status?.length ?? 0) <= 1 && Object.values(more).every((value) => value === undefined)
 
-/** @throws ReadProblem when an amount cannot be one of the currency. */
+/** @throws ReadProblem when an amount has no currency or cannot be an amount of its currency. */
 export function orderFilter(asked: Asked): Filter {
   const { status = [], currency } = asked
   const filter = createFilter()
@@ -65,7 +67,7 @@ function amountOf(
   if (currency === undefined) throw refuse(parameter, "needs `currency`")
   const minor = toMinor(amount, currency)
   if (minor === null) throw refuse(parameter, `has more fraction digits than ${currency}`)
-  if (minor > largestMinor) throw refuse(parameter, "is more than any order can come to")
+  if (minor > largestMinor) throw refuse(parameter, "is more than the largest total of an order")
   return minor
 }
 

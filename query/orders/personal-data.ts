@@ -1,8 +1,8 @@
-// Whose personal data the read models hold and where: for erasing it together with a customer, and for showing that
-// nothing of it is left. Payments, items and the payloads of events hold none.
+// The tables and columns of the read models that hold a customer's personal data: for erasing the data together with the
+// customer, and for showing that nothing of it is left. Payments, items and the payloads of events hold no personal data.
 import type { Erasure } from "../cdc/projection/projection.ts"
 
-/** By table, the columns that may hold something personal. */
+/** By table, the columns that may hold personal data. */
 export const personalColumns: Readonly<Record<string, readonly string[]>> = {
   customers: ["email", "name", "phone", "address"],
   orders: ["shipping_address", "note", "cancel_reason"],

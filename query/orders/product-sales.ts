@@ -1,4 +1,4 @@
-// What is sold of products: one per period, and those that sell best over a range.
+// Sales of products: the sales of one product per period, and the products that sell best over a range.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, currencyCode, demandHeaders, idParams, moment } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
@@ -20,7 +20,7 @@ const topBody = z
         orders: z.number().int(),
         items: z.number().int(),
         gross: moneyBody,
-        cancelled: z.number().int().openapi({ description: "Orders with it that were cancelled." }),
+        cancelled: z.number().int().openapi({ description: "Cancelled orders with this product." }),
         cancelled_items: z.number().int(),
         cancellation_rate: z.string().nullable(),
       }),
@@ -60,11 +60,13 @@ const getTopProducts = createRoute({
   summary: "The products that sell best, per currency",
   request: {
     query: z.strictObject({
-      from: moment.optional().openapi({ description: "On a quarter of an hour. Default: 30 days." }),
-      to: moment.optional().openapi({ description: "Exclusive. Default: the end of today." }),
+      from: moment
+        .optional()
+        .openapi({ description: "Start, on a quarter of an hour. Default range: 30 days." }),
+      to: moment.optional().openapi({ description: "End, exclusive. Default: the end of today." }),
       currency: currencyCode.optional(),
       by: z.enum(["gross", "items"]).default("gross"),
-      limit: pageLimit.openapi({ description: "Per currency." }),
+      limit: pageLimit.openapi({ description: "Most products per currency." }),
     }),
     headers: demandHeaders,
   },
@@ -74,7 +76,7 @@ const getTopProducts = createRoute({
 const getProductSales = createRoute({
   method: "get",
   path: "/products/{id}/sales",
-  summary: "What is sold of a product, per period and currency",
+  summary: "Sales of a product, per period and currency",
   request: { params: idParams, query: z.strictObject(periodParameters), headers: demandHeaders },
   responses: answersOf(analyticsBody),
 })

@@ -1,5 +1,5 @@
-// What sales are counted in, per order: the same sums wherever orders are grouped. A cancelled order counts as
-// cancelled; of the rest it keeps what was really paid and given back.
+// The sums in which sales are counted, per order: the same sums wherever orders are grouped. A cancelled order counts as
+// cancelled and not as sold; the amounts that were really paid and given back still count.
 
 /** Names of the sums, for a derived model. */
 export const salesSums = [
@@ -17,7 +17,7 @@ export const salesSums = [
 const counted = "o.status <> 'cancelled'"
 const sum = (value: string, of = "true"): string => `coalesce(sum(${value}) filter (where ${of}), 0)`
 
-/** SQL text of the sums of `from`, which are grouped by `groups`, each with its name. */
+/** SQL text of the sums, each with its name, grouped by `groups`. */
 export const salesOfOrders = (
   schema: string,
   aggregates: string | null,

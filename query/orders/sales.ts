@@ -1,6 +1,6 @@
-// Sales per quarter of an hour (UTC): the finest bucket from which every time zone, day, week and month can be summed.
-// An order counts in the bucket of its creation. One model has what few values tell apart, the others one dimension
-// each, so that none has a row per combination.
+// Sales per quarter of an hour (UTC): a bucket so fine that every time zone, day, week and month can be summed from it.
+// An order counts in the bucket of its creation. One model has the dimensions of few values (status, country), the other
+// models have one dimension each, so that no model has a row per combination.
 import type { DerivedModel } from "../cdc/projection/projection.ts"
 import { bucketOf, salesOfOrders, salesSums } from "./sales-sums.ts"
 
@@ -9,7 +9,7 @@ const bucketAndCurrency = [
   { name: "currency", type: "text" },
 ] as const
 
-/** The country is empty where an order is collected: groups are never null. */
+/** The country of a collected order is the empty text, because groups are never null. */
 export const salesByQuarterHour: DerivedModel = {
   name: "sales_by_quarter_hour",
   groupBy: [...bucketAndCurrency, { name: "status", type: "text" }, { name: "country", type: "text" }],
@@ -35,7 +35,7 @@ export const salesByCustomer: DerivedModel = {
   indexes: [],
 }
 
-/** A discount is the order's and not a product's, so there is only the gross. */
+/** A discount belongs to an order and not to a product, so the only amount is the gross amount. */
 export const salesByProduct: DerivedModel = {
   name: "sales_by_product",
   groupBy: [...bucketAndCurrency, { name: "product_id", type: "text" }],

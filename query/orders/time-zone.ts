@@ -1,9 +1,9 @@
-// Days as clocks on the wall show them. What is summed is kept per quarter of an hour in UTC, and a quarter belongs to
-// the day in which it begins; no zone has changed its offset inside a quarter since 2016.
+// Days as the clocks of a zone show them. Sums are kept per quarter of an hour in UTC, and a quarter belongs to the day
+// in which it begins. No zone has changed its offset inside a quarter since 2016.
 import { z } from "@hono/zod-openapi"
 
 /**
- * A name of the IANA time zone database. Names without a place (EST, CET) are not taken: Postgres reads them as fixed
+ * A name of the IANA time zone database. Names without a region (EST, CET) are refused: Postgres reads them as fixed
  * offsets.
  */
 export const timeZone = z
@@ -57,7 +57,7 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
 const quarterMs = 900_000
 const hourMs = 3_600_000
 
-/** The first quarter of an hour of a day, or of the next one where a zone has passed over it. */
+/** The first quarter of an hour of a day, or of the next day where the zone has passed over the day. */
 export function startOfDay(zone: string, [year, month, day]: LocalDate): Date {
   const wanted = Date.UTC(year, month - 1, day)
   if (zone === "UTC") return new Date(wanted)

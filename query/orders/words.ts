@@ -1,8 +1,9 @@
-// Search for words in a text: every word asked for must begin a word of it, in any case and any order. Postgres'
-// text search does it with an index over words; "simple" changes nothing but case, so it is the same in any language.
+// Search for words in a text: every word asked for must begin a word of the text, in any case and any order. Example:
+// `gift fra` finds "Fragile, a gift". Postgres' text search does this with an index over words; its configuration
+// "simple" changes nothing but case, so the search is the same in any language.
 import { z } from "@hono/zod-openapi"
 
-/** What of a text is searched: the index has a limit for a row, and a mirrored row may hold any text. */
+/** How much of a text is searched: the index has a limit for a row, and a mirrored row may hold any text. */
 const searchedCharacters = 10_000
 
 /** SQL text of the words of a column; an index over it must say exactly this. */
@@ -13,7 +14,7 @@ export const wordsOf = (column: string): string =>
 export const wordIndex = (column: string): string =>
   `using gin (${wordsOf(column)}) where ${column} is not null`
 
-/** SQL condition; `words` is the SQL text of what was asked for, which may be any text. */
+/** SQL condition; `words` is the SQL text of the words asked for, which may be any text. */
 export const hasWords = (
   column: string,
   words: string,
