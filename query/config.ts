@@ -1,5 +1,5 @@
-// The query service's settings. The only reader of the environment; every fault is reported at once, a role demands
-// only what it uses, and what is printed hides the passwords.
+// The query service's settings. Only this file of the service reads the environment. One error reports every fault, a
+// role demands only the settings that it uses, and the printed settings hide the passwords.
 import { readFileSync } from "node:fs"
 import { z } from "zod"
 import {
@@ -53,7 +53,7 @@ const severalSources = z.object({
   SOURCES_FILE: z.string().optional(),
 })
 
-/** What an instance is for: answering queries, projecting, or both. */
+/** The work of an instance: answering queries, projecting, or both. */
 export type Role = z.infer<typeof roleSchema>
 
 export type ProjectingConfig = {
@@ -61,11 +61,11 @@ export type ProjectingConfig = {
   kafkaBrokers: string[]
   schemaRegistryUrl: string
   leaseMs: number
-  /** Whether the process ends when every projector of it has halted, or waits for a request. */
+  /** When every projector of the process has halted: `exit` ends the process, `stay` waits for a request. */
   onHalt: "exit" | "stay"
   /** Bound on row changes held in memory before their transaction is whole, per source. */
   maxPendingBytes: number
-  /** Most changes of a source that may be parked before its projector halts. */
+  /** Most dead letters of a source in the state `parked`; with one more its projector halts. */
   deadLetterLimit: number
   sources: ProjectedSource[]
 }
@@ -77,7 +77,7 @@ export type Config = {
   role: Role
   redisUrl: string
   logLevel: z.infer<typeof everyRole>["LOG_LEVEL"]
-  /** Names of the sources; queries of the first are answered at the root, too. */
+  /** Names of the sources; queries of the first source are answered at the root, too. */
   sources: string[]
   /** Null in role `projector`. */
   serving: { databaseUrl: string; maxConnections: number } | null
@@ -87,7 +87,7 @@ export type Config = {
 
 type Environment = Record<string, string | undefined>
 
-/** Throws an error whose message lists everything that is missing or wrong. */
+/** Throws an error whose message lists every setting that is missing or wrong. */
 export function loadConfig(env: Environment = process.env): Config {
   const faults: string[] = []
   const role = roleSchema.safeParse(env.ROLE).data ?? "all"
@@ -133,7 +133,7 @@ function read<Output>(schema: z.ZodType<Output>, env: Environment, faults: strin
 
 type Sources = { names: string[]; projected: ProjectedSource[] } | null
 
-/** The source that the settings without a list name. `connectUrl` is null where nothing is projected. */
+/** The one source of settings without a list of sources. `connectUrl` is null where the instance does not project. */
 function readOne(env: Environment, connectUrl: string | null, faults: string[]): Sources {
   const one = read(oneSource, env, faults)
   if (connectUrl === null) return one && { names: [one.SOURCE_NAME], projected: [] }
@@ -156,7 +156,7 @@ function readSeveral(listed: string, connectUrl: string | null, faults: string[]
   return null
 }
 
-/** The text of SOURCES or of the file that SOURCES_FILE names; null without either. */
+/** The text of SOURCES or of the file that SOURCES_FILE names; null if neither is set. */
 function readListed(env: Environment, faults: string[]): string | null {
   const several = read(severalSources, env, faults)
   if (several?.SOURCES_FILE === undefined) return several?.SOURCES ?? null
@@ -169,7 +169,7 @@ function readListed(env: Environment, faults: string[]): string | null {
   }
 }
 
-/** The settings as they may be logged. */
+/** The settings for the log, without passwords. */
 export function describeConfig(config: Config): unknown {
   return JSON.parse(
     JSON.stringify(config, (name, value: unknown) =>

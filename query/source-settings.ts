@@ -1,8 +1,8 @@
 // Several sources as one setting: a JSON array, given as text. Sources must differ in everything that names them to
-// others; whatever is wrong is said by place and never by value, for there are passwords in it.
+// other systems. An error names the path of a faulty value and never the value, because values hold passwords.
 import { z } from "zod"
 
-/** Part of tokens, cache keys and paths. */
+/** The name is part of tokens, cache keys and paths. */
 export const sourceNameSchema = z
   .string()
   .max(60)
@@ -17,17 +17,17 @@ export const httpUrl = z.url({ protocol: /^https?$/ })
 
 const projectedSource = z.strictObject({
   name: sourceNameSchema,
-  /** Its database as role base_loader. */
+  /** The source's database, as role base_loader. */
   databaseUrl: postgresUrl,
   connectorName: z.string().min(1),
   topicPrefix: topicPrefixSchema,
-  /** Another Kafka Connect than CONNECT_URL. */
+  /** The source's Kafka Connect, if it is another than CONNECT_URL. */
   connectUrl: httpUrl.optional(),
 })
 
-/** A source with what its projector needs. */
+/** A source with the settings that its projector needs. */
 export type ProjectedSource = {
-  /** Name of the source in tokens, cache keys, paths and progress; its command service must use the same. */
+  /** Name of the source in tokens, cache keys, paths and progress; its command service must use the same name. */
   name: string
   /** Role with REPLICATION on the write side's database: base loads read an exported snapshot. */
   databaseUrl: string
@@ -40,7 +40,7 @@ type Parsed =
   | { ok: true; sources: { names: string[]; projected: ProjectedSource[] } }
   | { ok: false; fault: string }
 
-/** @param connectUrl of sources that name none. */
+/** @param connectUrl is the Kafka Connect of sources that name none. */
 export function parseSources(text: string, connectUrl: string): Parsed {
   const list = listOf(projectedSource, {
     name: ({ name }) => name,
@@ -54,7 +54,7 @@ export function parseSources(text: string, connectUrl: string): Parsed {
   return { ok: true, sources: { names: projected.map(({ name }) => name), projected } }
 }
 
-/** What an instance without a projector needs of the same setting. */
+/** The part of the same setting that an instance without a projector needs: the names. */
 export function parseNames(text: string): Parsed {
   const list = listOf(projectedSource.partial().required({ name: true }), { name: ({ name }) => name })
   const parsed = list.safeParse(text)
@@ -64,7 +64,7 @@ export function parseNames(text: string): Parsed {
 
 const faulty = (error: z.ZodError): Parsed => ({ ok: false, fault: `In SOURCES:\n${z.prettifyError(error)}` })
 
-/** A JSON array of at least one source; no two are alike in what `unique` takes of them, by the name of the field. */
+/** A JSON array of at least one source. `unique` takes a value per field; no two sources may have the same value. */
 function listOf<Source>(source: z.ZodType<Source>, unique: Record<string, (source: Source) => string>) {
   const list = z
     .array(source)

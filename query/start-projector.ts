@@ -1,6 +1,6 @@
 // One source's projector with all that belongs to it alone: its name as a holder and its connections, its Kafka client,
-// its cache fence. Projectors of other sources in the same process share nothing with it, so one that halts or is slow
-// leaves the others as they are.
+// its cache fence. Projectors of other sources in the same process share nothing with it, so a projector that halts or is
+// slow leaves the other projectors as they are.
 import { randomUUID } from "node:crypto"
 import type { Logger } from "pino"
 import { createDatabase, createPool } from "../db/connect.ts"
@@ -19,17 +19,17 @@ import { createDependencyChecks } from "./http/dependency-checks.ts"
 import type { Checks } from "./http/source-checks.ts"
 import type { ProjectedSource } from "./source-settings.ts"
 
-/** What is in flight when it stops may take this long; a transaction that is cut off rolls back and is applied again. */
+/** So long may work in flight take at a stop. A transaction that is cut off then rolls back and is applied again. */
 const inFlightMs = 7_000
 const goodbyeMs = 1_000
 
 export type Projecting = {
-  /** Name under which it takes the lease. */
+  /** Name under which the projector takes the lease. */
   holder: string
-  /** How the servers are that it follows through. */
+  /** The state of the servers through which the projector follows its source. */
   readiness: () => Promise<Checks>
   start: () => void
-  /** Resolves when nothing more will be written, the lease is let go and every connection closed. */
+  /** Resolves when the projector writes nothing more, the lease is let go and every connection is closed. */
   stop: () => Promise<void>
 }
 
@@ -109,7 +109,7 @@ export function createProjecting(options: {
       await projector.stop()
       clearTimeout(limit)
       await cacheFence.stop()
-      // A goodbye that is not answered is not waited for.
+      // The stop does not wait for a server that leaves the goodbye unanswered.
       setTimeout(breakAll, goodbyeMs).unref()
       await Promise.all([kafka.close(), leasePool.end(), pool.end()])
     },

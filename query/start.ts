@@ -1,6 +1,6 @@
-// Builds the query service in the order of the flow and closes it in reverse. It starts without waiting for
-// anything: until the first generation is loaded readiness is red and reads get 503. Its role says which parts it has:
-// projectors, one per source, or the side that answers queries, or both.
+// Builds the query service in the order of the flow and closes it in reverse. The service starts without waiting for
+// anything: until the first generation is loaded readiness is red and reads get 503. The role says which parts the
+// service has: projectors, one per source, or the side that answers queries, or both.
 import type pg from "pg"
 import { type Logger, pino } from "pino"
 import { clientConfig, createPool } from "../db/connect.ts"
@@ -54,7 +54,7 @@ export async function start(
   const close = async (): Promise<void> => {
     await Promise.all([...projectors.values()].map((projecting) => projecting.stop()))
     for (const { cache } of reading) cache.stop()
-    // A goodbye that is not answered is not waited for.
+    // The stop does not wait for a server that leaves the goodbye unanswered.
     setTimeout(() => sockets.breakAll("the service stops"), goodbyeMs).unref()
     await reader.end()
   }
@@ -104,7 +104,7 @@ function createProjectors(
     const onHalted = (isHalted: boolean): void => {
       if (isHalted) haltedSources.add(source.name)
       else haltedSources.delete(source.name)
-      // While another source is followed the process has work to do; what has halted waits for a request.
+      // While another source is followed the process has work to do; a halted projector waits for a request.
       if (config?.onHalt === "exit" && haltedSources.size === sources.length) end()
     }
     if (!config) continue
@@ -114,7 +114,7 @@ function createProjectors(
   return { projectors, halted }
 }
 
-/** Where no queries are answered it only tells how the sources stand. */
+/** In role `projector`, which answers no queries, the pool only reads the state of the sources. */
 function createReaderPool({ serving, projecting }: Config, sockets: Sockets, log: Logger): pg.Pool {
   return createPool({
     url: serving?.databaseUrl ?? projecting?.databaseUrl ?? "",

@@ -1,4 +1,4 @@
-// How the outcome of a request about dead letters is put in words.
+// Puts the outcome of a request about dead letters in words.
 import { z } from "zod"
 
 export const outcomeShape = z.object({
@@ -31,7 +31,7 @@ export function progressLine(progress: unknown): string | null {
   return `${done} of ${total}${failed > 0 ? `, ${failed} still failing` : ""}`
 }
 
-/** A line for each entry, its row's changes below it, and the counts. */
+/** A line for each dead letter, the changes of its row below it, and the counts. */
 export function describeOutcome(outcome: Outcome): string[] {
   const lines = outcome.results.flatMap(({ id, table, key, error, difference, ...result }) => [
     `${id}  ${table}(${key?.join(", ") ?? "?"})  ${result.outcome}${error === undefined ? "" : `: ${error}`}`,

@@ -1,5 +1,5 @@
 // Reads dead letters for people. Error messages of Postgres quote values, and rows hold personal data: both are
-// masked unless somebody asks to see them.
+// masked unless the operator asks to see them.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { type EntryFilter, fits } from "../cdc/dead-letters/parked-entries.ts"
@@ -17,7 +17,7 @@ export type EntryLine = {
   generation: number
 }
 
-/** Entries of every generation that still has some, oldest first. */
+/** Dead letters of every generation that still has dead letters, oldest first. */
 export async function listEntries(
   db: Kysely<QueryDatabase>,
   source: string,
@@ -49,7 +49,7 @@ export async function listEntries(
 export const describeEntry = (entry: EntryLine): string =>
   `${entry.id}  ${entry.table}(${entry.key?.join(", ") ?? "?"})  ${entry.code}  ${entry.origin}  ${entry.parkedAt}  ${entry.message}`
 
-/** One entry, with its bytes only if they are to be revealed; null when there is none. */
+/** One dead letter, with its bytes and quoted values only under `reveal`; null when it does not exist. */
 export async function showEntry(
   db: Kysely<QueryDatabase>,
   source: string,
@@ -90,5 +90,5 @@ export async function showEntry(
   }
 }
 
-/** What a message quotes may be a row's value. */
+/** Masks quoted text: a text that a message quotes may be a row's value. */
 export const maskQuoted = (text: string): string => text.replaceAll(/"[^"]*"/g, '"***"')

@@ -1,5 +1,6 @@
-// The evidence that nothing personal of a customer is left on the read side, or what is: looked for in every
-// generation, in dead letters and in the cache. What only Kafka still holds ends when its topics' retention is over.
+// The evidence that the read side holds no personal data of a customer, or a count of the rows that still do. The search
+// covers every generation, the dead letters and the cache. Data that only Kafka still holds ends with the retention of
+// its topics.
 import { CompiledQuery, type Kysely, sql } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
@@ -11,18 +12,18 @@ import { erasure, personalColumns } from "../orders/personal-data.ts"
 export type TableReport = { generation: number; table: string; rows: number; holding: number }
 
 export type ErasureReport = {
-  /** Null: the customer is not erased, as far as the read side has got. */
+  /** Null: up to the read side's position the customer is not erased. */
   erasedAt: string | null
   isKnown: boolean
-  /** Commit LSN of the erasure: what was read before it may show personal data. */
+  /** Commit LSN of the erasure: an answer from before this LSN may show personal data. */
   erasedLsn: bigint | null
   orders: string[]
   tables: TableReport[]
   deadLetters: {
-    /** Entries of the customer's rows, settled ones too. */
+    /** Dead letters of the customer's rows, settled dead letters too. */
     entries: number
     holding: number
-    /** Entries that name no row and of which nobody can say whose they are. */
+    /** Dead letters that name no row, so that nobody can say to which customer they belong. */
     ofUnknownRows: number
   }
 }
@@ -54,7 +55,7 @@ export async function readErasureReport(
   }
 }
 
-/** Every table of every generation that is there. */
+/** Every table with personal columns, in every generation whose schema exists. */
 async function readTables(
   db: Kysely<QueryDatabase>,
   source: string,
@@ -78,7 +79,7 @@ async function readTables(
   return reports
 }
 
-/** Whether a row holds something personal; an erased customer has a name and an address that are nobody's. */
+/** The condition that a row holds personal data. An erased customer's name and e-mail address are nobody's. */
 function isHolding(table: string): string {
   const columns = personalColumns[table] ?? []
   const nobodys: Record<string, string> =

@@ -1,4 +1,4 @@
-// Shows a request's progress until the projector has finished it. Leaving (Ctrl-C) does not end the request.
+// Shows a request's progress until the projector has finished the request. Leaving (Ctrl-C) does not end the request.
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
@@ -8,14 +8,14 @@ const pollMs = 250
 
 export type Outcome = { state: "done"; progress: unknown } | { state: "failed"; error: string }
 
-/** @param describe makes a line of the request's progress, or null when there is nothing to say of it. */
+/** @param describe makes a line of the request's progress, or null while the request has no progress to tell. */
 export async function followRequest(
   db: Kysely<QueryDatabase>,
   id: bigint,
   describe: (progress: unknown) => string | null,
 ): Promise<Outcome> {
   const leave = (): never => {
-    console.error(`left; request ${id} goes on, run the command again to see it`)
+    console.error(`left: request ${id} goes on; run the command again to see its progress`)
     process.exit(130)
   }
   process.once("SIGINT", leave)
@@ -23,7 +23,7 @@ export async function followRequest(
   try {
     for (;;) {
       const request = await readRequest(db, id)
-      if (!request) throw new Error(`request ${id} is gone`)
+      if (!request) throw new Error(`request ${id} does not exist any more`)
       if (request.state === "failed") return { state: "failed", error: request.error ?? "unknown" }
       if (request.state === "done") return { state: "done", progress: request.progress }
       const line = describe(request.progress) ?? `waiting for a projector (state ${request.state})`

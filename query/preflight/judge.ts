@@ -1,5 +1,5 @@
-// Preflight: from a statement to what it does to connector, registry, projector and cache. What is not known here is
-// said to be unknown.
+// Preflight: from a statement to its effects on connector, registry, projector and cache. A statement that this file does
+// not know gets the verdict unknown.
 import type { Node, VariableSetStmt } from "libpg-query"
 import { judgeAlterTable } from "./alter-table.ts"
 import type { Captured } from "./captured.ts"
@@ -9,7 +9,7 @@ import { judgeAlterPublication, judgeCreatePublication } from "./publication.ts"
 import { judgeRows, judgeTruncate } from "./rows.ts"
 import { notice, ok, unknown, type Verdict } from "./verdict.ts"
 
-/** Statements that change no row and no form of one. */
+/** Statements that change neither a row nor the form of a row. */
 const harmless = new Set([
   "TransactionStmt",
   "CommentStmt",
@@ -66,7 +66,7 @@ export function judgeStatement(captured: Captured, names: Names, node: Node): Ve
   if ("CreateSchemaStmt" in node) {
     return (node.CreateSchemaStmt.schemaElts ?? []).length === 0
       ? [ok("A schema is made.")]
-      : [unknown("A schema is made with things in it.")]
+      : [unknown("A schema is made together with its objects.")]
   }
   if ("TruncateStmt" in node) return judgeTruncate(captured, names, node.TruncateStmt)
   if ("AlterPublicationStmt" in node) return judgeAlterPublication(captured, names, node.AlterPublicationStmt)
@@ -87,22 +87,22 @@ export function judgeStatement(captured: Captured, names: Names, node: Node): Ve
   }
   if (rowStatements.has(kind)) return orOk(judgeRows(captured, names, node), "No captured table is written.")
   if (harmless.has(kind)) return [ok("No row changes.")]
-  return [unknown(`This kind of statement (${kind.replace(/Stmt$/, "")}) is not read.`)]
+  return [unknown(`This kind of statement (${kind.replace(/Stmt$/, "")}) is not known to preflight.`)]
 }
 
 function judgeEnum(oldValue: string | undefined): Verdict {
   if (oldValue === undefined || oldValue === "") {
     return notice(
-      "An enum gets another value: it is read as text like the others. Filters of the API know only theirs.",
+      "An enum gets another value: the value is read as text like the others. Filters of the API know only their own values.",
     )
   }
   return unknown(
-    `Value ${oldValue} of an enum gets another name: stored rows read differently, and no change says so.`,
+    `Value ${oldValue} of an enum gets another name: stored rows read differently, and no change event says so.`,
   )
 }
 
 function judgeSetting(names: Names, { name, args }: VariableSetStmt): Verdict {
-  if (name !== "search_path") return ok("A setting of the session.")
+  if (name !== "search_path") return ok("A setting of the session is changed.")
   const [first] = args ?? []
   const schema = first && "A_Const" in first ? (first.A_Const.sval?.sval ?? "") : ""
   names.setDefaultSchema(schema === "" ? "public" : schema)

@@ -1,4 +1,4 @@
-// Preflight: which table a name means. Names without a schema are in `public` until the file sets another search path.
+// Preflight: the table that a name means. A name without a schema is in `public` until the file sets another search path.
 import type { Node, RangeVar } from "libpg-query"
 import { textOf } from "./column-type.ts"
 

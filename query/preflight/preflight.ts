@@ -1,5 +1,5 @@
-// Preflight: what a planned migration will do, told from the file, the connector's settings and the projections alone.
-// The rules are those that test/scenarios/drift.cdc.test.ts shows on the real connector.
+// Preflight: tells the effects of a planned migration from the file, the connector's settings and the projections alone.
+// test/scenarios/drift.cdc.test.ts shows the same rules on the real connector.
 import type { Captured } from "./captured.ts"
 import { judgeStatement } from "./judge.ts"
 import { createNames } from "./names.ts"
@@ -11,9 +11,9 @@ export type Finding = Verdict & { line: number; statement: string }
 export type Preflight = {
   statements: number
   findings: Finding[]
-  /** The worst that was found. */
+  /** The worst level of the findings. */
   level: Level
-  /** Something halts, loses or is not known: look before it is run. */
+  /** A statement halts, loses or is unknown: a person must look before the migration runs. */
   isRisky: boolean
 }
 

@@ -1,4 +1,5 @@
-// Preflight: the findings as a person reads them. What is ok takes one line; everything else says what happens where.
+// Preflight: the findings as a person reads them. A finding `ok` has one line of text; every other finding tells its
+// effects on connector, registry, projector and cache.
 import type { Finding, Preflight } from "./preflight.ts"
 
 const statementWidth = 90

@@ -1,10 +1,10 @@
-// Preflight, first step: a migration file as statements, by Postgres' own parser. What is no SQL is never passed over
-// in silence: psql's commands are set aside by line, anything else that cannot be parsed is refused with its line.
+// Preflight, first step: a migration file as statements, by Postgres' own parser. Text that is no SQL is never passed
+// over in silence: psql's commands are set aside by line, any other text that cannot be parsed is refused with its line.
 // https://github.com/constructive-io/libpg-query-node (the parser of Postgres 18 as WebAssembly)
 import { hasSqlDetails, type Node, parse } from "libpg-query"
 
 export type Statement = { line: number; text: string; node: Node }
-/** A line for psql, such as `\i other.sql`: what it does is not in this file. */
+/** A line for psql, such as `\i other.sql`: this file does not show the line's effect. */
 export type PsqlCommand = { line: number; text: string }
 export type Migration = { statements: Statement[]; psqlCommands: PsqlCommand[] }
 
@@ -54,7 +54,7 @@ function place(bytes: Buffer, start: number, end: number): { line: number; text:
 
 const lineOf = (text: string, at: number): number => text.slice(0, at).split("\n").length
 
-/** The parser counts code points, strings count UTF-16 units. */
+/** The parser counts code points, JavaScript strings count UTF-16 units. */
 function readFault(sql: string, error: unknown): { at: number; reason: string } {
   if (!hasSqlDetails(error) || !error.sqlDetails) {
     return { at: 0, reason: error instanceof Error ? error.message : String(error) }
