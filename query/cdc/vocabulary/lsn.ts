@@ -1,13 +1,13 @@
-// Positions in the write side's history. An LSN is a 64-bit number; compared as text or as a JS number it lies,
-// so it is a branded bigint and this module is the only place that makes one.
+// An LSN names a point in the source's write-ahead log. It is a 64-bit number and must be compared as one: as texts
+// "9" comes after "10", and JS numbers are exact only up to 2^53. So an LSN is a branded bigint, made only here.
 
 declare const lsnBrand: unique symbol
-/** A log sequence number of the source database; a commit LSN is the one of a transaction's end. */
+/** A log sequence number of the source database; a commit LSN is the LSN of a transaction's end. */
 export type Lsn = bigint & { readonly [lsnBrand]: true }
 
 const isLsn = (value: bigint): value is Lsn => value >= 0n && value < 1n << 63n
 
-/** @throws RangeError if the number cannot be a position. */
+/** @throws RangeError if the number cannot be an LSN. */
 export function toLsn(value: bigint): Lsn {
   if (!isLsn(value)) throw new RangeError(`${value} is not an LSN`)
   return value
