@@ -1,13 +1,13 @@
-// Part of step 1 (fetch): which record of each partition is taken next. The client may deliver an older batch after a
-// seek, and may go on at another place without a word, so the reader of the topics does not believe it: the record at
-// the expected offset is taken, an older one is passed over, and a later one means that the partition is sought again.
-// Example: offset 7 of `t/0` is expected. A batch of 5, 6, 7 gives "older", "older", "next"; one that begins with 9
+// Part of step 1 (fetch): keeps the offset of each partition that is taken next. Kafka's client may deliver an older
+// batch after a seek, and may go on at another offset without a word. So every record is checked: the record at the
+// expected offset is taken, an older record is passed over, and after a later record the partition is sought again.
+// Example: offset 7 of `t/0` is expected. A batch of 5, 6, 7 gives "older", "older", "next"; a batch from 9 on
 // gives "ahead". Pure: the intake acts.
 
 export class Reading {
   /** Next offset to take, by `topic/partition`; empty while no session is open. */
   #next = new Map<string, bigint>()
-  /** Rises with every begin and end, so that nothing that was fetched for one session is taken in another. */
+  /** Rises with every begin and end, so that no record fetched for one session is taken in another. */
   #session = 0
   #isOpen = false
 
@@ -18,14 +18,14 @@ export class Reading {
     this.#isOpen = true
   }
 
-  /** Ends the session: whatever is delivered now was fetched from positions that mean nothing any more. */
+  /** Ends the session: records that are delivered now were fetched from offsets that mean nothing any more. */
   end(): void {
     this.#next = new Map()
     this.#session++
     this.#isOpen = false
   }
 
-  /** The open session, or null. A record that was decoded meanwhile is handed over only if it is still the same. */
+  /** The open session, or null. A decoded record is handed over only if the session is the same as before decoding. */
   session(): number | null {
     return this.#isOpen ? this.#session : null
   }
@@ -40,7 +40,7 @@ export class Reading {
     return this.#next.get(partition) ?? 0n
   }
 
-  /** How a record at this offset stands to the expected one. */
+  /** Compares the offset of a record with the expected offset. */
   judge(partition: string, offset: bigint): "older" | "next" | "ahead" {
     const expected = this.expected(partition)
     if (offset < expected) return "older"

@@ -1,11 +1,11 @@
-// What a domain hands to the engine is checked and given its version here. The version follows from all that the
-// tables of a generation and their cached answers are made of, so it cannot be forgotten: a process with another one
-// finds no generation of its version and loads one, while the processes of before serve theirs until the switch.
+// Checks the projections that a domain hands to the engine, and gives them their version. The version is a hash of
+// everything that shapes a generation's tables and their cached answers, so nobody can forget to raise it. A process
+// with a new version finds no generation of it and loads one; old processes serve their generation until the switch.
 import { createHash } from "node:crypto"
 import { guardColumns } from "./guard.ts"
 import type { DerivedModel, MirroredTable, Outbox, Projections, RecomputedModel } from "./projection.ts"
 
-/** @throws Error that names what does not fit together. */
+/** @throws Error that names the parts that do not fit together. */
 export function defineProjections(parts: Omit<Projections, "version">): Projections {
   assertDefined(parts)
   return { ...parts, version: versionOf(parts) }
@@ -22,7 +22,7 @@ function versionOf(parts: Omit<Projections, "version">): string {
     rows: [of("schema", "aggregates"), rows("schema", null), rows("schema", "entities")],
     cached: cache.ofEntity?.(model.name, "entity") ?? [],
   }))
-  // A projector that knows less of the cache than a reader would leave it answers that are older than the database.
+  // Cache keys belong to the version: a projector that knows fewer keys than a reader would leave stale answers cached.
   const dependencies = [
     tables.map(({ name, key }) =>
       cache.ofRow(
@@ -39,7 +39,7 @@ function versionOf(parts: Omit<Projections, "version">): string {
     Object.entries(cache.found).map(([table, found]) => [table, found("schema", "changed")]),
   ]
   const erased = erasure && [erasure.table, erasure.column, erasure.rows("schema", "subjects")]
-  // What nobody was told before is told by the load that another version needs.
+  // The outbox belongs to the version: the load of a new version tells the events that nobody was told before.
   const told = outbox && [outbox.topic, outbox.recordedIn, outbox.inferredFrom]
   const everything = JSON.stringify({
     guardColumns,
@@ -70,7 +70,7 @@ function assertDefined(parts: Omit<Projections, "version">): void {
   if (!erasure) return
   const subjects = tables.find(({ name }) => name === erasure.table)
   if (!subjects?.columns.some(({ name }) => name === erasure.column)) {
-    throw new Error(`${erasure.table}.${erasure.column} is to tell of erasures and is not mirrored`)
+    throw new Error(`${erasure.table}.${erasure.column} tells of erasures, so it must be mirrored; it is not`)
   }
 }
 
@@ -120,5 +120,5 @@ function assertTouched(name: string, touchedBy: readonly string[], mirrored: Rea
 
 function assertDistinct(what: string, names: readonly string[]): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) throw new Error(`the ${what} have two that are named ${twice}`)
+  if (twice !== undefined) throw new Error(`two of the ${what} are named ${twice}`)
 }

@@ -1,6 +1,6 @@
-// Part of step 2 (decode): dates and times as Debezium sends them (numbers since 1970, or ISO text) become text that
-// Postgres reads as exactly the same value, over the whole range that Postgres has: 4714 BC to 5874897 for dates and
-// to 294276 for timestamps, with both infinities. JavaScript's Date has neither the range nor the microseconds.
+// Part of step 2 (decode): turns Debezium's dates and times (numbers since 1970, or ISO text) into text that Postgres
+// reads as exactly the same value. This holds over Postgres' whole range: 4714 BC to 5874897 for dates and to 294276
+// for timestamps, with both infinities. JavaScript's Date has neither this range nor microseconds.
 // https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-temporal-types
 
 /** Postgres' first and last date, in days since 1970-01-01. */
@@ -11,7 +11,7 @@ const dayUs = 86_400_000_000n
 const firstMoment = BigInt(firstDay) * dayUs
 const lastLong = 2n ** 63n - 1n
 
-/** A date from days since 1970. Infinities come as numbers of no date that Postgres has. */
+/** A date from days since 1970. Debezium sends an infinity as a number beyond all dates that Postgres has. */
 export function dateText(day: number): string {
   if (day > lastDay) return "infinity"
   if (day < firstDay) return "-infinity"
@@ -21,7 +21,7 @@ export function dateText(day: number): string {
 
 /**
  * A timestamp without time zone from microseconds since 1970.
- * @throws RangeError for infinities and for the years after 294246: what the connector sends for them may be both.
+ * @throws RangeError for infinities and for the years after 294246: the connector may send one number for both.
  */
 export function timestampText(us: bigint): string {
   if (us < firstMoment || us === lastLong) {
@@ -33,7 +33,7 @@ export function timestampText(us: bigint): string {
   return year > 0 ? `${padded(year)}-${rest} ${time}` : `${padded(1 - year)}-${rest} ${time} BC`
 }
 
-/** A time of day from microseconds; 24:00:00 is one, as in Postgres. */
+/** A time of day from microseconds; 24:00:00 is a time of day, as in Postgres. */
 export function timeText(us: bigint): string {
   const seconds = us / 1_000_000n
   const parts = [seconds / 3_600n, (seconds / 60n) % 60n, seconds % 60n]
@@ -41,7 +41,7 @@ export function timeText(us: bigint): string {
   return `${parts.map((part) => String(part).padStart(2, "0")).join(":")}.${fraction}`
 }
 
-/** A timestamp with time zone from ISO 8601 in UTC. ISO has a year 0 and signs; Postgres writes BC and neither. */
+/** A timestamp with time zone from ISO 8601 in UTC. ISO's year 0000 is 0001 BC in Postgres. */
 export function timestamptzText(iso: string): string {
   if (iso.endsWith("infinity")) return iso
   const [, year, rest] = /^([+-]?\d{4,})(-\d\d-\d\dT[\d:.]+Z)$/.exec(iso) ?? []

@@ -1,7 +1,7 @@
-// The columns that the engine adds to every mirrored row. The guard (epoch, commit LSN, LSN) is compared as one value,
-// so a row never goes back, whatever is replayed.
+// The engine adds these columns to every mirrored row. The guard (epoch, commit LSN, LSN) is compared as one value, so
+// a row never goes back, whatever is replayed: a row at (1, 800, 640) refuses a change at (1, 700, 690).
 
-/** Columns of every mirrored row that are the engine's: the guard, and where the row came from. */
+/** The engine's columns of a mirrored row: whether it is deleted, its guard, and where its last change came from. */
 export const guardColumns = [
   ["deleted", "boolean"],
   ["guard_epoch", "integer"],

@@ -1,17 +1,17 @@
-// Part of step 2 (decode): a value that Postgres keeps out of line and an update leaves alone is not in the WAL.
-// Debezium sends a placeholder in its place, made of one setting (`unavailable.value.placeholder`) for every type.
+// Part of step 2 (decode): if an update leaves alone a value that Postgres keeps out of line, the WAL lacks the value.
+// Debezium then sends a placeholder, made of one setting (`unavailable.value.placeholder`) for every type.
 // https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-toasted-values
 
 /**
- * What the connector is told to send. It holds a NUL, which no Postgres text can: nobody can store a text, JSON or
- * numeric, or an array of texts, that reads as absent.
+ * The placeholder that the connector is told to send. It holds a NUL, and no Postgres text can hold a NUL. So no stored
+ * text, JSON, numeric or array of texts equals the placeholder.
  */
 export const unavailablePlaceholder = "lockstep\u0000unavailable"
 
-/** What it sends for a bytea, and byte by byte for an array of numbers. */
+/** The connector sends these bytes for a bytea, and one number per byte for an array of numbers. */
 const placeholderBytes = Buffer.from(unavailablePlaceholder)
 
-/** Whether a value, as Avro gives it, stands for one that was not sent. */
+/** Whether a value, as Avro gives it, is the placeholder of a value that was not sent. */
 export function isPlaceholder(value: unknown): boolean {
   if (typeof value === "string") return value === unavailablePlaceholder
   if (Buffer.isBuffer(value)) return value.equals(placeholderBytes)
@@ -24,8 +24,8 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * SQL of the one storable value of a type that equals the placeholder, or null where none can be stored. A source
- * table must refuse it, or a value somebody stored would be taken for one that was not sent.
+ * SQL of the storable value of a type that equals the placeholder, or null if the type has no such value. A source
+ * table must refuse this value: the engine would take it for a value that was not sent.
  */
 export function storablePlaceholder(type: string): string | null {
   if (type === "bytea") return `'\\x${placeholderBytes.toString("hex")}'::bytea`
