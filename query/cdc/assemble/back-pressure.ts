@@ -1,27 +1,31 @@
-// Memory is bounded by pausing partitions. No rule can keep the head of the line from becoming whole:
-// - the head's own rows pause a partition only while more of them are in memory than the assembler lets stay: it asks
-//   for staging then, which waits for nothing that is read, and when they are staged the partition goes on;
-// - otherwise only a partition whose newest record belongs to a later transaction than the head may pause: all of the
-//   head's rows in it have been read, so waiting for the head is not waiting for this partition;
-// - the commit log pauses only while it is many ENDs ahead, and the head's own is the first of them.
-// Pure: it decides, the follower acts.
+// Memory is bounded by pausing partitions. No pause can keep the head of the line from becoming whole:
+// - The head's own rows pause a partition only while they fill more memory than the assembler lets stay. The assembler
+//   then asks for staging, which waits for no reading, and after staging the partition goes on.
+// - Otherwise a partition may pause only if its newest record belongs to a later transaction than the head. All rows of
+//   the head in this partition have been read, so the head does not wait for the partition.
+// - The commit log pauses only while it is many ENDs ahead, and the first of these is the head's own END.
+// Example: the limit is 256 MiB, 815 is the head, 816 follows, and 260 MiB are pending.
+//   a row of 816 comes from `a/0`: `a/0` pauses until less than 128 MiB are pending, or until 816 is the head
+//   a row of 815 comes from `b/0`, 5 MiB of 815 are in memory: `b/0` goes on
+//   a row of 815 comes from `b/0`, 129 MiB of 815 are in memory: `b/0` pauses until rows of 815 are staged
+// Pure: back-pressure decides, the driver of the flow acts.
 import type { DataRecord } from "../vocabulary/change.ts"
 import type { Assembler } from "./assemble.ts"
 
 export type BackPressure = {
-  /** After a record was taken: whether its partition has to wait. */
+  /** Whether the partition of a record has to pause; asked after the record was taken. */
   mustPause: (record: DataRecord) => boolean
-  /** After an entry of the commit log was taken: whether the log has to wait. */
+  /** Whether the commit log has to pause; asked after an entry was taken. */
   mustPauseLog: () => boolean
-  /** Whenever something was passed over, released or staged: whether a paused partition goes on. */
+  /** Whether a paused partition goes on; asked after records were passed over, released or staged. */
   mayResume: (partition: string) => boolean
   mayResumeLog: () => boolean
 }
 
 export type Limits = {
-  /** About what pending records may take in memory. */
+  /** About how much memory pending records may take. */
   pendingBytes: number
-  /** ENDs of transactions that are not released. */
+  /** How many ENDs of unreleased transactions may be pending. */
   pendingEnds: number
 }
 

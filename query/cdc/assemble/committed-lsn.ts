@@ -11,7 +11,7 @@ const requestTimeoutMs = 3_000
 
 export type FetchCommittedLsn = () => Promise<Lsn | null>
 
-/** Reads how far the connector has committed its source offset; null before the first commit. */
+/** Makes the question how far the connector has committed its source offset; null means that it never has. */
 export function createCommittedLsnFetcher(connectUrl: string, connectorName: string): FetchCommittedLsn {
   return async () => {
     const url = new URL(`/connectors/${encodeURIComponent(connectorName)}/offsets`, connectUrl)

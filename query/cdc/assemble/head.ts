@@ -1,4 +1,4 @@
-// The vocabulary of step 3 (assemble): what the assembler knows of the head of the line, and what it answers.
+// The vocabulary of step 3 (assemble): the assembler's knowledge of the head of the line, and its answers.
 import type { EndedTransaction, Transaction } from "../vocabulary/change.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import type { UnreadableRecord } from "./unreadable.ts"
@@ -9,18 +9,18 @@ export type Head = {
   previousCommitLsn: Lsn
   expected: number
   received: number
-  /** A crash of the connector lies inside it: its count says nothing. */
+  /** A crash of the connector lies inside the transaction, so its count says nothing. */
   disturbed: boolean
-  /** Its count tells whether it is whole: no crash lies inside it, and it has rows to read. */
+  /** The count tells whether the transaction is whole: no crash lies inside it, and it has rows to read. */
   isCounted: boolean
-  /** What is here cannot tell whether it is whole: ask for the proof at once. */
+  /** The records read so far cannot tell whether the transaction is whole, so the proof is asked for at once. */
   needsProof: boolean
 }
 
 export type Next =
-  /** `unreadable`: records that stand for the rows that it lacks. */
+  /** `unreadable`: records that could not be read and that stand for missing rows of the transaction. */
   | { state: "released"; transaction: Transaction; head: Head; unreadable: readonly UnreadableRecord[] }
-  /** Its rows are in the staged table, all of them. */
+  /** All rows of the transaction are in the staged table. */
   | {
       state: "released-staged"
       transaction: EndedTransaction
@@ -28,18 +28,21 @@ export type Next =
       head: Head
       unreadable: readonly UnreadableRecord[]
     }
-  /** Rows of the head are in memory that must be staged before anything else happens. */
+  /** Rows of the head in memory must be staged before any other work. */
   | { state: "needs-staging" }
   /** Nothing is pending: the read side is at the end of the log. */
   | { state: "idle" }
-  /** Rows are here, their END is not. */
+  /** Rows have been read, their END has not. */
   | { state: "waiting-for-end"; rows: number }
-  /** The END is here; rows are missing, or only a proof can tell whether any are. */
+  /** The END has been read; rows are missing, or only a proof can tell whether rows are missing. */
   | { state: "waiting-for-rows"; head: Head }
 
-/** A head that is too large for memory: its rows that are staged, and how many it has once its END tells. */
+/** A head that is too large for memory: `rows` of it are staged; `expected` is its END's count, null without an END. */
 export type StagedHead = { xid: string; rows: number; expected: number | null }
 
-/** Once all is read: a crash makes counts wrong, but rows that were counted cannot all be absent. */
+/**
+ * Whether rows of a head are lost, asked when the topics have been read. A crash makes counts wrong, but counted rows
+ * cannot all be absent. Of 5 expected rows: 4 received are a loss if no crash lies inside, 0 received always are.
+ */
 export const isLoss = ({ received, expected, disturbed }: Head): boolean =>
   received !== expected && (!disturbed || received === 0)

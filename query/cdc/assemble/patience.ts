@@ -1,6 +1,6 @@
-// Waits for the head of the line. A transaction whose rows are not all here is nothing unusual for some hundred
-// milliseconds; a transaction with a crash of the connector inside, or one that has waited longer, needs the proof
-// (proof.ts) that everything of it has been read. Patience never gives up: it says what it waits for.
+// Waits for the head of the line. Rows of a transaction are often some hundred milliseconds late. A transaction that
+// waits longer, or that has a crash of the connector inside, needs the proof (proof.ts) that all its records have been
+// read. Patience never gives up: it says for which transaction it waits.
 // Example: at 10,000 ms transaction 815 lacks 2 of its 5 rows. Until 11,000 ms nothing happens; then the driver of the
 // flow is asked how far the connector has committed, again and again, until that answer covers transaction 815.
 // Pure: it knows no clock but the one it is given.
@@ -10,16 +10,16 @@ import { type Committed, type HowFarRead, judgeReading, type Proven } from "./pr
 
 /** How long an undisturbed transaction may miss rows before a proof is asked for. */
 const patienceMs = 1_000
-/** Between two questions about the same transaction. */
+/** The pause between two questions about the same transaction. */
 const askPauseMs = 50
-/** Heartbeats come twice a second; this long without any entry means that capture has stopped. */
+/** Heartbeats come twice a second; a silence of this length means that capture has stopped. */
 const silenceMs = 10_000
 
 type Waiting = {
-  /** Null while its END is not here. */
+  /** Null while the END of the transaction has not been read. */
   head: Head | null
   sinceMs: number
-  /** What is known of the connector since it committed the head. */
+  /** The answer of Connect and Kafka since the connector has committed the head; null before. */
   committed: Committed | null
   /** A question is under way. */
   isAsking: boolean
@@ -39,21 +39,21 @@ export class Patience {
     this.#heardAtMs = now()
   }
 
-  /** The commit log or a table said something. */
+  /** A record of the commit log or of a table was read. */
   heard(): void {
     this.#heardAtMs = this.#now()
   }
 
-  /** Takes the answer of the assembler. @returns the head, if a crash of the connector is found inside it now. */
+  /** Takes the answer of the assembler. @returns the head if a crash of the connector is newly found inside it. */
   note(next: Next): Head | null {
     const head = "head" in next ? next.head : null
-    // Whether a crash lies inside it may show only with its last rows.
+    // A crash inside the head may show only with the head's last rows.
     const newlyDisturbed = head?.disturbed && head.commitLsn !== this.#disturbedHead ? head : null
     if (newlyDisturbed) {
       this.#disturbed++
       this.#disturbedHead = newlyDisturbed.commitLsn
     }
-    // While rows are being staged they are coming: which are missing can be told when all that are here are staged.
+    // While rows are being staged, rows are coming: missing rows can be told when all rows in memory are staged.
     if (next.state !== "waiting-for-rows" && next.state !== "waiting-for-end") this.#waiting = null
     else if (this.#waiting && this.#waiting.head?.commitLsn === head?.commitLsn) this.#waiting.head = head
     else {
@@ -63,15 +63,15 @@ export class Patience {
     return newlyDisturbed
   }
 
-  /** Forgets what was waited for. */
+  /** Forgets the head that was waited for. */
   reset(): void {
     this.#waiting = null
     this.#heardAtMs = this.#now()
   }
 
   /**
-   * The transaction that the connector must have committed before anything can be proven; null when nobody need be
-   * asked now. Whoever asks says so by `answered`, whatever comes of it.
+   * Commit LSN of the transaction that the connector must have committed before a proof is possible; null when Connect
+   * need not be asked now. A caller that asks Connect calls `answered` afterwards, also when Connect fails.
    */
   ask(): Lsn | null {
     const waiting = this.#waiting
@@ -83,7 +83,7 @@ export class Patience {
     return head.commitLsn
   }
 
-  /** Takes the answer for a transaction: null when the connector has not committed it, or nobody could tell. */
+  /** Takes the answer for a transaction: null when the connector has not committed it, or when a question failed. */
   answered(commitLsn: Lsn, committed: Committed | null): void {
     const waiting = this.#waiting
     if (waiting?.head?.commitLsn !== commitLsn) return
@@ -92,7 +92,7 @@ export class Patience {
     if (committed && committed.commitLsn >= commitLsn) waiting.committed ??= committed
   }
 
-  /** How much is proven to have been read, and up to which transaction; null while nothing is. */
+  /** How much is proven to have been read, and up to which transaction; null while nothing is proven. */
   proven(reading: HowFarRead): { head: Head; commitLsn: Lsn; proven: Exclude<Proven, "nothing"> } | null {
     const { head, committed } = this.#waiting ?? {}
     if (!head || !committed) return null
@@ -101,7 +101,7 @@ export class Patience {
     return { head, commitLsn: proven === "everything" ? committed.commitLsn : head.commitLsn, proven }
   }
 
-  /** What is waited for, in words; null when there is nothing to tell. */
+  /** For what the flow waits, in words; null when nothing is overdue. */
   describe(): string | null {
     const waiting = this.#waiting
     const head = waiting?.head

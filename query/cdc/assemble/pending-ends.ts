@@ -1,4 +1,4 @@
-// Part of step 3 (assemble): what the commit log has said about transactions that are not released yet, in its order.
+// Part of step 3 (assemble): the entries of the commit log about transactions that are not released yet, in its order.
 import type { CommitLogEntry } from "../vocabulary/change.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 
@@ -6,21 +6,21 @@ export type End = Extract<CommitLogEntry, { status: "END" }>
 
 /** `tables` are the source tables that are read, as the commit log names them (schema and name). */
 export function createPendingEnds(tables: ReadonlySet<string>) {
-  /** From index `first` on; a re-sent one may be among them. */
+  /** Pending from index `first` on; a re-sent END may be among them. */
   let ends: End[] = []
   let first = 0
   const beginCounts = new Map<string, number>()
 
   return {
-    /** Takes an entry while everything up to `lastEnd` is released. */
+    /** Takes an entry; all transactions up to `lastEnd` are released. */
     add(entry: CommitLogEntry, lastEnd: Lsn): void {
       if (entry.status === "BEGIN") beginCounts.set(entry.xid, (beginCounts.get(entry.xid) ?? 0) + 1)
       else if (entry.commitLsn > lastEnd) ends.push(entry)
-      // Re-sent: everything of this transaction is applied, whatever this END counts.
+      // A re-sent END: its transaction is applied, whatever this END counts.
       else beginCounts.delete(entry.xid)
     },
 
-    /** The first END after `lastEnd`; a re-sent one of a transaction released meanwhile is left out. */
+    /** The first END after `lastEnd`; a re-sent END of a transaction released meanwhile is left out. */
     after(lastEnd: Lsn): End | undefined {
       let end = ends[first]
       while (end && end.commitLsn <= lastEnd) end = ends[++first]
@@ -31,7 +31,7 @@ export function createPendingEnds(tables: ReadonlySet<string>) {
       return end
     },
 
-    /** How many there are, re-sent ones included. */
+    /** How many ENDs are pending, re-sent ENDs included. */
     count: (): number => ends.length - first,
 
     /** How often the transaction has begun: more than once if a crash of the connector lies inside it. */
@@ -45,7 +45,7 @@ export function createPendingEnds(tables: ReadonlySet<string>) {
     /** Row changes of the tables that are read, as the END counts them. */
     countRows,
 
-    /** The same by table, named without its schema. */
+    /** The same count by table; a table is named without its schema. */
     countByTable({ counts }: End): Map<string, number> {
       const byTable = new Map<string, number>()
       for (const [name, count] of counts) {
@@ -54,7 +54,7 @@ export function createPendingEnds(tables: ReadonlySet<string>) {
       return byTable
     },
 
-    /** Whether one of the ENDs of this transaction counts so many row changes. */
+    /** Whether an END of this transaction (the first or a re-sent END) counts exactly so many row changes. */
     isCountedBy: (commitLsn: Lsn, rows: number): boolean =>
       ends.slice(first).some((end) => end.commitLsn === commitLsn && countRows(end) === rows),
   }

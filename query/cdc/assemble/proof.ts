@@ -1,15 +1,17 @@
-// The proof that every record of a transaction has been read, when counts cannot tell: the connector has committed its
-// own source offset at or beyond the transaction (so Kafka has acknowledged all of it), and every data partition has
-// been read up to where it ended after that. Pure: whoever drives the flow asks Connect and Kafka.
-// Costs at most the worker's offset.flush.interval.ms.
+// Proves that every record of a transaction has been read, when counts cannot tell. First, the connector has committed
+// its own source offset at or beyond the transaction, so Kafka has acknowledged all its records. Second, every data
+// partition has been read up to its end offset after that commit.
+// Example: transaction 815 commits at 800. Connect answers 790: no proof. Connect answers 812, then Kafka names the end
+// offsets `a/0` 40 and `b/0` 7: as soon as both are read up to there, all rows of 815 have been read.
+// Pure: the driver of the flow asks Connect and Kafka. The proof costs at most the worker's offset.flush.interval.ms.
 import type { EndOffsets } from "../vocabulary/change.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 
-/** What was learned after the connector had committed a transaction. */
+/** The answers of Connect and Kafka after the connector had committed a transaction. */
 export type Committed = {
-  /** Up to where the connector had committed its source offset: one answer serves every transaction up to here. */
+  /** The connector had committed its source offset up to here: one answer serves every transaction up to here. */
   commitLsn: Lsn
-  /** Where the topics ended after that. What comes later belongs to later transactions. */
+  /** End offsets of the topics after that commit. Records beyond them belong to later transactions. */
   ends: EndOffsets
 }
 
@@ -22,15 +24,15 @@ export type HowFarRead = {
 }
 
 /**
- * `rows`: every row of the transaction has been read; `everything`: every copy of every record, too, and every
- * marker of it in the commit log.
+ * `rows`: every row of the transaction has been read; `everything`: also every copy of every record, and every
+ * BEGIN and END of it in the commit log.
  */
 export type Proven = "nothing" | "rows" | "everything"
 
 /**
- * How much has been read of what the topics held when the connector had committed the transaction. A partition in
- * which a later transaction has been read needs no more for the rows of this one: it may be far from its end, or
- * paused.
+ * How much has been read of the records that the topics held when the connector had committed the transaction. If a
+ * record of a later transaction has been read from a partition, all rows of this transaction in it have been read, even
+ * if the partition is far from its end, or paused.
  */
 export function judgeReading({ ends }: Committed, { next, isReadBeyondHead }: HowFarRead): Proven {
   const isUnread = ([partition, end]: [string, bigint]): boolean => (next.get(partition) ?? 0n) < end

@@ -1,24 +1,26 @@
-// Part of step 3 (assemble): data records that could not be read. Each may be a row that a transaction's END has
-// counted, or no row of ours at all. A partition holds rows in the order of history, so the readable records before
-// and after it say between which transactions it belongs; only there may it account for a missing row of its table.
+// Part of step 3 (assemble): data records that could not be read. Such a record may be a row that a transaction's END
+// has counted, or no row of our tables at all. A partition holds rows in the order of history, so the readable records
+// before and after an unreadable record say to which transactions it may belong. Only there may it stand for a missing
+// row of its table. Example: `t/0` holds a row of 815, an unreadable record and a row of 817; the unreadable record may
+// stand for a missing row of 815, 816 or 817.
 import type { Origin } from "../vocabulary/change.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 
 export type UnreadableRecord = { origin: Origin; table: string }
 
 type Placed = UnreadableRecord & {
-  /** Predecessor of the transaction read before it; null when that was applied before this session. */
+  /** Predecessor of the transaction read before this record; null when that was applied before this session. */
   after: Lsn | null
-  /** Predecessor of the transaction read after it; null while nothing was. */
+  /** Predecessor of the transaction read after this record; null while no later record was read. */
   before: Lsn | null
-  /** It was parked before this session. */
+  /** The record was parked before this session. */
   isParked: boolean
 }
 
-/** One that no transaction can miss any more. */
+/** An unreadable record that no transaction can miss any more. */
 export type Settled = {
   origin: Origin
-  /** Its transaction had been applied before this session, and it is only read again: it must have been readable. */
+  /** Its transaction was applied before this session and the record is only read again: it was readable then. */
   wasApplied: boolean
 }
 
@@ -29,7 +31,7 @@ export function createUnreadableRecords(startedAt: Lsn) {
   let settled: Settled[] = []
 
   return {
-    /** One that is known already (read again after a restart) is not taken twice. */
+    /** A record that is known already (read again after a restart) is not taken twice. */
     add(record: UnreadableRecord, more: { after: Lsn | null; isParked: boolean }): void {
       if (open.some((known) => isSame(known.origin, record.origin))) return
       open.push({ ...record, ...more, before: null })
@@ -45,14 +47,14 @@ export function createUnreadableRecords(startedAt: Lsn) {
 
     isEmpty: (): boolean => open.length === 0,
 
-    /** Whether one may be a row of the transaction that follows `previous` and lacks rows of these tables. */
+    /** Whether a record may be a row of the transaction that follows `previous` and lacks rows of these tables. */
     mayHold: (previous: Lsn, missing: ReadonlyMap<string, number>): boolean =>
       [...missing].some(([table, count]) => count > 0 && mayBelongTo(previous, table).length > 0),
 
     /**
-     * Those that stand for exactly the rows that it lacks, of each table, or none at all. Where more may, those go first
-     * that the fewest later transactions can have: so each of them finds its own, whichever was whose. A redrive, which
-     * can read them, tells.
+     * Records that stand for exactly the missing rows of each table; otherwise no record. If more records are possible
+     * than rows are missing, the records that the fewest later transactions may claim go first, so that every later
+     * transaction finds its share. A redrive reads the records and tells which record was of which transaction.
      */
     standInsFor(previous: Lsn, missing: ReadonlyMap<string, number>): UnreadableRecord[] {
       const standIns: UnreadableRecord[] = []
@@ -69,7 +71,7 @@ export function createUnreadableRecords(startedAt: Lsn) {
       open = open.filter((record) => !records.some(({ origin }) => isSame(origin, record.origin)))
     },
 
-    /** Everything up to `lastEnd` is released: forgets those that belong before, whatever they were. */
+    /** All transactions up to `lastEnd` are released: forgets the records that belong to these. */
     settle(lastEnd: Lsn): void {
       for (const { origin, before, isParked } of open) {
         if (before === null || before >= lastEnd) continue
@@ -78,7 +80,7 @@ export function createUnreadableRecords(startedAt: Lsn) {
       open = open.filter(({ before }) => before === null || before >= lastEnd)
     },
 
-    /** Those forgotten since this was last asked: no transaction can miss them any more. */
+    /** The records forgotten since this was last asked: no transaction can miss them any more. */
     takeSettled(): Settled[] {
       const taken = settled
       settled = []
@@ -96,7 +98,7 @@ export function createUnreadableRecords(startedAt: Lsn) {
   }
 }
 
-/** By the last transaction that it may be of; the order in which they were read stays, where that is the same. */
+/** Sorts by the last transaction that may claim a record; where that is equal, records stay as they were read. */
 function byLatest(a: Placed, b: Placed): number {
   if (a.before === b.before) return 0
   if (a.before === null) return 1
