@@ -1,12 +1,12 @@
-// Keeps this process' claim to be the one projector: waits for the lease, renews it while work goes on, and tells
-// the work to end when it is lost.
+// The lease keeper claims for this process to be the one projector: it waits for the lease, renews the lease while work
+// goes on, and tells the work to end when the lease is lost.
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { pause } from "../vocabulary/pacing.ts"
 import { acquireLease, type Lease, releaseLease, renewLease } from "./lease.ts"
 
-/** As a share of the time that the lease lasts. */
+/** The time between renewals, as a share of the time that the lease lasts. */
 const renewShare = 0.1
 const standbyPollMs = 250
 
@@ -20,7 +20,7 @@ export function createLeaseKeeper(deps: {
   log: Logger
 }) {
   const { db, source, holder, ttlMs, log } = deps
-  /** Monotonic time until which the lease lasts, counted from before it was last asked for. */
+  /** Monotonic time until which the lease lasts, counted from before the last successful request. */
   let leasedUntil = 0
 
   return {
@@ -40,7 +40,7 @@ export function createLeaseKeeper(deps: {
       return null
     },
 
-    /** Renews until the signal is aborted; calls `onLost` when the lease is another's or could not be renewed in time. */
+    /** Renews until the signal is aborted; calls `onLost` when the lease is another's or was not renewed in time. */
     async keep(lease: Lease, signal: AbortSignal, onLost: () => void): Promise<void> {
       while (!signal.aborted) {
         await pause(renewShare * ttlMs, signal)
@@ -51,7 +51,7 @@ export function createLeaseKeeper(deps: {
         if (renewed === false || performance.now() > leasedUntil) onLost()
       }
 
-      /** A database that neither answers nor breaks the connection must not make this wait longer than the lease. */
+      /** A database that neither answers nor breaks the connection must not hold the keeper longer than the lease. */
       async function overdue(until: AbortSignal): Promise<null> {
         await pause(leasedUntil - performance.now() + 1, until)
         return null

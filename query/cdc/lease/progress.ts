@@ -1,5 +1,5 @@
-// How far a generation is: position, the last END, where each partition goes on, which transactions were applied
-// lately. Written in the transaction of the rows themselves and nowhere else, so it is exactly as true as they are.
+// The progress of a generation: position, last END, resume offset of each partition, transactions applied lately.
+// Progress is written in the transaction that writes the rows and nowhere else, so it is exactly as true as the rows.
 import { type Kysely, type RawBuilder, sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { type EndedTransaction, partitionKey, splitPartitionKey } from "../vocabulary/change.ts"
@@ -9,11 +9,11 @@ import { leaseIsAnothers } from "./lease.ts"
 export type GenerationRef = { source: string; generation: number }
 
 export type Progress = {
-  /** Everything committed up to here is in the read models, and nothing after it. */
+  /** Every transaction committed up to here is in the read models, and no transaction after it. */
   position: Lsn
-  /** Up to here the base load holds everything. */
+  /** The base load holds every transaction up to here. */
   baseLsn: Lsn
-  /** Commit LSN of the last END consumed, and its offset in the commit log: where a restart reads from. */
+  /** Commit LSN of the last END consumed, and its offset in the commit log, from which a restart reads. */
   lastEnd: Lsn
   lastEndOffset: bigint
   /** Next offset to read, by `topic/partition`, of the data topics. */
@@ -54,8 +54,8 @@ export async function readProgress(db: Kysely<QueryDatabase>, ref: GenerationRef
 }
 
 /**
- * Moves the position from `expected` to the last of `transactions`, under the lease, and with it what belongs to it:
- * applied xids and resume offsets. One statement, because every round trip of an apply delays what waits behind it.
+ * Moves the position from `expected` to the last of `transactions`, under the lease, together with applied xids and
+ * resume offsets. One statement does this, because every round trip of an apply delays the transactions behind it.
  * @throws EngineError (retry) when the lease is another's or the position is not the expected one: the
  * transaction around it must then abort.
  */
@@ -99,7 +99,7 @@ export async function advanceProgress(
 }
 
 /**
- * Locks the progress under the lease, for writing read models without moving it. @returns the position.
+ * Locks the progress under the lease, for writing read models without moving the position. @returns the position.
  * @throws EngineError (retry) when the lease is another's.
  */
 export async function lockProgress(
@@ -119,7 +119,7 @@ export async function lockProgress(
   return toLsn(row.position)
 }
 
-/** Stores where partitions of a fresh generation begin. */
+/** Stores the offsets at which the partitions of a fresh generation begin. */
 export async function storeResumeOffsets(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
@@ -132,7 +132,7 @@ export async function storeResumeOffsets(
   )
 }
 
-/** Rows of topic, partition and offset. */
+/** SQL for rows of topic, partition and offset. */
 function unnestOffsets(offsets: ReadonlyMap<string, bigint>): RawBuilder<unknown> {
   const partitions = [...offsets.keys()].map(splitPartitionKey)
   return sql`unnest(
@@ -141,7 +141,7 @@ function unnestOffsets(offsets: ReadonlyMap<string, bigint>): RawBuilder<unknown
     ${[...offsets.values()].map(String)}::bigint[])`
 }
 
-/** Tokens older than this are judged by position alone; heartbeats have long moved it past them. */
+/** Tokens older than this are judged by position alone; heartbeats have long moved the position past them. */
 const appliedXidsKeptMinutes = 10
 
 export async function pruneAppliedXids(db: Kysely<QueryDatabase>, source: string): Promise<void> {
