@@ -1,6 +1,6 @@
-// Step 4a-d of the flow, inside the Postgres transaction of an apply: takes folded row changes into the mirrored
-// tables and the derived models. It may run several times in one transaction: parts of a history that are applied
-// in its order leave the same rows and sums as the whole (chunks.ts says where a history may be cut).
+// Step 4a-d of the flow, inside the Postgres transaction of an apply: writes folded row changes into the mirrored
+// tables and the derived models. The step may run several times in one Postgres transaction: the parts of a history,
+// applied in their order, leave the same rows and sums as the whole (chunks.ts says where a history may be cut).
 import type { Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { MirroredTable, Projections, RecomputedModel } from "../projection/projection.ts"
@@ -21,9 +21,9 @@ export type ChangesTarget = { projections: Projections; schema: string; epoch: n
 
 export type Changed = {
   rows: number
-  /** Rows that were stored; the guard refused the others, because the stored ones are newer. */
+  /** Rows that were stored; the guard refused the other rows, because the stored rows are newer. */
   written: number
-  /** Cached answers that these changes make stale. */
+  /** Keys of the cached answers that these changes make stale. */
   cacheKeys: Set<string>
 }
 
@@ -51,7 +51,7 @@ export async function changeRows(
   return changed
 }
 
-/** The mirrored tables alone: the caller brings the derived models in line, in the same transaction. */
+/** Writes the mirrored tables alone: the caller brings the derived models in line, in the same transaction. */
 export async function writeRows(
   trx: Transaction<QueryDatabase>,
   target: ChangesTarget,

@@ -1,11 +1,11 @@
-// Part of step 4 (apply): which cached answers depend on rows that change, as the projections tell.
+// Part of step 4 (apply): the projections tell which cached answers depend on rows that change.
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"
 import type { Projections } from "../projection/projection.ts"
 import type { Value } from "../vocabulary/change.ts"
 
-/** Adds the cache keys of the answers that show rows with these keys, which are given by table. */
+/** Adds the cache keys of the answers that show the changed rows; `changed` has the keys of these rows by table. */
 export async function addCacheKeys(
   trx: Transaction<QueryDatabase>,
   target: { projections: Projections; schema: string },

@@ -1,11 +1,12 @@
-// Part of step 4 (apply): where a history may be cut so that its parts, applied one after the other in one Postgres
-// transaction, do what the whole does. Changes with one LSN stay together: the two halves of a primary key change
-// share it, and the new key's row may take a value from the old key's.
+// Part of step 4 (apply): cuts a history into parts. Applied one after the other in one Postgres transaction, the parts
+// do the same as the whole. Changes with one LSN stay together: the two halves of a primary key change share an LSN,
+// and the row of the new key may take a value from the row of the old key.
 import type { DataRecord, Transaction } from "../vocabulary/change.ts"
 
 /**
- * Cuts transactions into parts of about `rows` row changes, in their order; a part of a transaction is one with fewer
- * records. Some hundred more at most: rows of a COPY share an LSN by the page. Every transaction is in a part.
+ * Cuts transactions into chunks of about `rows` row changes, in their order. A transaction that is cut is in several
+ * chunks, with some of its records in each. A chunk may have some hundred rows more, because rows of a COPY share an
+ * LSN by the page. Every transaction is in a chunk: 3, 0 and 4 rows, cut at 5, give the chunks (3, 0, 2) and (2).
  */
 export function cutIntoChunks(transactions: readonly Transaction[], rows: number): Transaction[][] {
   const chunks: Transaction[][] = []

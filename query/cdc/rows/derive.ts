@@ -1,5 +1,6 @@
-// Step 4c of the flow: keeps the derived models exact. The contribution of every aggregate a batch touches is taken
+// Step 4c of the flow: keeps the derived models exact. The contribution of every aggregate that a batch touches is read
 // from the stored rows before the batch is written and again after, and the difference is added to its groups.
+// Example: an aggregate contributes 40 to a group before and 55 after, so 15 is added; a replay of the batch adds 0.
 // No event is ever counted, so a duplicate, a late edit or a replay cannot count twice.
 import { CompiledQuery, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -21,12 +22,12 @@ export function touchedAggregates(model: Pick<DerivedModel, "touchedBy">, batch:
   return [...touched]
 }
 
-/** A model with the aggregates of it that are looked at. */
+/** A model, and the aggregates whose contributions to it are read. */
 export type Touched = { model: DerivedModel; aggregates: readonly string[] }
 
 /**
- * What the named aggregates contribute to each of the models as the rows are stored now, in the models' sequence. One
- * statement for all of them, because every round trip of an apply delays what waits behind it.
+ * The contributions of the named aggregates to each model, from the rows as stored now, in the models' sequence. One
+ * statement reads all, because every round trip of an apply delays the transactions behind it.
  */
 export async function readContributions(
   trx: Transaction<QueryDatabase>,
@@ -74,7 +75,7 @@ export function difference(before: Contributions, after: Contributions): Contrib
 /** Differences to add to the groups of a model. */
 export type GroupChanges = { model: DerivedModel; changes: readonly Contribution[] }
 
-/** Adds differences to the groups of models; a group in which nothing is left is removed. */
+/** Adds differences to the groups of models; a group whose sums have all fallen to 0 is removed. */
 export async function addToGroups(
   trx: Transaction<QueryDatabase>,
   schema: string,
@@ -98,7 +99,7 @@ export async function addToGroups(
 
 type Statement = { text: string; values: unknown[] }
 
-/** Executes a statement for each, all of them in one: they are about different tables. */
+/** Executes one statement for each model, all in one round trip: the statements write different tables. */
 async function executeTogether(
   trx: Transaction<QueryDatabase>,
   changed: readonly GroupChanges[],

@@ -1,5 +1,5 @@
-// Step 4c of the flow, for models that are no sums: the entities that touched aggregates belong to are noted before a
-// batch is written and again after (what belonged to one may belong to another now), and their rows are computed anew.
+// Step 4c of the flow, for models that are no sums: the entities of the touched aggregates are noted before a batch is
+// written and again after, because an aggregate may move to another entity. Then their rows are computed anew.
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -8,7 +8,7 @@ import type { RecomputedModel } from "../projection/projection.ts"
 
 const entityRow = z.object({ entity: z.string() })
 
-/** What the named aggregates belong to as the rows are stored now. */
+/** The entities that the named aggregates belong to, by the rows as stored now. */
 export async function readEntities(
   trx: Transaction<QueryDatabase>,
   schema: string,
@@ -25,7 +25,7 @@ export async function readEntities(
   return rows.map((row) => entityRow.parse(row).entity)
 }
 
-/** Brings the rows of these entities in line with the rows as they are stored now; what has not changed is not written. */
+/** Computes the model's rows of these entities from the rows as stored now; an unchanged row is not written. */
 export async function recomputeEntities(
   trx: Transaction<QueryDatabase>,
   schema: string,

@@ -1,5 +1,5 @@
-// One row of a mirrored table as it is stored, every column as text: for showing what a redrive changes, and for
-// placing a parked change against the row's guard.
+// Reads one stored row of a mirrored table, every column as text. A redrive shows the columns that it changes, and
+// compares the place of a dead letter with the row's guard.
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -12,7 +12,7 @@ export type StoredRow = {
   guardCommitLsn: bigint
   guardLsn: bigint
   xid: bigint | null
-  /** By column, keys too; a deleted row has its key only. */
+  /** Values by column, key columns too; a deleted row has its key only. */
   columns: ReadonlyMap<string, string | null>
 }
 
@@ -24,7 +24,7 @@ const rowShape = z.object({
   columns: z.array(z.string().nullable()),
 })
 
-/** Null when there is no row with this key, not even a deleted one. */
+/** Null when there is no row with this key, not even a deleted row. */
 export async function readStoredRow(
   trx: Transaction<QueryDatabase>,
   schema: string,
@@ -51,7 +51,7 @@ export async function readStoredRow(
   }
 }
 
-/** By column, what differs; values as text, null where there is none. */
+/** The columns that differ, with their values as text; null where there is no value. */
 export type Difference = Record<string, { before: string | null; after: string | null }>
 
 export function differenceOf(before: StoredRow | null, after: StoredRow | null): Difference {
