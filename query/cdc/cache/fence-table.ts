@@ -1,6 +1,6 @@
-// The fence table and the lease in Redis as one projector uses them. Every operation is one script in one session
-// and within a time budget; whatever fails or is late may still happen, so a lease that was ever sent counts as
-// given, and the time when the last one is over is known by our own clock.
+// The fence table and the lease in Redis as one projector uses them. Every operation is one script in one session,
+// within a time budget. A script that failed or was late may still be carried out, so every lease that was ever sent
+// counts as given, and our own clock tells when the last lease is over.
 import { randomUUID } from "node:crypto"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import { type CachePlace, fenceName, formatLease, leaseName, ordered, slotOf, valueName } from "./layout.ts"
@@ -8,20 +8,20 @@ import { createRedisClock, type RedisClock } from "./redis-clock.ts"
 import { type RedisSession, within } from "./redis-session.ts"
 import { beginEpoch, endLease, fenceValues, renewLease, takeOver } from "./scripts.ts"
 
-/** What the last commit made visible. */
+/** The position and the heartbeat that the last commit made visible. */
 export type Served = CachePlace & { position: Lsn; heartbeatAt: Date | null }
 
 /** `lost`: the table is another's or gone, and no lease of ours is left. `used`: this epoch was served before. */
 export type TableReply = "ok" | "lost" | "used"
 
-/** All throw when Redis fails, is late, or has set its clock back. */
+/** Every operation throws when Redis fails, is late, or has set its clock back. */
 export type FenceTable = {
-  /** The first thing in every session. Ends every lease and shuts out a former owner. */
+  /** The first operation in every session: ends every lease and shuts out a former owner. */
   takeOver(session: RedisSession): Promise<void>
   /** Empties the table for a new epoch and gives its first lease. */
   beginEpoch(session: RedisSession, served: Served, leaseMs: number): Promise<TableReply>
   renewLease(session: RedisSession, served: Served, leaseMs: number): Promise<TableReply>
-  /** Deletes the values and refuses older ones from now on. */
+  /** Deletes the values and refuses older values from now on. */
   fence(session: RedisSession, place: CachePlace, position: Lsn, keys: readonly string[]): Promise<TableReply>
   endLease(session: RedisSession): Promise<void>
   /** By `performance.now()`: when every lease that may have been given is over. */
@@ -62,7 +62,7 @@ export function createFenceTable(options: { source: string; budgetMs: number }):
     return said
   }
 
-  /** The lease's text, and its end on Redis' clock: a command held up beyond that gives no lease any more. */
+  /** The lease's text, and its end on Redis' clock: a command held up beyond this end gives no lease any more. */
   function grant(session: RedisSession, served: Served, leaseMs: number): [lease: string, end: string] {
     if (redis?.session !== session) throw new Error("no lease before the table is taken over")
     const endsAt = performance.now() + leaseMs
@@ -110,7 +110,7 @@ function inParts(keys: readonly string[]): string[][] {
 }
 
 function parseReply(reply: unknown): { said: TableReply; redisMs: number } {
-  if (!Array.isArray(reply)) throw new TypeError("a script of the fence table answered something else")
+  if (!Array.isArray(reply)) throw new TypeError("a script of the fence table gave no answer that is a list")
   const [said, seconds, micros] = reply.map(String)
   if (said !== "ok" && said !== "lost" && said !== "used") throw new TypeError(`unknown answer "${said}"`)
   return { said, redisMs: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) }

@@ -1,20 +1,20 @@
 // Step 4e of the flow, and the promise behind the cache: a cached answer is never older than the database.
+// Before the projector commits position P it calls `fence(P, keys)`: one script deletes the touched answers and notes P
+// in their slots of the fence table, and a reader's set is refused below its slot. Readers serve an answer only if the
+// same MGET also shows the lease, which lives a second at most. Where fencing is impossible, the commit waits until the
+// lease is certainly over; then no cached answer is served at all. Example:
+//   position 700   a reader reads the answer `k` from the database and stalls, for however long
+//   fence 800      `k` is deleted, its slot shows 800; then the projector commits 800
+//   position 800   the first reader sets its answer of 700: refused, because 700 < 800; an answer of 800 is stored
 //
-// Before the projector commits position P it calls `fence(P, keys)`: one script deletes the touched answers and
-// notes P in their slots of the fence table, and a reader's set is refused below its slot. So whatever a reader
-// read before P cannot come (back) into the cache, however long it stalls. Readers serve an answer only if the
-// same MGET also shows the lease, and the lease lives a second at most: where fencing is impossible the commit
-// waits until the lease is certainly over, and then nothing cached is served at all.
-//
-// A lease belongs to one cache epoch, which is part of every key and is kept in Postgres. Once an epoch's lease
-// has lapsed that epoch never serves again: the next one is begun by a commit that raises it ("raise-epoch"),
-// and only `announce`, called after that commit, gives it a lease (cache-state.ts has the states). Until then Redis
-// may be slow, full, empty, restarted with old data or gone: that costs speed and nothing else.
-// - A transaction that aborts after `fence` has deleted answers and raised slots for nothing: the next readers
-//   go to the database, and their sets are refused until the position passes the slot. Nothing wrong is served.
-// - A commit with unknown outcome is never announced: the epoch may have been raised or not, and the next
-//   `fence` asks for another one.
-// - A Redis restarted with an old dump shows an old lease: readers compare the run named in it with their own.
+// A lease belongs to one cache epoch; the epoch is part of every key and is kept in Postgres. Once an epoch's lease has
+// lapsed, that epoch never serves again. A commit that raises the epoch ("raise-epoch") begins the next epoch, and only
+// `announce`, called after that commit, gives it a lease (state.ts has the states). Until then Redis may be slow, full,
+// empty, restarted with old data or gone: this costs speed and nothing else.
+// - A transaction that aborts after `fence` has deleted answers and raised slots for nothing: readers go to the
+//   database, and their sets are refused until the position reaches the slot. No wrong answer is served.
+// - A commit with unknown outcome is never announced: its epoch may be raised or not; the next `fence` asks anew.
+// - A Redis restarted with an old dump shows an old lease: readers compare the lease's Redis run with their own.
 import type { Logger } from "pino"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import { createFenceTable, type Served } from "./fence-table.ts"
@@ -25,17 +25,17 @@ import { type CacheState, delayOf, leaseMs, sleepUntil, succession } from "./sta
 
 export type CacheFence = {
   start(): void
-  /** To be called whenever this process has become the projector; the one before may yet think it is for so long. */
+  /** To be called when this process has become the projector; the former projector may go on for so long. */
   succeed(formerLeftMs: number): void
   /** Ends the lease and waits until it is over; afterwards another projector may write. */
   stop(): Promise<void>
   /**
-   * To be called inside every apply transaction (also without keys), as the last step before its commit.
-   * "raise-epoch": the transaction must also do `cache_epoch = cache_epoch + 1`. "all" instead of keys asks for
-   * that; a switch of the live generation needs it. Never throws; takes a second or so once per outage.
+   * To be called inside every apply transaction (also without keys), as the last step before its commit. After
+   * "raise-epoch" the transaction must also do `cache_epoch = cache_epoch + 1`. "all" instead of keys asks for a raised
+   * epoch; a switch of the live generation needs it. The fence never throws; it takes about a second once per outage.
    */
   fence(position: Lsn, keys: readonly string[] | "all"): Promise<"fenced" | "raise-epoch">
-  /** To be called after every commit whose outcome is known, with what it made visible. */
+  /** To be called after every commit whose outcome is known, with the position that it made visible. */
   announce(served: Served): void
 } & AnswerRemoval
 
@@ -43,11 +43,11 @@ const renewIntervalMs = 250
 /** A commit moves the lease's position at most this often. */
 const earlyRenewalMs = 50
 const budgetMs = 150
-/** Beyond this a new epoch costs less than deleting. */
+/** For more keys than this a new epoch costs less than deleting. */
 const mostKeys = 10_000
 const succeedPollMs = 50
 
-/** `heldForMs` says how long this process is certainly still the projector; a lease never outlives that. */
+/** `heldForMs` says how long this process is certainly still the projector; a lease never outlives that time. */
 export function createCacheFence(deps: {
   redisUrl: string
   source: string
@@ -78,7 +78,7 @@ export function createCacheFence(deps: {
   const isServing = (session: RedisSession): boolean =>
     state.name === "serving" && state.session === session && link.session() === session
 
-  /** How long the next lease may be. */
+  /** How long the next lease may last. */
   const lengthMs = (): number => Math.min(leaseMs, heldForMs())
 
   function goDown(delayMs: number): void {
@@ -89,12 +89,12 @@ export function createCacheFence(deps: {
     state = { name: "lapsing", until: table.leaseOverAt(), retryAt }
   }
 
-  /** The session is of no more use. Whatever lease was given in it may live on for a while. */
+  /** The session is of no more use. A lease that was given in it may live on for a while. */
   function lose(session: RedisSession): void {
     if (state.name === "raised" && state.session === session) goDown(delayOf(failures++))
     if (state.name !== "serving" || state.session !== session) return
     const now = performance.now()
-    // It held for longer than the last wait was: this is a new outage.
+    // The cache has served for longer than the last wait was: this is a new outage.
     if (now - state.since > delayOf(failures - 1)) failures = 0
     lapse(now + delayOf(failures++))
     log.warn({ source }, "the cache is not fenced any more; its lease runs out")
@@ -122,9 +122,9 @@ export function createCacheFence(deps: {
     }
   }
 
-  /** Tries to end the leases of the projector before this one, until they are over by themselves. */
+  /** Tries to end the leases of the former projector, until they are over by themselves. */
   async function takeOverFromFormer(): Promise<boolean> {
-    // One of this process' own must be over in any case: what was sent may still be carried out.
+    // A lease of this process' own must be over in any case: a command that was sent may still be carried out.
     await sleepUntil(table.leaseOverAt())
     while (state.name === "succeeding") {
       if ((await takeOver()) === "raise-epoch") return true
@@ -176,7 +176,7 @@ export function createCacheFence(deps: {
 
   /** Takes the lease away, or begins to wait until it is over. */
   async function withdraw(session: RedisSession): Promise<void> {
-    // First, so that no renewal is sent after the lease was ended.
+    // The state changes first, so that no renewal is sent after the lease was ended.
     lapse(0)
     try {
       await table.endLease(session)
@@ -239,7 +239,7 @@ export function createCacheFence(deps: {
         })
       } else if (state.name === "serving") {
         if (!samePlace(state.first, next)) {
-          fail(state.session, new Error("another epoch or generation was announced than the one fenced"))
+          fail(state.session, new Error("the announced epoch and generation are not the fenced ones"))
         } else if (before?.position !== next.position && performance.now() - renewedAt >= earlyRenewalMs) {
           void renew()
         }

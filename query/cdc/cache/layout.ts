@@ -1,12 +1,12 @@
-// What the projector and the readers agree on in Redis: names of keys, the form of the lease, and the order of
-// positions as text. Everything about one source lies under `lockstep:<source>:`.
+// The projector and the readers agree here on names of keys in Redis, the form of the lease, and the order of
+// positions as text. Every key of a source begins with `lockstep:<source>:`.
 import { crc32 } from "node:zlib"
 import { type Lsn, parseLsn } from "../vocabulary/lsn.ts"
 
-/** Which life of the cache an answer belongs to. Raising the epoch makes every older answer unreachable. */
+/** The cache epoch and generation of an answer. Raising the epoch makes every older answer unreachable. */
 export type CachePlace = { cacheEpoch: bigint; generation: number }
 
-/** What readers may rely on while the lease is there; `runId` names the run of the Redis process it was given in. */
+/** Readers may rely on this while the lease is there; `runId` names the Redis run that it was given in. */
 export type CacheLease = {
   place: CachePlace
   position: Lsn
@@ -14,7 +14,7 @@ export type CacheLease = {
   runId: string
 }
 
-/** How many slots the fence table has: keys share slots, so that the table is bounded and needs no expiry. */
+/** The number of slots in the fence table: keys share slots, so that the table is bounded and needs no expiry. */
 const fenceSlots = 4096
 
 export const fenceName = (source: string): string => `lockstep:${source}:fence`
@@ -22,13 +22,13 @@ export const leaseName = (source: string): string => `lockstep:${source}:lease`
 export const valueName = (source: string, { cacheEpoch, generation }: CachePlace, key: string): string =>
   `lockstep:${source}:${cacheEpoch}:${generation}:${key}`
 
-/** The fence slot of a key, by the key alone: it is the same in every epoch and generation. */
+/** The fence slot of a key follows from the key alone: it is the same in every epoch and generation. */
 export const slotOf = (key: string): string => String(crc32(key) % fenceSlots)
 
 export const samePlace = (a: CachePlace, b: CachePlace): boolean =>
   a.cacheEpoch === b.cacheEpoch && a.generation === b.generation
 
-/** Digits of equal length, so that Lua compares them as text: its numbers are exact only up to 2^53. */
+/** Twenty digits, so that Lua compares positions as text: Lua's numbers are exact only up to 2^53. */
 export const ordered = (value: bigint): string => value.toString().padStart(20, "0")
 
 export function formatLease({ place, position, heartbeatMs, runId }: CacheLease): string {
@@ -52,7 +52,7 @@ export function parseLease(text: string): CacheLease | null {
 export const valuesOf = (source: string): string =>
   `lockstep:${source.replaceAll(/[\\*?[\]^-]/g, "\\$&")}:[0-9]*:[0-9]*:*`
 
-/** The key of a value, by its name; null where the name is none of a value. */
+/** The key of a value, by the value's name in Redis; null for a name that no value has. */
 export function keyOfValue(source: string, name: string): string | null {
   const prefix = `lockstep:${source}:`
   if (!name.startsWith(prefix)) return null

@@ -1,6 +1,6 @@
-// What Redis' clock shows, as far as it can be known from here: a lease must end by that clock, because only then
-// a renewal that was held up inside a stopped Redis is over before it is carried out; and its end must be known
-// by our own clock, because we wait for it.
+// Redis' clock, as far as this process can know it. A lease must end by Redis' clock: a renewal that a stopped Redis
+// has held up is then over before it is carried out. The end must be known by our own clock too, because the projector
+// waits for it. Example: Redis shows 5,000 between 100 and 104 of our clock, so at 1,104 it shows at least 6,000.
 
 /** A reading of Redis' clock, taken between two moments of our monotonic clock; all in milliseconds. */
 export type ClockReading = { redisMs: number; sentAt: number; answeredAt: number }

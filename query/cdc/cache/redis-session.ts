@@ -1,20 +1,20 @@
-// A connection to Redis that is either known to work, or given up at once. A session lasts from the first good
-// answer of a connection to its first failure; nothing is queued, and nothing is sent again on another one: a
-// Redis that was restarted may hold old data, so what was true in one session says nothing about the next.
+// A connection to Redis that is either known to work, or given up at once. A session lasts from the first good answer
+// of a connection to its first failure. No command is queued, and no command is sent again on another connection: a
+// restarted Redis may hold old data, so an answer of one session says nothing about the next session.
 import { Redis } from "ioredis"
 import type { Logger } from "pino"
 
 export type RedisSession = {
   redis: Redis
-  /** Changes with every start of the Redis process; a replica or a restored copy has its own. */
+  /** Changes with every start of the Redis process; a replica or a restored copy has a run id of its own. */
   runId: string
 }
 
 export type RedisLink = {
   start(): void
-  /** The working session, or null: do without Redis then. */
+  /** The working session, or null: the caller does without Redis then. */
   session(): RedisSession | null
-  /** Ends a session that failed; a new one begins when Redis answers in time again. */
+  /** Ends a session that failed; a new session begins when Redis answers in time again. */
   giveUp(session: RedisSession, error: unknown): void
   stop(): void
 }
@@ -107,9 +107,9 @@ export function createRedisLink(options: {
 }
 
 /**
- * The answer, if it comes in time. When this process itself was too busy to look, answers that have arrived
- * meanwhile are read before time is called.
- * @throws Error when it does not come in time; whatever was sent may still happen.
+ * The answer, if it comes in time. A process that was too busy to look reads the answers that have arrived meanwhile
+ * before time is called.
+ * @throws Error when no answer comes in time; the command that was sent may still be carried out.
  */
 export async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
@@ -124,10 +124,10 @@ export async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   }
 }
 
-/** A connection for a program that asks a few things and ends; to be disconnected. @throws when Redis is away. */
+/** A connection for a program that asks a few questions, disconnects and ends. @throws when Redis is away. */
 export async function openRedis(url: string): Promise<Redis> {
   const redis = new Redis(url, { maxRetriesPerRequest: 1, lazyConnect: true, retryStrategy: () => null })
-  // What asks meets the error, too.
+  // The command that waits for an answer meets the error, too.
   redis.on("error", () => {})
   await redis.connect()
   return redis

@@ -1,5 +1,5 @@
-// Finds cached answers by what they are about, whatever cache epoch and generation they belong to. Nothing serves those
-// of former epochs, and each ends within an hour; what must not be kept that long is removed here.
+// Finds cached answers by their keys in all cache epochs and generations. No reader serves answers of former epochs,
+// and each of them ends within an hour; answers that must not be kept that long (erased data) are removed here.
 import type { Logger } from "pino"
 import { keyOfValue, valuesOf } from "./layout.ts"
 import type { RedisLink, RedisSession } from "./redis-session.ts"
@@ -8,9 +8,9 @@ type Redis = RedisSession["redis"]
 
 export type AnswerRemoval = {
   /**
-   * Has the answers under these keys, or all of the source, removed from every cache epoch once the transaction that
-   * makes them stale is committed: until then a reader may store one more. Goes on beside the caller; where Redis is
-   * away, those of former epochs end by themselves.
+   * Has the answers under these keys, or all answers of the source, removed from every cache epoch once the transaction
+   * that makes them stale is committed: until then a reader may store one more. The caller does not wait for the
+   * removal. Where Redis is away, answers of former epochs end by themselves.
    */
   forget(keys: readonly string[] | "all"): void
 }
@@ -27,7 +27,7 @@ export function createAnswerRemoval(deps: {
       if (keys === "all" || forgotten === "all") forgotten = "all"
       else for (const key of keys) forgotten.add(key)
     },
-    /** To be called when nothing stale is stored any more; what was given up by a rollback is only read anew. */
+    /** To be called when no stale answer is stored any more; after a rollback, removed answers are only read anew. */
     removeForgotten() {
       const keys = forgotten
       forgotten = new Set()
@@ -53,7 +53,7 @@ export async function findAnswers(
   return [...found]
 }
 
-/** A name may come twice. */
+/** Yields the names of these values; a name may come twice. */
 async function* scanAnswers(
   redis: Redis,
   source: string,
@@ -69,7 +69,7 @@ async function* scanAnswers(
   }
 }
 
-/** A value is never stored into a former epoch, so what is removed of those stays away. */
+/** A value is never stored into a former epoch, so a value that is removed from a former epoch stays away. */
 async function removeAnswers(redis: Redis, source: string, keys: ReadonlySet<string> | "all"): Promise<void> {
   for await (const names of scanAnswers(redis, source, keys)) {
     if (names.length > 0) await redis.unlink(names)
