@@ -1,6 +1,6 @@
-// Part of step 4 (apply): the rows of an aggregate as they are stored, to be compared before and after a transaction
-// that changed them and recorded no event. Of a very large aggregate only the first rows of each table are looked at,
-// so that memory stays bounded.
+// Part of step 4 (apply): the image of an aggregate is its rows as they are stored. The images before and after a
+// transaction are compared when the transaction changed the rows and recorded no event. An image of a very large
+// aggregate has only the first rows of each table, so that memory stays bounded.
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -11,10 +11,10 @@ export type AggregateImage = { tables: Image; isWhole: boolean }
 
 export const emptyImage: AggregateImage = { tables: {}, isWhole: true }
 
-/** Rows of one table that are looked at. */
+/** The most rows of one table in an image. */
 const mostRows = 200
 
-/** The images of those aggregates that have rows, by aggregate. */
+/** The images of the aggregates that have rows, by aggregate. */
 export async function readImages(
   trx: Transaction<QueryDatabase>,
   { projections, schema }: { projections: Projections; schema: string },
@@ -67,7 +67,7 @@ export const imagedTables = ({ outbox, tables }: Projections): MirroredTable[] =
 export const columnNames = ({ key, columns }: MirroredTable): string[] =>
   [...key, ...columns].map(({ name }) => name)
 
-/** What differs, table by table, row by row. */
+/** The differences, table by table, row by row. */
 export function differencesOf(projections: Projections, before: Image, after: Image): RowDifference[] {
   return imagedTables(projections).flatMap((table) => {
     const [, ...rest] = table.key.map(({ name }) => name)

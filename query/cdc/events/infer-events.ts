@@ -1,7 +1,9 @@
-// Step 4a-e of the flow: takes transactions into the mirrored tables, the derived models and the outbox. A transaction
-// that changed an aggregate and recorded no event is told from the aggregate's rows before and after; so that these
-// show what it did and nothing else, transactions before and after it that change the same aggregate are applied
-// apart from it, in the same Postgres transaction.
+// Step 4a-e of the flow: takes transactions into the mirrored tables, the derived models and the outbox. If a
+// transaction changed an aggregate and recorded no event, its event is inferred from the aggregate's rows before and
+// after. These rows must show the changes of this transaction only, so other transactions that change the aggregate are
+// applied apart from it, in the same Postgres transaction.
+// Example: 811, 812, 813 and 814 change one aggregate, and only 813 records no event: the parts are 811 with 812, then
+// 813, then 814.
 import type { Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { Outbox } from "../projection/projection.ts"
@@ -41,7 +43,7 @@ export async function applyWithEvents(
 
 type Part = { transactions: Changes[]; unrecorded: Unrecorded[] }
 
-/** In every part an aggregate that was changed without a recorded event is changed by that transaction alone. */
+/** If a transaction changed an aggregate without a recorded event, no other of its part changes the aggregate. */
 export function cutAtUnrecorded(transactions: readonly Changes[], outbox: Outbox): Part[] {
   const parts: Part[] = []
   let part: Part = { transactions: [], unrecorded: [] }
@@ -91,7 +93,7 @@ async function inferEvents(
   await writeInferred(trx, target, events)
 }
 
-/** At most one event: none where nothing has changed in the end. */
+/** At most one event; none if no row has changed in the end. */
 export function inferEvent(
   { projections }: Pick<EventsTarget, "projections">,
   aggregate: string,

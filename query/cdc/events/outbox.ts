@@ -1,6 +1,6 @@
 // Part of step 4 (apply): writes events into the outbox, in the transaction that stores the rows they tell of. Every
-// event has one identity: the aggregate with its number, or with the place in history of a transaction that recorded
-// none. What the outbox knows already it does not take again, so a replay tells nothing twice.
+// event has one identity: its aggregate with its number. The number of an inferred event is made from the commit LSN of
+// its transaction (`inferred-0-320`). The outbox takes an identity once, so a replay tells no event twice.
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"
@@ -17,11 +17,11 @@ export type InferredEvent = {
   type: string
   data: Readonly<Record<string, unknown>>
   commitLsn: Lsn
-  /** Null when it is not known. */
+  /** Null when the transaction is not known. */
   xid: string | null
 }
 
-/** What is selected of a recorded row, beside its key: in the sequence of `told`. */
+/** The columns selected of a recorded row beside its key, in the sequence of `told`. */
 export const toldOf = ({ recorded }: Outbox): string =>
   [
     `coalesce(${recorded.type}, 'Unknown')`,
@@ -37,7 +37,7 @@ export function recordedTable({ outbox, tables }: Projections): MirroredTable | 
   return tables.find(({ name }) => name === outbox?.recordedIn)
 }
 
-/** Takes the events that these changes recorded, as their rows are stored by now, in the order of their changes. */
+/** Writes the events that these changes recorded, from their rows as stored now, in the order of the changes. */
 export async function writeRecorded(
   trx: Transaction<QueryDatabase>,
   { projections, ref, schema }: OutboxTarget,
@@ -51,7 +51,7 @@ export async function writeRecorded(
     for (const { change } of records) {
       if (change.op !== "upsert" || change.table !== table.name) continue
       const id = keyText(change.key)
-      // An event is of the transaction that inserted its row, whatever is done to the row later.
+      // An event belongs to the transaction that inserted its row, whatever later transactions do to the row.
       if (!touched.has(id)) touched.set(id, { key: change.key, commitLsn, xid })
     }
   }
@@ -83,8 +83,8 @@ export async function writeRecorded(
 }
 
 /**
- * Takes inferred events, except of a transaction that told of this aggregate already, or whose own event is parked: it
- * will be told when that one is redriven.
+ * Writes inferred events. An event is left out if its transaction has told of the aggregate already, or if the recorded
+ * event of the transaction is a dead letter: the redrive of the dead letter will tell it.
  */
 export async function writeInferred(
   trx: Transaction<QueryDatabase>,
@@ -118,5 +118,5 @@ export async function writeInferred(
     on conflict (source, aggregate, number) do nothing`.execute(trx)
 }
 
-/** Holds no slash, so that the part of an event's id after the last one always is its number. */
+/** The number holds no slash, so that the part of an event's id after the last slash is always its number. */
 const numberAt = (commitLsn: Lsn): string => `inferred-${formatLsn(commitLsn).replace("/", "-")}`

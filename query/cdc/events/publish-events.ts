@@ -1,8 +1,10 @@
-// Step 6 of the flow: sends what is in the outbox to its topic, in the sequence of the ids, every event once. A batch
-// goes in one Kafka transaction with a note of its last event, and is marked in the outbox afterwards. Whoever takes
-// over, and whoever does not know how a sending ended, opens the producer anew: from then on the one before can commit
-// nothing, so the note says exactly what was sent, and what was not marked yet is. Only then is the lease looked at: a
-// sender that holds it now has shut out all before it, and whoever takes it later will shut out this one.
+// Step 6 of the flow: sends the events in the outbox to their topic, in the sequence of their ids, every event once. A
+// batch goes in one Kafka transaction with a note of its last event, and is marked in the outbox afterwards.
+// A publisher opens the producer anew when it takes over, and when it does not know how a sending ended. From then on
+// the producer before can commit nothing, so the note says exactly which events were sent. Then, under the lease, the
+// publisher marks sent events that were not marked. A publisher that holds the lease at that moment has shut out all
+// publishers before it, and a publisher that takes the lease later will shut out this one.
+// Example: a process sends events 1 to 40 and dies. The next publisher reads the note 40, marks 1 to 40, sends 41.
 import { type Kysely, sql } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { TransactionalProducer, TransactionalSending } from "../kafka/transactional-producer.ts"
@@ -16,17 +18,17 @@ export type EventPublisherDeps = {
   outbox: Outbox
   topicPrefix: string
   kafka: TransactionalSending
-  /** Makes the schema of a topic's values known. */
+  /** Registers the schema of a topic's values. */
   registerSchema: (topic: string) => Promise<void>
 }
 
 export type EventPublisher = {
-  /** Sends a batch of what waits. @returns how many. @throws EngineError or a Postgres error; nothing is lost by it. */
+  /** Sends a batch of waiting events. @returns how many. @throws EngineError or a Postgres error; no event is lost. */
   publish: () => Promise<number>
   close: () => Promise<void>
 }
 
-/** Events in a batch. */
+/** The most events in a batch. */
 export const mostEvents = 2_000
 const batchBytes = 1 << 20
 
@@ -40,7 +42,7 @@ export function createEventPublisher(deps: EventPublisherDeps): EventPublisher {
   return { publish, close }
 
   async function publish(): Promise<number> {
-    // Nobody needs a topic or a registry for events that there are not.
+    // As long as no event waits, neither the topic nor the registry is needed.
     if (producer === null && (await readWaiting(db, source)).length === 0) return 0
     try {
       producer ??= await open()
@@ -73,7 +75,7 @@ export function createEventPublisher(deps: EventPublisherDeps): EventPublisher {
       const note = await kafka.readNote(name, topic)
       await underLease(db, lease, async (trx) => {
         if (!note) return
-        // A database that was set back may give the id to another event, which was not sent.
+        // A database that was set back may have given this id to another event, which was not sent.
         const known = await sql<OutboxRow>`
           select aggregate, number from cdc.outbox where source = ${source} and id = ${note.last}`.execute(
           trx,
@@ -95,12 +97,12 @@ export function createEventPublisher(deps: EventPublisherDeps): EventPublisher {
   }
 }
 
-/** What was sent is not kept but for its identity. */
+/** The outbox keeps only the identity of a sent event. */
 const marking = sql`
   update cdc.outbox set published_at = clock_timestamp(), data = null, traceparent = null
   where published_at is null`
 
-/** The next batch: at least one event, if any waits, and not many more bytes than fit. */
+/** The next batch: at least one event, if any waits, and not many more bytes than `batchBytes`. */
 async function readWaiting(db: Kysely<QueryDatabase>, source: string): Promise<OutboxRow[]> {
   const { rows } = await sql<OutboxRow>`
     select id, source, aggregate, number, inferred, type, traceparent, data,
