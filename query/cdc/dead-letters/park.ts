@@ -1,5 +1,5 @@
-// Part of step 4 (apply): parks row changes that cannot be applied, in the transaction of the progress that passes
-// them. From then on the read models are the prefix minus these, and every answer over them says so.
+// Part of step 4 (apply): parks row changes that could not be applied as dead letters, in the transaction that moves
+// the position past them. From then on the read models are the prefix minus these changes, and answers say so.
 import type { Kysely, Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { GenerationRef } from "../lease/progress.ts"
@@ -8,17 +8,17 @@ import { EngineError } from "../vocabulary/errors.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 
 /**
- * What became known of a parked record: that a transaction misses it, or one of its kind that cannot be read either; or
- * (null) that none does any more.
+ * A finding about the dead letter of an unreadable record. `missedBy` names the transaction that misses this record, or
+ * another unreadable record of the same table; null says that no transaction misses the record any more.
  */
 export type Placement = {
   origin: Origin
   missedBy: { commitLsn: Lsn; previousCommitLsn: Lsn } | null
-  /** It is only read again, and its transaction was applied before: nothing is missing. */
+  /** The record is only read again, and its transaction was applied before: no row is missing. */
   wasApplied: boolean
 }
 
-/** Rows with a parked change, as `rowName` names them. */
+/** Rows that have a dead letter, as `rowName` names them. */
 export type ParkedRows = ReadonlySet<string>
 
 export const rowName = (table: string, key: readonly Value[]): string =>
@@ -27,13 +27,13 @@ export const rowName = (table: string, key: readonly Value[]): string =>
 export type Parking = {
   changes: readonly ParkedChange[]
   placements: readonly Placement[]
-  /** Rows that had a parked change before this step. */
+  /** Rows that had a dead letter before this step. */
   rows: ParkedRows
-  /** Most entries that may be parked: beyond it no record is bad but the stream. */
+  /** The most dead letters: beyond this limit the stream is bad, and not a record. */
   limit: number
 }
 
-/** Does all that a step of the progress means for what is parked. @throws EngineError (halt) beyond the limit. */
+/** Stores the dead letters and the findings of a step. @throws EngineError (halt) beyond the limit. */
 export async function park(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
@@ -45,7 +45,7 @@ export async function park(
   if (newest) await assertFew(trx, ref, newest, parking.limit)
 }
 
-/** The rows with a parked change once a step is applied. */
+/** The rows that have a dead letter once a step is applied. */
 export const parkedRowsAfter = ({ rows, changes }: Parking): ParkedRows =>
   new Set([...rows, ...changes.flatMap(({ table, key }) => (key ? [rowName(table, key)] : []))])
 
@@ -65,15 +65,15 @@ async function assertFew(
   if (entries > BigInt(limit)) throw tooManyParked(newest, limit)
 }
 
-/** So many that no record is bad but the stream: parking goes on no longer. */
+/** There are so many dead letters that the stream is bad, and not a record: parking ends. */
 export function tooManyParked(newest: ParkedChange, limit: number): EngineError {
   const { topic, partition, offset } = newest.raw
   return new EngineError(
     "too-many-dead-letters",
-    `More than ${limit} changes are parked: not a record but the stream is bad. The newest is ${topic}[${partition}]@${offset} (${newest.error.code}).`,
+    `More than ${limit} changes are dead letters: the stream is bad, not a record. The newest is ${topic}[${partition}]@${offset} (${newest.error.code}).`,
     {
       nextStep:
-        "Nothing after them is applied. Find out what they have in common (npx lockstep dlq list), mend it, and redrive or discard them; DEAD_LETTER_LIMIT raises the limit.",
+        "No later transaction is applied. Find out what the dead letters have in common (npx lockstep dlq list), mend the cause, and redrive or discard them; DEAD_LETTER_LIMIT raises the limit.",
       detail: { topic, partition, offset: String(offset), newest: newest.error.code },
     },
   )
@@ -113,14 +113,14 @@ async function parkChange(
       resolved_at: null,
       published_at: null,
     })
-    // Read again after a restart.
+    // After a restart a record is read again.
     .onConflict((conflict) =>
       conflict.columns(["source", "generation", "topic", "partition", "kafka_offset"]).doNothing(),
     )
     .execute()
 }
 
-/** Notes what became known about a parked record that could not be read. It may be read again: what was known stays. */
+/** Stores a finding about a dead letter. Its record may be read again: the first finding stays. */
 async function place(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
@@ -145,7 +145,7 @@ async function place(
     .execute()
 }
 
-/** What a follower must know of the entries that are parked when it begins. */
+/** The dead letters that a follower must know of when it begins. */
 export async function readParked(
   db: Kysely<QueryDatabase>,
   ref: GenerationRef,
@@ -173,7 +173,7 @@ export async function readParked(
   }
 }
 
-/** A fresh generation holds what was parked in the one before: its base was copied from the rows themselves. */
+/** A fresh generation settles older dead letters: its base was copied from the source and holds their changes. */
 export async function settleByBaseLoad(
   trx: Transaction_<QueryDatabase>,
   { source, generation }: GenerationRef,

@@ -14,7 +14,7 @@ import type { RawRecord } from "../vocabulary/change.ts"
 import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
 import { type LaterChanges, readLaterChanges } from "./later-changes.ts"
 
-/** Which entries an operation is about; without any member, all that are parked. */
+/** Which dead letters an operation is about; without any member, all that are parked. */
 export const filterShape = z.object({
   ids: z.array(z.string()).optional(),
   table: z.string().optional(),
@@ -31,14 +31,14 @@ export type ParkedEntry = {
   key: readonly string[] | null
   xid: bigint | null
   lsn: bigint | null
-  /** Of the transaction that it is of; one that could not be read may have been taken for a row of another one. */
+  /** Commit LSN of its transaction; an unreadable record may have been taken for a row of another transaction. */
   commitLsn: Lsn | null
-  /** Whether it is known which transaction misses it, or that none does. */
+  /** Whether it is known which transaction misses the record, or that no transaction does. */
   isPlaced: boolean
   later: LaterChanges
 }
 
-/** Whether an entry of `cdc.dead_letters` fits. */
+/** Whether a dead letter fits the filter. */
 export const fits =
   ({ ids, table, code, aggregate }: EntryFilter) =>
   (eb: ExpressionBuilder<QueryDatabase, "cdc.dead_letters">): Expression<SqlBool> =>
@@ -49,12 +49,12 @@ export const fits =
       ...(aggregate === undefined ? [] : [eb(sql<string>`row_key[1]`, "=", aggregate)]),
     ])
 
-/** Ids of what is parked and fits, in the order of history; entries of unknown place come after the others. */
+/** Ids of the parked dead letters that fit, in the order of history; dead letters of unknown place come last. */
 export async function chooseParked(
   db: Kysely<QueryDatabase>,
   ref: GenerationRef,
   filter: EntryFilter,
-  /** Entries that this request has tried already, or that were tried this often, are left out. */
+  /** Dead letters that this request has tried already, or that were tried `maxAttempts` times, are left out. */
   tried: { request: bigint; maxAttempts: number } | null,
 ): Promise<bigint[]> {
   let query = db
@@ -77,7 +77,7 @@ export async function chooseParked(
   return rows.map(({ id }) => id)
 }
 
-/** Reads an entry together with the other half of its primary key change, which shares table, transaction and LSN. */
+/** Reads a dead letter with the other half of its primary key change, which shares table, transaction and LSN. */
 export async function readUnit(
   db: Kysely<QueryDatabase>,
   ref: GenerationRef,
@@ -124,7 +124,7 @@ export async function readUnit(
   }))
 }
 
-/** The transaction after `previous`, by its commit, if it has missed a record that could not be read; else null. */
+/** Commit LSN of the transaction after `previous`, if that transaction has missed an unreadable record; else null. */
 export async function findMissing(
   db: Kysely<QueryDatabase>,
   ref: GenerationRef,
@@ -148,7 +148,7 @@ function readHeaders(stored: unknown): RawRecord["headers"] {
   )
 }
 
-/** Ends an entry. Returns false when it is parked no longer. */
+/** Settles a dead letter. @returns false when it is parked no longer. */
 export async function settleEntry(
   trx: Transaction_<QueryDatabase>,
   id: bigint,
@@ -164,7 +164,7 @@ export async function settleEntry(
   return numUpdatedRows === 1n
 }
 
-/** Removes the records of entries that are of no more use; what has not been sent to their topic is not sent any more. */
+/** Removes the raw records of dead letters that are of no more use; none of them is published any more. */
 export async function dropBytes(trx: Transaction_<QueryDatabase>, ids: readonly bigint[]): Promise<void> {
   if (ids.length === 0) return
   await trx
@@ -180,7 +180,7 @@ export async function dropBytes(trx: Transaction_<QueryDatabase>, ids: readonly 
     .execute()
 }
 
-/** Notes that an entry could still not be applied. */
+/** Notes that a dead letter could still not be applied. */
 export async function noteFailure(
   trx: Transaction_<QueryDatabase>,
   id: bigint,

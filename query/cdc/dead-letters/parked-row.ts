@@ -1,4 +1,4 @@
-// Part of a redrive: parked changes that can be read now, each beside its row as it is stored, and which of the two
+// Part of a redrive: dead letters that can be read now, each beside its row as it is stored, and which of the two
 // comes later in history.
 import type { Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -11,7 +11,7 @@ import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
 import { isLater, type Place } from "../vocabulary/place.ts"
 import { findMissing, type ParkedEntry } from "./parked-entries.ts"
 
-/** A parked change that can be read now; null is no row change (a tombstone, a snapshot read). */
+/** A dead letter that can be read now; `record` is null if it is no row change (a tombstone, a snapshot read). */
 export type ReadableEntry = { entry: ParkedEntry; record: DataRecord | null }
 
 export type ParkedRow = {
@@ -22,7 +22,7 @@ export type ParkedRow = {
   stored: StoredRow | null
 }
 
-/** Changes that were parked together. Those that are no row changes of a mirrored table are left out. */
+/** Reads dead letters that are redriven together. A record without a row change of a mirrored table is left out. */
 export async function readParkedRows(
   trx: Transaction_<QueryDatabase>,
   target: ChangesTarget & { ref: GenerationRef },
@@ -45,10 +45,11 @@ export async function readParkedRows(
 }
 
 /**
- * A record that could not be read may have been taken for another that could not, and was noted as a row of that one's
- * transaction. It names the transaction before its own, though, and so do the notes. If none is of its transaction, one
- * more than that places it right against every other transaction; against its own, which a stored row names, the LSN
- * decides.
+ * Finds the commit LSN of a dead letter's transaction. The dead letter of an unreadable record may be noted as a row of
+ * another transaction. The record, readable now, names the commit LSN before its own transaction, and every note names
+ * the commit LSN before the noted transaction. If no note and no stored row is of the record's transaction, one more
+ * than the commit LSN before is right against every other transaction; against its own transaction the LSN decides.
+ * Example: the record names 700. A note "800, after 700" gives 800; without such a note and row the answer is 701.
  */
 async function commitLsnOf(
   trx: Transaction_<QueryDatabase>,
@@ -66,13 +67,13 @@ async function commitLsnOf(
   return toLsn((previousCommitLsn ?? lsn) + 1n)
 }
 
-/** Whether the stored row is of this change already, or of a later one: the guard would refuse the change. */
+/** Whether the stored row has this change already, or a later change: the guard would refuse this change. */
 export function isSuperseded({ stored, place }: ParkedRow): boolean {
   if (stored === null) return false
   const { guardCommitLsn, guardLsn, xid } = stored
   return !isLater(place, { commitLsn: toLsn(guardCommitLsn), lsn: toLsn(guardLsn), xid: String(xid) })
 }
 
-/** The half of a primary key change that deletes the row under the old key, which values that were not sent lie in. */
+/** The half of a primary key change that deletes the old key's row; values that were not sent lie in that row. */
 export const oldHalfOf = (unit: readonly ParkedRow[]): ParkedRow | undefined =>
   unit.find(({ record }) => record.change.op === "delete")

@@ -1,5 +1,5 @@
 // Between the steps of a flow: the changes that wait to be parked with the next apply, and the rows that have a dead
-// letter already. A change that is here and not stored when the session ends is read again. Pure.
+// letter already. A change that still waits when the session ends is read again. Pure.
 import type { ParkedChange } from "../vocabulary/change.ts"
 import { type ParkedRows, type Parking, type Placement, parkedRowsAfter, tooManyParked } from "./park.ts"
 
@@ -13,13 +13,13 @@ export class ParkingQueue {
     this.#limit = start.limit
   }
 
-  /** @throws EngineError (halt) when so many wait that the stream is bad rather than a record. */
+  /** @throws EngineError (halt) when so many changes wait that the stream is bad, and not a record. */
   add(change: ParkedChange): void {
     this.#waiting.push(change)
     if (this.#waiting.length > this.#limit) throw tooManyParked(change, this.#limit)
   }
 
-  /** The changes and placements that the next apply takes; undefined where nothing is parked and nothing was. */
+  /** The changes and placements that the next apply takes; undefined if nothing waits and no row has a dead letter. */
   take(placements: readonly Placement[]): Parking | undefined {
     if (this.#waiting.length === 0 && placements.length === 0 && this.#rows.size === 0) return undefined
     const changes = this.#waiting
@@ -27,12 +27,12 @@ export class ParkingQueue {
     return { changes, placements, rows: this.#rows, limit: this.#limit }
   }
 
-  /** The apply that took these is committed. */
+  /** The apply that took this parking is committed. */
   stored(parking: Parking): void {
     this.#rows = parkedRowsAfter(parking)
   }
 
-  /** Dead letters were redriven or discarded: these rows still have one. */
+  /** Dead letters were redriven or discarded: these rows still have a dead letter. */
   reset(parked: ParkedRows): void {
     this.#rows = parked
   }

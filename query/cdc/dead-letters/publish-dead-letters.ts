@@ -1,6 +1,6 @@
-// Shows parked records to whoever listens: each goes to `<prefix>.dead-letters` as it came, with where it came from in
-// its headers. The row in the database is the entry; this is a copy of it, sent at least once, and a Kafka that does
-// not take it holds up nothing.
+// Publishes dead letters: the record of each goes to `<prefix>.dead-letters` as it came, with its origin in the
+// headers. The dead letter itself is the row in the database. The published copy is sent at least once, and a Kafka
+// that does not take it holds up nothing.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { KafkaAccess } from "../kafka/kafka.ts"
@@ -9,7 +9,7 @@ import { deadLetterTopic } from "../vocabulary/topics.ts"
 
 const batchEntries = 100
 
-/** Sends what was not sent yet. @returns how many. @throws EngineError (retry) when Kafka does not take them. */
+/** Sends dead letters that were not sent yet. @returns how many. @throws EngineError (retry) when Kafka refuses. */
 export async function publishDeadLetters(
   db: Kysely<QueryDatabase>,
   lease: LeaseRef,
@@ -37,7 +37,7 @@ export async function publishDeadLetters(
     .limit(batchEntries)
     .execute()
   if (entries.length === 0) return 0
-  // No message and no key of a row: headers are what people grep, and they hold no personal data.
+  // People grep headers, and headers hold no personal data: so they have no error message and no key of a row.
   await kafka.send(
     deadLetterTopic(topicPrefix),
     entries.map((entry) => ({
