@@ -1,5 +1,5 @@
-// Step 4 of the flow, with its refusals: applies a step of the progress; rows that Postgres refuses are found, their
-// records are read again as they came, and the step is applied without them and with their dead letters.
+// Step 4 of the flow, with its refusals: applies a step of the progress. If Postgres refuses rows, these are found,
+// their raw records are read again from Kafka, and the step is applied without the rows and with their dead letters.
 import type { Parking } from "../dead-letters/park.ts"
 import { type Origin, type ParkedChange, placeOf, type RawRecord } from "../vocabulary/change.ts"
 import { classifyError } from "../vocabulary/errors.ts"
@@ -7,13 +7,13 @@ import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } fro
 import { findRefused, type Refused } from "./isolate.ts"
 import { applyStaged, readStagedParts, type StagedStep } from "./staged/apply-staged.ts"
 
-/** Reads records again as they came, by origin, in the sequence asked for. */
+/** Reads raw records again, by origin, in the sequence asked for. */
 export type ReadRecords = (origins: readonly Origin[]) => Promise<RawRecord[]>
 export type AppliedOrParked = { applied: Applied; parked: Parking | undefined }
 
 /**
- * Applies a step; rows that Postgres refuses are found and parked, and the rest is applied.
- * @returns what was applied, and what was parked with it.
+ * Applies a step. Changes that Postgres refuses are parked, and all other changes are applied.
+ * @returns the counts of the apply, and the parking that was stored with it.
  */
 export async function applyOrPark(
   target: ApplyTarget,

@@ -1,6 +1,6 @@
-// Part of step 4 (apply): a row says that somebody's personal data was erased at the source. The rows themselves follow
-// as any row does. What the engine keeps besides them is forgotten here, in the same transaction: bytes of parked
-// records, what dry runs have shown of rows, rows of generations that serve no more, transactions once staged there.
+// Part of step 4 (apply): a row says that the personal data of a subject was erased at the source. The rows of the
+// subject follow as any row does. Other copies that the engine keeps are forgotten here, in the same transaction: bytes
+// of dead letters, rows that dry runs have shown, rows of generations that serve no more, transactions staged there.
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"
@@ -13,7 +13,7 @@ type ErasureTarget = { projections: Projections; ref: GenerationRef; schema: str
 
 type ErasurePlace = { erasure: Erasure; schema: string; source: string; subjects: readonly string[] }
 
-/** The subjects of whom these changes say that they are erased. */
+/** The subjects that are erased by these changes. */
 export function erasedIn({ erasure, tables }: Projections, transactions: readonly Changes[]): string[] {
   const table = tables.find(({ name }) => name === erasure?.table)
   if (!erasure || !table) return []
@@ -28,12 +28,12 @@ export function erasedIn({ erasure, tables }: Projections, transactions: readonl
   return [...erased]
 }
 
-/** Last before the cache is fenced, when all rows are stored and all that is to be parked is. */
+/** To be called last before the cache is fenced, when all rows and all dead letters are stored. */
 export async function forgetErased(
   trx: Transaction<QueryDatabase>,
   target: ErasureTarget,
   subjects: readonly string[],
-  /** Of the answers that this makes stale; "all" where they are too many to be known one by one. */
+  /** Keys of the answers that this makes stale; "all" where there are too many to know each key. */
   cacheKeys: ReadonlySet<string> | "all",
 ): Promise<void> {
   const { projections, ref, schema } = target
@@ -45,7 +45,7 @@ export async function forgetErased(
   target.cacheFence.forget(cacheKeys === "all" ? cacheKeys : [...cacheKeys])
 }
 
-/** The same for everybody whom a fresh generation holds as erased: what said so may lie before its base. */
+/** The same for all subjects that a fresh generation holds as erased: the erasing change may lie before its base. */
 export async function forgetErasedBefore(
   trx: Transaction<QueryDatabase>,
   target: ErasureTarget,
@@ -68,17 +68,17 @@ export async function forgetErasedBefore(
 const rowsOf = (erasure: Erasure, schema: string): string =>
   `theirs (table_name, aggregate) as materialized (${erasure.rows(quoted(schema), "$1::text[]")})`
 
-/** Shorter ids stand in other people's bytes too. */
+/** Shorter ids may stand in the bytes of other subjects too. */
 const shortestSoughtId = 8
-/** Of more subjects at once, which only a base load brings, the rows tell everything that is not deleted. */
+/** Only a base load brings more subjects at once; then the rows tell every aggregate that is not deleted. */
 const mostSought = 1_000
 
 /**
- * Entries of their rows, also of rows that no read model has because all that is known of them is parked: then the
- * record names the subject, and the other entries have its aggregate.
- * A change that a later one of its row follows may hold anything, and nothing of it is missing: it is settled. One that
- * no change follows is what the source's row is still, and that holds nothing personal: it stays as it is. One that
- * cannot be read may hold anything and be missed: it loses its bytes and stays parked, until it is discarded.
+ * SQL of the dead letters of the subjects' rows. A row whose changes are all dead letters is in no read model: then the
+ * record of one dead letter names the subject, and the others have its aggregate.
+ * A dead letter with a later change of its row may hold personal data, and no read model misses it: it is settled. A
+ * dead letter without a later change holds the source's present row, which has nothing personal: it stays as it is. An
+ * unreadable dead letter may hold personal data and be missed: it loses its bytes and stays parked until discarded.
  */
 export const entriesOfSubjects = (erasure: Erasure, schema: string): string => `
   ${rowsOf(erasure, schema)}, named (aggregate) as materialized (
@@ -116,7 +116,7 @@ export const entriesOfSubjects = (erasure: Erasure, schema: string): string => `
   )`
 
 async function forgetBytes(trx: Transaction<QueryDatabase>, at: ErasurePlace): Promise<void> {
-  // What has not been sent to the topic of dead letters is not sent any more.
+  // A dead letter that was not published yet is not published any more.
   await execute(
     trx,
     `with ${entriesOfSubjects(at.erasure, at.schema)}
@@ -131,7 +131,7 @@ async function forgetBytes(trx: Transaction<QueryDatabase>, at: ErasurePlace): P
   )
 }
 
-/** What redrives and their dry runs have shown. */
+/** Removes the rows that redrives and their dry runs have shown. */
 async function forgetShownRows(trx: Transaction<QueryDatabase>, at: ErasurePlace): Promise<void> {
   await execute(
     trx,
@@ -145,7 +145,7 @@ async function forgetShownRows(trx: Transaction<QueryDatabase>, at: ErasurePlace
   )
 }
 
-/** Generations that serve no more do not follow, either; their tables may have other columns, or be gone. */
+/** Generations that serve no more do not follow the stream either; their tables may have other columns, or be gone. */
 async function forgetIdleRows(
   trx: Transaction<QueryDatabase>,
   at: ErasurePlace,

@@ -1,6 +1,6 @@
-// Part of step 4 (apply): finds the row changes of a batch that Postgres refuses. The batch is halved until what is
-// refused is one change, and everything else is applied in its order, so that one bad row among n costs about
-// 2 log2 n attempts. It runs in a transaction that is rolled back: it finds, and changes nothing.
+// Part of step 4 (apply): finds the row changes of a batch that Postgres refuses. The batch is halved until the refused
+// part is one change, and all other changes are applied in their order. One bad row among n costs about 2 log2 n
+// attempts: 22 among 2,000. The search runs in a Postgres transaction that is rolled back, so it changes nothing.
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { applyWithEvents, type EventsTarget } from "../events/infer-events.ts"
@@ -15,9 +15,9 @@ export type Refused = { record: RowChange; transaction: Changes; error: EngineEr
 class RolledBack extends Error {}
 
 /**
- * `readParts` gives all that was refused, in parts that are applied one after the other. It stops looking when more
- * than `limit` are found: then no row is bad but the stream.
- * @throws EngineError or a Postgres error when something other than a row is refused.
+ * `readParts` gives the refused step, in parts that are applied one after the other. The search stops when it has found
+ * more than `limit` changes: then the stream is bad, and not a row.
+ * @throws EngineError or a Postgres error when the fault is not a row's.
  */
 export async function findRefused(
   db: Kysely<QueryDatabase>,
@@ -42,7 +42,7 @@ export async function findRefused(
   return refused
 }
 
-/** Applies the units in their order and leaves out those that are refused. */
+/** Applies the units in their order and leaves out the refused units. */
 async function applyAround(
   trx: Transaction<QueryDatabase>,
   target: EventsTarget,
@@ -61,7 +61,7 @@ async function applyAround(
   await applyAround(trx, target, units.slice(middle), refused)
 }
 
-/** @returns why a row of these is refused, or null when all are applied. */
+/** @returns the error of a refused row, or null when all rows are applied. */
 async function attempt(
   trx: Transaction<QueryDatabase>,
   target: EventsTarget,
@@ -80,7 +80,7 @@ async function attempt(
   }
 }
 
-/** Whole transactions again, as far as the units hold them. */
+/** Puts the units back into transactions, as far as the units hold them. */
 function regroup(units: readonly Unit[]): Changes[] {
   const transactions: Changes[] = []
   let records: RowChange[] = []
@@ -96,7 +96,7 @@ function regroup(units: readonly Unit[]): Changes[] {
   return transactions
 }
 
-/** The two halves of a primary key change share an LSN; so do rows of a COPY, of which each is one. */
+/** The two halves of a primary key change share an LSN: one unit. Rows of a COPY share an LSN too: a unit each. */
 function unitsOf(transaction: Changes): Unit[] {
   const units: Unit[] = []
   const { records } = transaction

@@ -1,5 +1,6 @@
-// Part of step 4 for a transaction that is too large for memory: what it did to aggregates without recording an event.
-// Their images before it lie in a temporary table of the apply, and are compared with those after it some at a time.
+// Part of step 4 for a transaction that is too large for memory: infers events of aggregates that it changed without a
+// recorded event. Their images before the transaction lie in a temporary table of the apply, and are compared with
+// their images after it, some at a time.
 import { sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../../db/query-schema.ts"
@@ -10,10 +11,10 @@ import type { EndedTransaction } from "../../vocabulary/change.ts"
 import type { ApplyTarget } from "../apply.ts"
 import { readStagedAggregates } from "./staged-rows.ts"
 
-/** Aggregates looked at together. */
+/** How many aggregates are compared together. */
 const chunkAggregates = 200
 
-/** Before anything of the transaction is written. */
+/** To be called before the first row of the transaction is written. */
 export async function keepImages(trx: Transaction<QueryDatabase>, target: ApplyTarget): Promise<void> {
   const { outbox } = target.projections
   if (!outbox) return
@@ -34,7 +35,7 @@ export async function keepImages(trx: Transaction<QueryDatabase>, target: ApplyT
   }
 }
 
-/** After everything of the transaction has been written. */
+/** To be called after the last row of the transaction is written. */
 export async function inferFromImages(
   trx: Transaction<QueryDatabase>,
   target: ApplyTarget,

@@ -1,6 +1,6 @@
 // Part of staging: a record of a transaction too large for memory, as a row of the staged table and back. The text is
-// JSON that a person can read. What JSON has no word for is tagged: a bigint is {"bigint":"123"}, a value that the
-// connector did not send is {"unavailable":true}.
+// JSON that a person can read. Values that JSON does not have are tagged: a bigint is {"bigint":"123"}, a value that
+// the connector did not send is {"unavailable":true}.
 import { createHash } from "node:crypto"
 import { z } from "zod"
 import {
@@ -15,7 +15,7 @@ import type { Lsn } from "../../vocabulary/lsn.ts"
 export type StagedRow = {
   lsn: Lsn
   isDelete: boolean
-  /** Equal for every copy of a row change and for nothing else: a hash, because keys may be long. */
+  /** Equal for every copy of a row change and for no other change; a hash, because keys may be long. */
   identity: string
   table: string
   /** The first key column as text: it names the aggregate. */
@@ -58,7 +58,7 @@ const recordShape = z.object({
   isNew: z.boolean().default(false),
 })
 
-/** @throws an error if the text is not what `toStagedRow` wrote. */
+/** @throws an error if `toStagedRow` did not write the text. */
 export function toRecord(lsn: Lsn, text: string): RowChange {
   const { table, topic, partition, offset, key: keyParts, row, isNew } = recordShape.parse(JSON.parse(text))
   const key = keyParts.map(fromJson)

@@ -1,8 +1,8 @@
-// The staged table: row changes of one transaction that is too large for memory, until its END says that it is whole.
-// It lies in the generation's schema, exists only while a transaction is staged, and is unlogged: whatever ends the
-// following makes the next one begin without it, from the resume offsets. Its primary key removes copies and says
-// in what order changes are applied: by LSN, the new key's half of a primary key change before the old one's.
-// Everything that changes it runs under the lease: a projector that lost it writes nothing here.
+// The staged table holds the row changes of one transaction that is too large for memory, until the transaction is
+// whole. The table lies in the generation's schema, exists only while a transaction is staged, and is unlogged: after
+// an interruption the follower begins without it, from the resume offsets. Its primary key removes copies and gives the
+// order in which changes are applied: by LSN, and the new key's half of a primary key change before the old key's half.
+// Every write to the table runs under the lease: a projector that lost the lease writes nothing here.
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../../db/query-schema.ts"
@@ -17,7 +17,7 @@ type Owner = Pick<ApplyTarget, "db" | "ref" | "schema" | "leaseEpoch">
 
 const tableOf = ({ schema }: Pick<Owner, "schema">): string => `${quoted(schema)}.${quoted("_staged_rows")}`
 
-/** Makes it anew, empty. @throws EngineError (retry) when the lease is another's. */
+/** Makes the table anew, empty. @throws EngineError (retry) when the lease is another's. */
 export async function createStagedTable(owner: Owner): Promise<void> {
   await underLease(owner.db, leaseOf(owner), async (trx) => {
     await dropStagedTable(trx, owner)
@@ -31,18 +31,18 @@ export async function createStagedTable(owner: Owner): Promise<void> {
   })
 }
 
-/** Removes what a former following has left. @throws EngineError (retry) when the lease is another's. */
+/** Removes the table that a former session has left. @throws EngineError (retry) when the lease is another's. */
 export async function removeStagedTable(owner: Owner): Promise<void> {
   await underLease(owner.db, leaseOf(owner), (trx) => dropStagedTable(trx, owner))
 }
 
-/** In a transaction that holds the progress row. */
+/** To be called in a transaction that holds the progress row. */
 export async function dropStagedTable(trx: Transaction<QueryDatabase>, owner: Owner): Promise<void> {
   await execute(trx, `drop table if exists ${tableOf(owner)}`)
 }
 
 /**
- * @returns how many of the row changes were not there yet, by table.
+ * @returns how many of the row changes were not stored yet, by table.
  * @throws EngineError (retry) when the lease is another's.
  */
 export async function writeStagedRows(
@@ -68,7 +68,7 @@ export async function writeStagedRows(
 
 const answerShape = z.object({ held: z.number(), added: z.record(z.string(), z.number()).nullable() })
 
-/** All row changes as they were made one after the other, about `rows` at a time, never cut where the LSN does not change. */
+/** All row changes in the order in which they were made, about `rows` at a time; changes of one LSN stay together. */
 export async function* readStagedChanges(
   trx: Transaction<QueryDatabase>,
   owner: Owner,
@@ -95,8 +95,8 @@ export async function* readStagedChanges(
 }
 
 /**
- * The aggregates that rows of these tables belong to, each once, about `count` at a time; without those of which
- * `except` has a row.
+ * The aggregates that rows of these tables belong to, each once, about `count` at a time. An aggregate is left out
+ * if an insert or update of its rows in the table `except` is staged.
  */
 export async function* readStagedAggregates(
   trx: Transaction<QueryDatabase>,

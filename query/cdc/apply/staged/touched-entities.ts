@@ -1,5 +1,5 @@
-// Part of step 4 for a transaction that is too large for memory: the entities whose rows are to be computed anew are
-// noted in a table that ends with the Postgres transaction, and taken from there in parts.
+// Part of step 4 for a transaction that is too large for memory: entities whose rows must be computed anew are noted in
+// a table that ends with the Postgres transaction, and are taken from there in parts.
 import { CompiledQuery, type QueryResult, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../../db/query-schema.ts"
@@ -30,7 +30,7 @@ export async function noteTouchedEntities(
   }
 }
 
-/** Computes the rows of everything noted anew, and tells the cached answers that show them. */
+/** Computes the rows of all noted entities anew, and names the cached answers that show these rows. */
 export async function recomputeTouchedEntities(
   trx: Transaction<QueryDatabase>,
   { projections, schema }: ApplyTarget,
