@@ -1,5 +1,5 @@
-// Part of a redrive: whether a row is of somebody whose personal data was erased at the source. A parked change from
-// before that must not bring any of it back, also where the change that removed it from this row is parked itself.
+// Part of a redrive: whether a row is of a subject whose personal data was erased at the source. A dead letter from
+// before the erasure must not bring the data back, even if the change that removed it from the row is a dead letter.
 import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -14,7 +14,7 @@ export type ErasedOwner = { subject: string; erasedAt: Lsn }
 
 const ownerShape = z.object({ subject: z.string(), erased_at: z.bigint() })
 
-/** Those of whom these rows are, of all who are erased by now. */
+/** The erased subjects that these rows belong to. */
 export async function findErasedOwners(
   trx: Transaction<QueryDatabase>,
   { projections, schema }: { projections: Projections; schema: string },
@@ -28,7 +28,7 @@ export async function findErasedOwners(
   const isOf = (subjects: string): string => `exists (
     select from (${erasure.rows(quoted(schema), subjects)}) theirs (table_name, aggregate)
     join unnest($1::text[], $2::text[]) parked (table_name, aggregate) using (table_name, aggregate))`
-  // Asked of all together first: the rows of most are of nobody who is erased.
+  // The first condition asks about all erased subjects together: most rows belong to no erased subject.
   const { rows: found } = await trx.executeQuery(
     CompiledQuery.raw(
       `select subject, erased_at from (${erased}) erased
@@ -42,7 +42,7 @@ export async function findErasedOwners(
   })
 }
 
-/** @throws EngineError if the change of a row, from before the erasure, has put something personal into it. */
+/** @throws EngineError if a dead letter from before the erasure has put personal data into its row. */
 export function assertNothingBack(
   { erasure }: Projections,
   owners: readonly ErasedOwner[],
@@ -54,6 +54,6 @@ export function assertNothingBack(
   if (!back || back.length === 0) return
   throw new EngineError(
     "erased-since",
-    `It would bring back ${back.join(", ")} of somebody whose personal data was erased since. Redrive the later changes of the row first, or discard it.`,
+    `This dead letter would bring back ${back.join(", ")} of a person whose data was erased since. Redrive the later dead letters of the row first, or discard this one.`,
   )
 }

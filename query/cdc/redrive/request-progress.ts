@@ -1,4 +1,4 @@
-// How a request about dead letters is going: the counts and results that its row shows while it is executed.
+// The progress of a request about dead letters: counts and results that the request's row shows during execution.
 import { z } from "zod"
 import type { Redriven } from "./redrive.ts"
 
@@ -21,10 +21,10 @@ export type EntryResult = {
   difference?: Redriven["difference"]
 }
 
-/** More results are counted and not listed. */
+/** Further results are counted and not listed. */
 const mostResults = 500
 
-/** Counts a result, and lists it while there are not too many. */
+/** Counts a result, and lists it while fewer than `mostResults` are listed. */
 export function count(progress: RequestProgress, result: EntryResult): void {
   progress.done++
   const { outcome } = result
@@ -54,7 +54,7 @@ const startShape = z.looseObject({
   failed: z.number().default(0),
 })
 
-/** Counts go on where an interrupted run stopped; its results are not repeated. */
+/** The counts go on where an interrupted run stopped; the results of that run are not repeated. */
 export const startOf = (stored: unknown): RequestProgress => ({
   total: 0,
   ...startShape.parse(stored ?? {}),
