@@ -1,8 +1,9 @@
 // Fills a fresh generation: an exported snapshot of the source at C is copied table by table, derived models are
-// computed once, and the generation is handed over with the position C and the places in the topics to follow
-// from. Those are noted before C, so everything committed after C lies behind them; what is read twice, the
-// assembler passes over. An interrupted load leaves a generation in state `loading`, which the next one removes.
-// Every write stands under the lease: who lost it can neither fill, switch nor remove anything any more.
+// computed once, and the generation is handed over with the position C and the offsets in the topics to follow from.
+// These offsets are noted before C, so every change committed after C lies behind them. Example: offset 40 is noted,
+// then C is 800; the assembler passes over records from 40 on that were committed up to 800.
+// An interrupted load leaves a generation in state `loading`, and the next load removes it. Every write stands under
+// the lease: a projector that lost the lease can neither fill, switch nor remove a generation.
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import type { Kysely, Transaction } from "kysely"
@@ -32,9 +33,9 @@ import {
 } from "./generations.ts"
 import { assertSourceColumns } from "./source-columns.ts"
 
-/** Where the topics stood before the snapshot was taken. */
+/** Offsets of the topics before the snapshot was taken. */
 export type StartOffsets = {
-  /** Of the source that they were captured from. */
+  /** The identity of the source that the topics were captured from. */
   identity: SourceIdentity
   lastEnd: Lsn
   lastEndOffset: bigint
@@ -83,7 +84,7 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
     await underLease(db, lease, (trx) => indexGeneration(trx, generation.schema, projections))
     options.onProgress({ step: "computing derived models", rowsLoaded: 0, rowsExpected: 0 })
     await underLease(db, lease, (trx) => deriveGeneration(trx, generation.schema, projections))
-    // An END that was read before belongs to what the snapshot holds.
+    // The snapshot holds the transactions of all ENDs that were noted before it.
     const position = snapshot.consistentPoint
     const cacheEpoch = await underLease(db, lease, async (trx) => {
       await trx
@@ -112,7 +113,7 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
       await switchGeneration(trx, generation)
       await settleByBaseLoad(trx, generation)
       await forgetErasedBefore(trx, { ...options, ref: generation, schema: generation.schema })
-      // Last before the commit: no answer cached from the generation before is served after it.
+      // The fence is last before the commit: after it no cached answer of the former generation is served.
       await options.cacheFence.fence(position, "all")
       return raised
     })
@@ -125,16 +126,16 @@ export async function loadBase(options: BaseLoadOptions): Promise<Generation> {
   }
 }
 
-/** A load from one database while another one is captured would end in a history of neither: it waits. */
+/** If the load read one database and the topics held another, the result would be neither's history: the load waits. */
 function assertCaptured(loaded: SourceIdentity, captured: SourceIdentity): void {
   if (sameHistory(loaded, captured)) return
   throw new EngineError(
     "dependency-down",
-    `What is captured last comes from system ${captured.systemIdentifier} timeline ${captured.timeline}, but the database to load from is system ${loaded.systemIdentifier} timeline ${loaded.timeline}. The load waits until the connector captures that database.`,
+    `The newest heartbeat in the topics comes from system ${captured.systemIdentifier} timeline ${captured.timeline}, but the database to load from is system ${loaded.systemIdentifier} timeline ${loaded.timeline}. The load waits until the connector captures that database.`,
   )
 }
 
-/** @returns the new cache epoch: what was cached before belongs to another generation. */
+/** @returns the new cache epoch: answers cached before belong to another generation. */
 async function storeSource(
   trx: Transaction<QueryDatabase>,
   source: string,
@@ -201,7 +202,7 @@ async function copyTables(
   })
 }
 
-/** The guard of a loaded row is (epoch, C, 0): any change committed after C is newer, any before is older. */
+/** The guard of a loaded row is (epoch, C, 0): any change committed after C is newer, any change before C is older. */
 function copyOut(table: MirroredTable, epoch: number, consistentPoint: Lsn): string {
   const columns = [...table.key, ...table.columns].map((column) => quoted(column.name))
   return `copy (select ${columns.join(", ")}, false, ${epoch}, ${consistentPoint}, 0, null, null, null
@@ -225,7 +226,7 @@ async function estimateRows(session: pg.Client, tables: readonly MirroredTable[]
   return Math.round(Number(rows[0]?.estimate ?? 0))
 }
 
-/** COPY's text format has one line feed a row: those inside values are escaped. */
+/** COPY's text format has one line feed per row: line feeds inside values are escaped. */
 function countLines(onLines: (lines: number) => void): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {

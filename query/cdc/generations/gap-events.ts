@@ -1,7 +1,7 @@
-// Part of a base load, in the transaction of its switch: tells what happened while nothing was applied. The fresh
-// generation holds it in its rows, so it has passed no apply: recorded events that the outbox does not know, which is
-// the whole history at the first load, and after a rebuild the aggregates that differ from the generation before
-// without having recorded anything.
+// Part of a base load, in the transaction of its switch: writes the events of changes that no apply has seen, because
+// the fresh generation got them with its rows. Recorded events that the outbox does not know are written; at the first
+// load these are the whole history. After a rebuild an event is inferred for every aggregate that differs from the
+// former generation without a recorded event.
 import { CompiledQuery, sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -13,10 +13,10 @@ import type { Projections } from "../projection/projection.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import type { Generation } from "./generations.ts"
 
-/** Aggregates looked at together. */
+/** How many aggregates are compared together. */
 const chunkAggregates = 200
 
-/** `former` still serves; null at the first load. `base` is the place in history that the fresh one was copied at. */
+/** `former` still serves, and is null at the first load. `base` is the commit LSN of the fresh copy. */
 export async function tellGap(
   trx: Transaction<QueryDatabase>,
   load: { projections: Projections; next: Generation; former: Generation | null; base: Lsn },
@@ -26,13 +26,13 @@ export async function tellGap(
   const { rows } = await sql<{ last: bigint }>`
     select coalesce(max(id), 0) as last from cdc.outbox where source = ${next.source}`.execute(trx)
   await tellRecorded(trx, load)
-  // Tables of another version cannot be compared.
+  // Tables of different versions cannot be compared.
   if (former?.projectionVersion === next.projectionVersion) {
     await tellDifferences(trx, { ...load, former }, rows[0]?.last ?? 0n)
   }
 }
 
-/** No event overtakes an earlier one of its aggregate, whatever the source's clock showed. */
+/** No event overtakes an earlier event of its aggregate, whatever the source's clock showed. */
 async function tellRecorded(
   trx: Transaction<QueryDatabase>,
   { projections, next, base }: { projections: Projections; next: Generation; base: Lsn },
@@ -59,14 +59,14 @@ async function tellRecorded(
 
 type Comparison = { projections: Projections; next: Generation; former: Generation; base: Lsn }
 
-/** @param last id in the outbox before the recorded events of the gap. */
+/** @param last the last id in the outbox before the recorded events of the gap. */
 async function tellDifferences(
   trx: Transaction<QueryDatabase>,
   { projections, next, former, base }: Comparison,
   last: bigint,
 ): Promise<void> {
   const { source } = next
-  // What was parked is no change of now: the fresh generation has it mended.
+  // The change of a dead letter is no new change: the fresh generation holds the mended row.
   await sql`
     declare differing no scroll cursor for
     select aggregate from (${sql.raw(differingAggregates(projections, next, former))}) differing

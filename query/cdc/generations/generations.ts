@@ -1,7 +1,7 @@
 // A generation is one complete set of read-model tables in a schema of its own (`read_1`, `read_2`, ..). Its tables
 // follow from the projections alone. It serves nobody before it is complete; the switch is one row update.
-// Numbers come from one sequence for all sources and are never given twice, so neither another source nor a process
-// that does not know yet that it lost the lease ever means somebody else's tables.
+// Numbers come from one sequence for all sources and are never given twice. So neither another source nor a process
+// that has lost the lease without knowing it ever means the tables of another generation.
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"
@@ -16,7 +16,7 @@ const execute = async (db: Kysely<QueryDatabase>, text: string): Promise<void> =
   await db.executeQuery(CompiledQuery.raw(text))
 }
 
-/** The generation that serves readers, or null before the first one is complete. */
+/** The generation that serves readers, or null before the first generation is complete. */
 export async function findLiveGeneration(
   db: Kysely<QueryDatabase>,
   source: string,
@@ -74,7 +74,7 @@ export async function createGenerationTables(
   await execute(db, `grant select on all tables in schema ${quoted(schema)} to reader`)
 }
 
-/** Keys and indexes: built once over the loaded rows, which is cheaper than row by row. */
+/** Builds keys and indexes once over the loaded rows: this is cheaper than row by row. */
 export async function indexGeneration(
   db: Kysely<QueryDatabase>,
   schema: string,
@@ -110,7 +110,7 @@ export async function indexGeneration(
   )
 }
 
-/** Computes the derived models once over all loaded rows; as later on, a group in which there is nothing has no row. */
+/** Computes the derived models once over all loaded rows; as later on, a group whose sums are all 0 has no row. */
 export async function deriveGeneration(
   db: Kysely<QueryDatabase>,
   schema: string,
@@ -128,7 +128,7 @@ export async function deriveGeneration(
   for (const model of projections.recomputed) await execute(db, computeAll(schema, model))
 }
 
-/** Makes a complete generation the one that serves, and marks the one before it as retired. */
+/** Makes a complete generation the serving generation, and marks the former generation as retired. */
 export async function switchGeneration(trx: Transaction<QueryDatabase>, next: Generation): Promise<void> {
   await trx
     .updateTable("cdc.generations")
@@ -149,7 +149,7 @@ export async function switchGeneration(trx: Transaction<QueryDatabase>, next: Ge
     .execute()
 }
 
-/** Removes every generation that does not serve: retired ones and loads that were interrupted. */
+/** Removes every generation that does not serve: retired generations and interrupted loads. */
 export async function dropIdleGenerations(db: Kysely<QueryDatabase>, lease: LeaseRef): Promise<void> {
   const { source } = lease
   const idle = await db
@@ -174,8 +174,8 @@ export async function dropIdleGenerations(db: Kysely<QueryDatabase>, lease: Leas
 }
 
 /**
- * One table at a time: a statement that still reads the generation locks several, and a transaction that removes
- * several would deadlock with it.
+ * Removes one table at a time: a statement that still reads the generation locks several tables, and a transaction that
+ * removes several tables would deadlock with it.
  */
 async function dropTables(db: Kysely<QueryDatabase>, lease: LeaseRef, schema: string): Promise<void> {
   const { rows } = await sql<{ tablename: string }>`
@@ -198,7 +198,7 @@ function mirroredTableDdl(schema: string, table: MirroredTable): string {
 function derivedTableDdl(schema: string, model: DerivedModel): string {
   const columns = [
     ...model.groupBy.map((column) => `${quoted(column.name)} ${column.type} not null`),
-    // Sums of amounts that each fit into a bigint need not.
+    // Each amount fits into a bigint, but a sum of amounts need not fit.
     ...model.sums.map((name) => `${quoted(name)} numeric not null`),
   ]
   return `create table ${quoted(schema)}.${quoted(model.name)} (${columns.join(", ")}) with (fillfactor = 70)`

@@ -1,6 +1,6 @@
-// Notes where the topics stand before a snapshot is taken: the end of every data partition, and an END of the commit
-// log, which is the first link of the chain that the new generation follows. It is the END of a heartbeat, because
-// that says which history it belongs to: the log may still end with transactions of another source.
+// Notes offsets of the topics before a snapshot is taken: the end offset of every data partition, and an END of the
+// commit log, which is the first link of the chain that the new generation follows. It is the END of a heartbeat,
+// because a heartbeat names its history: the log may still end with transactions of another source.
 import type { Decoder } from "../decode/decode.ts"
 import type { KafkaAccess } from "../kafka/kafka.ts"
 import { heartbeatTable, readHeartbeat, tablesRead } from "../projection/heartbeat.ts"
@@ -11,7 +11,7 @@ import { pause } from "../vocabulary/pacing.ts"
 import { commitLogTopic, dataTopic } from "../vocabulary/topics.ts"
 import type { StartOffsets } from "./base-load.ts"
 
-/** Heartbeats come twice a second; this many records of the log reach back to one under any load. */
+/** Heartbeats come twice a second; this many records of the log reach back to a heartbeat under any load. */
 const tailRecords = 4_000
 const tailHeartbeats = 4
 const pollMs = 250
@@ -63,8 +63,8 @@ async function readHeartbeats({ kafka, decoder, topicPrefix, projections }: Opti
 }
 
 /**
- * The youngest first, so that one that was sent again is found where it was sent last. What follows from one of them
- * must be readable, so none counts that comes before an entry which is not: a rebuild is the way past such an entry.
+ * ENDs, the youngest first, so that a re-sent END is found at its last offset. All entries after a usable END must be
+ * readable, so an END before an unreadable entry does not count: a rebuild is the way past such an entry.
  */
 async function readEnds({ kafka, decoder, topicPrefix }: Options): Promise<End[]> {
   const ends: End[] = []
