@@ -1,4 +1,4 @@
-// All that one source's projector works with, built once in query/start-projector.ts and handed down as it is.
+// All parts that one source's projector works with, built once in query/start-projector.ts and handed down as they are.
 import type { Kysely } from "kysely"
 import type pg from "pg"
 import type { Logger } from "pino"
@@ -17,7 +17,7 @@ export type Engine = {
   leaseMs: number
   /** For lease, status and requests, where every statement is short. */
   db: Kysely<QueryDatabase>
-  /** For applying and loading, where one may take any time. Named after the holder, so that a successor can end them. */
+  /** For applying and loading, where a statement may take long. Named after the holder: a successor can end them. */
   pool: pg.Pool
   /** The same connections for statements. */
   work: Kysely<QueryDatabase>
@@ -31,11 +31,11 @@ export type Engine = {
   registerSchema: RegisterSchema
   fetchCommittedLsn: FetchCommittedLsn
   cacheFence: CacheFence
-  /** About what records may take in memory that are read and not applied. */
+  /** About how much memory records may take that are read and not applied. */
   maxPendingBytes: number
-  /** Most changes that may be parked before the projector halts. */
+  /** The most dead letters; with more of them the projector halts. */
   deadLetterLimit: number
-  /** It has halted, its reason is on record; or it goes on. */
+  /** Called with true when the projector has halted and reported its reason, with false when it goes on. */
   onHalted: (isHalted: boolean) => void
   log: Logger
 }

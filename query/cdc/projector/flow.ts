@@ -1,15 +1,17 @@
 // Between the steps of reading (1, 2) and of writing (4): the machine that owns one generation's way through the commit
-// log. It takes the records that were read, in any interleaving of partitions, and says what is to be done next: apply
+// log. It takes the records that were read, in any interleaving of partitions, and names the next piece of work: apply
 // these transactions, stage these records, apply the staged transaction; and which partitions pause or go on. It
-// decides which offsets are stored with a step, what is parked with it, and for what it waits.
+// decides which offsets and dead letters are stored with a step, and says for which transaction it waits.
 // Pure: no I/O, no clock but the one it is given, and it never waits. follow.ts drives it with Kafka and Postgres; the
 // property tests drive the same machine with simulated ones.
 //
-// A session lasts from `begin`, with what Postgres says, until `end` or the next `begin` (a rejoin, a fault). Work that
-// was handed out in one session means nothing to another: what came of it shows in what Postgres says.
-// At most one piece of work is under way. Meanwhile `prepare` may gather the next batch, at most one ahead.
+// A session lasts from `begin`, with the state that Postgres holds, until `end` or the next `begin` (a rejoin, a
+// fault). Work of one session means nothing to another session: its outcome shows in the state that Postgres holds.
+// At most one piece of work is under way. Meanwhile `prepare` may gather the next batch, at most one ahead. Example:
+// `take` got 811 and 812 whole; `next` hands out [811, 812]; `take` gets 813 and `prepare` gathers it; `applied` tells
+// that [811, 812] is stored; `next` hands out [813].
 // Several flows may read one stream, each for its generation: a flow holds no offset of the reader.
-// Longer than 250 lines because it is the one place where reading and writing meet.
+// Longer than 250 lines because only here reading and writing meet.
 
 import type { ApplyStep } from "../apply/apply.ts"
 import type { AppliedOrParked } from "../apply/apply-or-park.ts"
@@ -56,7 +58,7 @@ export type FlowSettings = {
   now: () => number
 }
 
-/** Where a session begins: what Postgres says. */
+/** The state that Postgres holds when a session begins. */
 export type FlowStart = {
   progress: Progress
   /** Dead letters of records that could not be read and that no transaction has missed yet. */
@@ -65,7 +67,7 @@ export type FlowStart = {
   parkedRows: ParkedRows
 }
 
-/** What is to be done next. Its outcome is told by `applied` or `staged`; a failure ends the session. */
+/** A piece of work. The driver tells its outcome by `applied` or `staged`; a failure ends the session. */
 export type Work =
   | { kind: "apply"; step: ApplyStep }
   | { kind: "apply-staged"; step: StagedStep }
@@ -105,7 +107,7 @@ export class Flow {
     this.#patience = new Patience(settings.now)
   }
 
-  /** Forgets everything that was taken and begins with what Postgres says. All partitions are read again. */
+  /** Forgets all records taken, and begins with the state that Postgres holds. All partitions are read again. */
   begin({ progress, unplaced, parkedRows }: FlowStart): void {
     const { tables, limits, deadLetterLimit } = this.#settings
     const assembler = createAssembler({
@@ -131,14 +133,14 @@ export class Flow {
     }
   }
 
-  /** Nothing more is taken or handed out: what is in memory may be ahead of Postgres, or of the topics. */
+  /** No record is taken and no work handed out any more: memory may be ahead of Postgres, or of the topics. */
   end(): void {
     this.#session = null
   }
 
   /**
-   * Takes what was read next in some partition. Between sessions it is forgotten: it is read again.
-   * @throws EngineError (halt) for a heartbeat of another history, a commit log that is another one, or too many
+   * Takes the record that was read next in some partition. Between sessions it is forgotten: it is read again.
+   * @throws EngineError (halt) for a heartbeat of another history, a commit log that was replaced, or too many
    * records that cannot be read.
    */
   take(read: Read): void {
@@ -154,7 +156,7 @@ export class Flow {
         session.parking.add(read.change)
         break
       case "entry":
-        // The log is read from the last END applied on, to see that it is the log that was followed.
+        // The log is read from the last applied END on, to check that it is the log that was followed.
         if (read.entry.offset <= session.start.lastEndOffset) {
           assertIsLastEnd(read.entry, session.start)
           break
@@ -169,7 +171,7 @@ export class Flow {
 
   #takeRecord(session: Session, record: DataRecord): void {
     const { source, heartbeatTable } = this.#settings
-    // Every heartbeat is looked at as it comes in, before its place in history is believed.
+    // Every heartbeat is checked as it comes in, before its place in history is believed.
     const heartbeat = readHeartbeat(record, heartbeatTable)
     if (heartbeat && isOtherHistory(source, heartbeat, { lsn: record.lsn, position: session.position })) {
       throw sourceChanged(source, heartbeat)
@@ -201,7 +203,7 @@ export class Flow {
     try {
       this.#gather(session)
     } catch {
-      // The fault is met again by `next`, which throws it when all before it is applied.
+      // `next` meets the fault again, and throws it when all transactions before it are applied.
     }
   }
 
@@ -231,7 +233,7 @@ export class Flow {
         gathered.placements.push(...placementsOf(next))
       }
     } catch (error) {
-      // What comes before the fault is whole: it is applied first, and the next look meets the fault again.
+      // The transactions before the fault are whole: they are applied first, and the next call meets the fault again.
       if (gathered.transactions.length === 0) throw error
     }
     return null
@@ -245,7 +247,7 @@ export class Flow {
     return { kind: "apply", step: { ...step, ...this.#storedWith(session, placements) } }
   }
 
-  /** What every step stores besides its rows. */
+  /** The resume offsets and the parking that a step stores besides its rows. */
   #storedWith(
     session: Session,
     placements: readonly Placement[],
@@ -255,7 +257,7 @@ export class Flow {
     return { resumeOffsets: this.#movedOffsets(session), ...(parking ? { parking } : {}) }
   }
 
-  /** Now and then is enough: an older offset is a lower one, and records that are read again are passed over. */
+  /** Offsets are stored now and then: an older offset is lower, and records that are read again are passed over. */
   #movedOffsets(session: Session): Map<string, bigint> {
     const { now, readUpTo } = this.#settings
     if (now() < session.storeOffsetsAtMs) return new Map()
@@ -266,7 +268,7 @@ export class Flow {
 
   /**
    * Postgres has committed the step, with these dead letters.
-   * @returns how far the generation is, or null if the session that handed it out is over.
+   * @returns how far the generation is, or null if the session that handed out the work is over.
    */
   applied(work: Work, { parked }: Pick<AppliedOrParked, "parked">): Reached | null {
     const session = this.#session
@@ -280,7 +282,7 @@ export class Flow {
     return { position: session.position, heartbeatAt: session.heartbeatAt }
   }
 
-  /** The records are stored in the staged table; `added` counts those that were not there before, by table. */
+  /** The records are stored in the staged table; `added` counts, by table, the records that were not there before. */
   staged(work: Work, added: ReadonlyMap<string, number>): void {
     const session = this.#session
     if (!session || session.underWay !== work) return
@@ -288,17 +290,17 @@ export class Flow {
     session.underWay = null
   }
 
-  /** Dead letters were redriven or discarded between two steps: these rows still have one. */
+  /** Dead letters were redriven or discarded between two steps: these rows still have a dead letter. */
   parkedRowsAre(rows: ParkedRows): void {
     this.#session?.parking.reset(rows)
   }
 
-  /** The transaction of which the driver shall learn whether the connector has committed it, and where topics end. */
+  /** Commit LSN, or null: the driver asks Connect whether it is committed, and then asks Kafka where topics end. */
   askCommitted(): Lsn | null {
     return this.#session && this.#patience.ask()
   }
 
-  /** The answer; null when the connector has not committed it, or nobody could tell. */
+  /** Takes the answer; null when the connector has not committed the transaction, or when the question failed. */
   answerCommitted(commitLsn: Lsn, committed: Committed | null): void {
     this.#patience.answered(commitLsn, committed)
   }
@@ -310,7 +312,7 @@ export class Flow {
     const { head, commitLsn, proven } = answer
     if (proven === "everything") assembler.prove(commitLsn)
     else assembler.proveRows(commitLsn)
-    // All its rows are read and its count still differs: only the rest of the topics can tell loss from a miscount.
+    // All rows of the head are read and its count still differs: only the rest of the topics tells loss from miscount.
     if (proven === "rows" && head.isCounted) this.#pauses.resumeAll()
   }
 
@@ -345,7 +347,7 @@ export class Flow {
       storedOffsets,
       pendingBytes: assembler.pendingBytes(),
       disturbed: this.#patience.disturbed(),
-      /** The transaction that is being read and too large for memory; null when there is none. */
+      /** The head that is being read and is too large for memory; null when there is none. */
       stagedHead: assembler.stagedHead(),
       /** In words; null when nothing is overdue. */
       waitingFor: this.#patience.describe(),

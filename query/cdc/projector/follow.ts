@@ -1,6 +1,6 @@
-// Drives one flow (flow.ts) with Kafka and Postgres, for one generation under one lease: what the intake reads is taken
-// by the flow, the work that the flow hands out is performed, one piece at a time, and its outcome is told. It keeps
-// nothing that a restart would need: every start, and every rejoin of a consumer, begins with what Postgres says.
+// The follower drives one flow (flow.ts) with Kafka and Postgres, for one generation under one lease. The flow takes
+// the records that the intake reads; the follower performs the work that the flow hands out, one piece at a time, and
+// tells the outcome. Every start, and every rejoin of a consumer, begins with the state that Postgres holds.
 import type { ApplyTarget } from "../apply/apply.ts"
 import { removeStagedTable } from "../apply/staged/staged-rows.ts"
 import { readParked } from "../dead-letters/park.ts"
@@ -17,7 +17,7 @@ import type { Engine } from "./engine.ts"
 import { Flow, transactionsOf, type Work } from "./flow.ts"
 import { createPerformer, inWords } from "./perform.ts"
 
-/** What the follower is doing, for the status; `waitingFor` is null while nothing is overdue. */
+/** For the status. `waitingFor` is null while nothing is overdue; `parked` counts changes that this follower parked. */
 export type FollowerState = {
   position: Lsn
   waitingFor: string | null
@@ -26,17 +26,16 @@ export type FollowerState = {
   changes: number
   disturbed: number
   staleRows: number
-  /** Changes that this follower has parked. */
   parked: number
 }
 
 export type Follower = {
   start: () => Promise<void>
-  /** Rejects with what ended the following; never resolves. */
+  /** Rejects with the error that ended the following; never resolves. */
   failed: Promise<never>
   /** Null until it has begun. */
   state: () => FollowerState | null
-  /** Does something else with the read models, between two steps; false while there are none. Rejects as the work does. */
+  /** Does other work on the read models between two steps; false while no session is open. Rejects as the work does. */
   between: (work: () => Promise<void>) => Promise<boolean>
   /** Resolves when the step in flight is over and the consumers are closed. */
   stop: () => Promise<void>
@@ -44,7 +43,7 @@ export type Follower = {
 
 /** Rows per Postgres transaction at which a batch is closed; records per write to the staged table. */
 const batchRows = 2_000
-/** Some megabytes. */
+/** So many ENDs take some megabytes. */
 const mostPendingEnds = 20_000
 const tickMs = 50
 const showOffsetsMs = 5_000
@@ -77,17 +76,15 @@ export function createFollower(
     readRecords: kafka.readRecords,
     log,
   })
-  /** The piece of work in flight, or work between two; it may outlast its session, and none begins beside it. */
+  /** The work in flight, of the flow or between steps; it may outlast its session, and no other begins beside it. */
   let working: Promise<void> | null = null
   let stopped = false
-
   let reject = (_error: unknown): void => {}
   const failed = new Promise<never>((_, onReject) => {
     reject = onReject
   })
-  // Whoever starts the follower also waits for `failed`; until then it must not count as unhandled.
+  // The caller of `start` also waits for `failed`; until then a rejection must not count as unhandled.
   failed.catch(() => {})
-
   const intake = createIntake(
     engine,
     { tables, groupId, reading },
@@ -119,13 +116,13 @@ export function createFollower(
     },
   }
 
-  /** Whatever went wrong, what is in memory may be ahead of Postgres: nothing more is taken or applied. */
+  /** After any failure memory may be ahead of Postgres: no record is taken or applied any more. */
   function fail(error: unknown): void {
     flow.end()
     reject(error)
   }
 
-  /** Empties the flow and starts anew from what Postgres says. */
+  /** Empties the flow and starts anew from the state that Postgres holds. */
   async function begin(): Promise<Progress> {
     flow.end()
     while (working) await working
@@ -147,7 +144,7 @@ export function createFollower(
     return progress
   }
 
-  /** Begins the next piece of work, unless one is in flight: that goes on by itself. */
+  /** Begins the next piece of work, unless work is in flight: its end pumps again. */
   function pump(): void {
     if (working) return
     try {
@@ -177,7 +174,7 @@ export function createFollower(
     if (changes) intake.pause(changes)
   }
 
-  /** Once its session is over nobody goes by a failure of its work. */
+  /** A failure of work whose session is over is no failure of the follower. */
   function failUnlessOver(error: unknown): void {
     if (flow.state()) fail(error)
   }
@@ -213,7 +210,7 @@ export function createFollower(
     if (commitLsn !== null) void learnCommitted(commitLsn).then(pump)
   }
 
-  /** Asks Connect, then Kafka: what the topics hold once the connector has committed is all of the transaction. */
+  /** Asks Connect, then Kafka: once the connector has committed a transaction, the topics hold all its records. */
   async function learnCommitted(commitLsn: Lsn): Promise<void> {
     try {
       const committed = await engine.fetchCommittedLsn()
@@ -223,7 +220,7 @@ export function createFollower(
         isCommitted ? { commitLsn: committed, ends: await intake.endOffsets() } : null,
       )
     } catch (error) {
-      // Connect or Kafka may be down: the proof waits for them, and the status says for what it waits.
+      // Connect or Kafka may be down: the proof waits for them, and the status names the waiting transaction.
       log.debug({ err: error }, "the proof has to wait")
       flow.answerCommitted(commitLsn, null)
     }
@@ -242,7 +239,7 @@ export function createFollower(
     return { position, waitingFor, pendingBytes, disturbed, ...totals }
   }
 
-  /** For lag tools only: what the projector goes by is in Postgres. */
+  /** For lag tools only: the projector goes by the offsets in Postgres. */
   function showOffsets(): void {
     const now = flow.state()
     if (!now) return

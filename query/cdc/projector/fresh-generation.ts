@@ -1,5 +1,5 @@
-// Loads a fresh generation, because there is none that this process' projections fit or because somebody asked for
-// one, and tells how far it is.
+// Loads a fresh generation and reports the progress of the load. A load is needed when no generation fits this process'
+// projections, or when an operator asks for a rebuild.
 import { createDecoder } from "../decode/decode.ts"
 import { type LoadProgress, loadBase } from "../generations/base-load.ts"
 import type { Generation } from "../generations/generations.ts"
@@ -10,7 +10,7 @@ import { classifyError } from "../vocabulary/errors.ts"
 import type { Engine } from "./engine.ts"
 import type { ProjectorReport } from "./report.ts"
 
-/** For whom a generation is loaded, and until when. */
+/** The lease under which a generation is loaded, and the signal that ends the load. */
 type Loading = { lease: Lease; signal: AbortSignal; onProgress?: (progress: LoadProgress) => void }
 
 const progressMs = 500

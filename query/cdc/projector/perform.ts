@@ -1,5 +1,5 @@
-// Step 4 of the flow as the driver does it: performs one piece of work on Postgres, tells the cache how far it is, and
-// returns what the flow must know of it. Whatever is thrown, nothing of the work is stored, or all of it.
+// Step 4 of the flow as the driver does it: performs one piece of work on Postgres and returns the outcome that the
+// flow must know. After any error either nothing of the work is stored, or all of it.
 import type { Logger } from "pino"
 import type { ApplyStep, ApplyTarget } from "../apply/apply.ts"
 import {
@@ -16,11 +16,11 @@ import type { DataRecord } from "../vocabulary/change.ts"
 export type Performer = {
   apply: (step: ApplyStep) => Promise<AppliedOrParked>
   applyStaged: (step: StagedStep) => Promise<AppliedOrParked>
-  /** @returns how many of the records were not staged before, by table. @throws EngineError (retry) without the lease. */
+  /** @returns how many of the records were not staged before, by table. @throws EngineError (retry) without lease. */
   stage: (records: readonly DataRecord[], isFirst: boolean) => Promise<ReadonlyMap<string, number>>
-  /** Cuts an apply of a staged transaction short, and nothing of it is stored: it may be a minute's work. */
+  /** Cuts an apply of a staged transaction short: it may take a minute. Nothing of it is stored then. */
   cutShort: () => void
-  /** How far the staged transaction is that is being applied, in words; null when there is none. */
+  /** How many rows of a staged transaction are applied by now, in words; null when none is being applied. */
   describe: () => string | null
 }
 

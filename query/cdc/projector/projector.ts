@@ -1,6 +1,6 @@
-// The one writer of the read models for a source: takes the lease and works for a term, again and again. This is the
-// one place that reads an error's disposition: a retry holds the progress and goes on by itself, a halt stops with the
-// reason and the next step and waits for a person (a request, or a restart).
+// The projector is the one writer of the read models for a source: it takes the lease and works for a term, again and
+// again. Here the disposition of an error that ended a term decides: a retry holds the progress and goes on by itself,
+// a halt stops with the reason and the next step and waits for a person (a request, or a restart).
 import { createLeaseKeeper } from "../lease/lease-keeper.ts"
 import { findOpenRequest } from "../lease/requests.ts"
 import { classifyError, type EngineError } from "../vocabulary/errors.ts"
@@ -13,7 +13,7 @@ import { serveTerm } from "./term.ts"
 
 export type Projector = {
   start: () => void
-  /** Resolves when nothing more will be written and the lease is let go. */
+  /** Resolves when the projector will write nothing more and has released the lease. */
   stop: () => Promise<void>
   /** For how long the lease is certainly still ours, by this process' monotonic clock. */
   leaseLeftMs: () => number
@@ -51,7 +51,7 @@ export function createProjector(engine: Engine): Projector {
       } catch (thrown) {
         if (signal.aborted) return
         const error = classifyError(thrown)
-        // What could be parked has been: a bad row that ends the work is beyond parking.
+        // Changes that can be parked have been parked: a bad row that ends the work cannot be.
         if (error.disposition === "retry") await retry(error, signal)
         else await halt(error, signal)
       }
@@ -68,7 +68,7 @@ export function createProjector(engine: Engine): Projector {
     await pause(delayMs, signal)
   }
 
-  /** Stops loudly. The way back is a request or a restart. */
+  /** Stops with the reason on record. A request or a restart is the way back. */
   async function halt(error: EngineError, signal: AbortSignal): Promise<void> {
     log.fatal(
       { err: error, code: error.code, nextStep: error.nextStep, ...error.detail },
@@ -78,7 +78,7 @@ export function createProjector(engine: Engine): Projector {
       state: "halted",
       reason: error.message,
       nextStep:
-        error.nextStep ?? "Look at the log of the projector for what was refused; mend it and restart.",
+        error.nextStep ?? "Look up the refusal in the log of the projector, mend its cause and restart.",
       detail: { code: error.code, ...error.detail },
     })
     let isOnRecord = await report.tell()

@@ -1,5 +1,5 @@
-// What is told of a projector, through the database, to every instance. What a process before this one halted for, and
-// why this one began again, stand until something has been applied: beginning is no sign that the cause is gone, and
+// Reports the status of a projector, through the database, to every instance. The reason of an earlier halt and the
+// reason of a retry stand until a transaction has been applied: a new beginning is no sign that the cause is gone. So
 // restarts by a supervisor hide nothing.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
@@ -18,25 +18,25 @@ export type ProjectorReport = ReturnType<typeof createProjectorReport>
 export function createProjectorReport(deps: { db: Kysely<QueryDatabase>; source: string; holder: string }) {
   const { db, source, holder } = deps
   let status: ProjectorStatus = { state: "starting", reason: null, nextStep: null, detail: {} }
-  /** A process before this one, or this one, halted, and nothing has been applied since. */
+  /** This process or a process before it halted, and no transaction has been applied since. */
   let stillHalted = false
-  /** Why it began again, and how often; null once something has been applied. */
+  /** Why the projector began again, and how often; null once a transaction has been applied. */
   let retried: { status: ProjectorStatus; times: number } | null = null
 
   return {
-    /** Takes what it does now; others learn of it by `tell`. */
+    /** Takes the present status; other instances learn of it by `tell`. */
     note(now: ProjectorStatus): void {
       status = now
     },
 
     tell,
 
-    /** The lease is ours: whatever was reported before is kept if it was a halt. */
+    /** The lease is ours: a halt that was reported before stays on record. */
     async takeOver(): Promise<void> {
       stillHalted = (await readProjectorState(db, source)) === "halted"
     },
 
-    /** Notes that it begins again. @returns how often it has, before, since something was applied. */
+    /** Notes that the projector begins again. @returns how many retries there were since a transaction was applied. */
     noteRetry({ message: reason, detail }: EngineError): number {
       const times = retried?.times ?? 0
       status = { state: "retrying", reason, nextStep: null, detail }
@@ -44,7 +44,7 @@ export function createProjectorReport(deps: { db: Kysely<QueryDatabase>; source:
       return times
     },
 
-    /** Notes how following goes, and tells when it does or waits for something else than before. */
+    /** Notes how following goes, and tells when the projector does or waits for something else than before. */
     async noteFollowing(generation: number, state: FollowerState | null): Promise<void> {
       const following = describe(generation, state)
       if (state && state.transactions > 0) retried = null
@@ -54,13 +54,13 @@ export function createProjectorReport(deps: { db: Kysely<QueryDatabase>; source:
       if (changed || stillHalted) await tell()
     },
 
-    /** Says that the process is still there and its status as it was. Never fails. */
+    /** Confirms that the process is alive and its status unchanged. Never fails. */
     async confirm(): Promise<void> {
       await confirmProjectorStatus(db, source, holder).catch(() => {})
     },
   }
 
-  /** Never fails: a database that is down shows by itself, and the row grows old. @returns whether it was told. */
+  /** Never fails: a database that is down shows by itself, and the row grows old. @returns whether it is written. */
   async function tell(): Promise<boolean> {
     if (stillHalted && isBeginning(status)) return true
     stillHalted = false
@@ -71,13 +71,13 @@ export function createProjectorReport(deps: { db: Kysely<QueryDatabase>; source:
   }
 }
 
-/** Nothing has been applied yet: what a halt was for may lie ahead. */
+/** No transaction has been applied yet: the cause of a halt may lie ahead. */
 function isBeginning({ state, detail }: ProjectorStatus): boolean {
   if (state === "starting") return true
   return (state === "following" || state === "waiting") && detail.transactions === 0
 }
 
-/** What it does or waits for, without how far it is: `reading`, `applying`, `transaction`, `capture`. */
+/** The subject of a reason, without how far it is: `reading`, `applying`, `transaction`, `capture`. */
 const isAbout = ({ reason }: ProjectorStatus): string | undefined => reason?.split(" ", 1)[0]
 
 function describe(generation: number, state: FollowerState | null): ProjectorStatus {

@@ -1,14 +1,14 @@
-// What the projector is doing, written where every HTTP instance can read it, on every change and every other second,
-// so an old row means a dead projector. Nobody writes over the holder of the lease: a former one that has not noticed,
-// or one that has halted, is heard only while nobody else projects.
+// Writes the projector's status where every HTTP instance can read it, on every change and every other second, so an
+// old row means a dead projector. No process writes over the lease holder: a former holder that has not noticed its
+// loss, or a halted process, is heard only while no other process projects.
 import { type Kysely, sql } from "kysely"
 import type { ProjectorState, QueryDatabase } from "../../../db/query-schema.ts"
 
 export type ProjectorStatus = {
   state: ProjectorState
-  /** Why it does not simply follow; null when it does. */
+  /** Why the projector does not simply follow; null when it follows. */
   reason: string | null
-  /** What a person should do; only where waiting will not help. */
+  /** The step that a person should take; only where waiting will not help. */
   nextStep: string | null
   detail: Readonly<Record<string, unknown>>
 }
@@ -33,7 +33,7 @@ export async function writeProjectorStatus(
   )
 }
 
-/** Says that this process is still there and its status as it was; does nothing if another one has reported since. */
+/** Confirms that this process is alive and its status unchanged; does nothing if another process reported since. */
 export async function confirmProjectorStatus(
   db: Kysely<QueryDatabase>,
   source: string,
@@ -44,7 +44,7 @@ export async function confirmProjectorStatus(
     where source = ${source} and holder = ${holder}`.execute(db)
 }
 
-/** What was reported last, by whichever process. */
+/** The state that was reported last, by any process. */
 export async function readProjectorState(
   db: Kysely<QueryDatabase>,
   source: string,

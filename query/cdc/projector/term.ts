@@ -1,5 +1,5 @@
-// One term of the lease, from taking it to letting it go: the work, and beside it what lasts as long as the term does.
-// The lease is renewed, the status told, dead letters and events are published and old transaction ids forgotten.
+// One term of the lease, from taking the lease to releasing it. Beside the work, and as long as the term lasts, the
+// lease is renewed, the status told, dead letters and events are published, and old transaction ids are forgotten.
 import { publishDeadLetters } from "../dead-letters/publish-dead-letters.ts"
 import { messageSchema } from "../events/cloud-event.ts"
 import { createEventPublisher, mostEvents } from "../events/publish-events.ts"
@@ -11,7 +11,7 @@ import { pause, repeat } from "../vocabulary/pacing.ts"
 import type { Engine } from "./engine.ts"
 import type { ProjectorReport } from "./report.ts"
 
-/** What a term needs beside the engine. */
+/** The parts that a term needs beside the engine. */
 export type Term = {
   keeper: LeaseKeeper
   report: ProjectorReport
@@ -27,7 +27,7 @@ const eventsRetryMs = 1_000
 
 /**
  * Works until `stopping` is aborted.
- * @throws what ended the work, or EngineError (retry) when the lease is lost.
+ * @throws the error that ended the work, or EngineError (retry) when the lease is lost.
  */
 export async function serveTerm(
   engine: Engine,
@@ -45,21 +45,21 @@ export async function serveTerm(
   })
   const reporting = repeat(statusMs, signal, async () => void (await report.tell()))
   const pruning = repeat(pruneMs, signal, () => pruneAppliedXids(db, lease.source))
-  // Not waited for at the end: a Kafka that answers nothing must not hold the lease, and what is sent twice is a copy.
+  // The term's end does not wait for this: a silent Kafka must not hold the lease, and a second copy does no harm.
   void repeat(publishMs, signal, () => publishParked(engine, lease))
-  // Nor this: what is not sent, or not known to be, is settled by whoever sends next.
+  // Nor for this: the next publisher finds out which events were sent, and sends the others.
   void publishEvents(engine, lease, signal)
   try {
     while (!signal.aborted) await workOnce(lease, signal)
   } catch (error) {
-    // What a process that has lost the lease stumbles over is no finding: its tables may be gone, for one.
+    // An error after the loss of the lease says nothing (the tables may be gone): then the loss is thrown instead.
     if (!stopping.aborted) await underLease(db, lease, async () => {})
     throw error
   } finally {
     held.abort()
     ended.abort()
     await Promise.allSettled([renewing, reporting, pruning])
-    // Nothing cached may outlive the lease under which it was fenced.
+    // No cached answer may outlive the lease under which it was fenced.
     if (stopping.aborted) await cacheFence.stop()
     await keeper.release(lease)
   }
@@ -71,7 +71,7 @@ export async function serveTerm(
   }
 }
 
-/** Never fails: what was not sent is sent the next time. */
+/** Never fails: a dead letter that was not sent is sent the next time. */
 async function publishParked({ db, kafka, topicPrefix, log }: Engine, lease: Lease): Promise<void> {
   try {
     const sent = await publishDeadLetters(db, lease, kafka, topicPrefix)
@@ -81,7 +81,7 @@ async function publishParked({ db, kafka, topicPrefix, log }: Engine, lease: Lea
   }
 }
 
-/** Sends events until the signal is aborted. Never fails: what was not sent waits in the outbox. */
+/** Sends events until the signal is aborted. Never fails: an event that was not sent waits in the outbox. */
 async function publishEvents(engine: Engine, lease: Lease, signal: AbortSignal): Promise<void> {
   const { db, kafka, topicPrefix, log } = engine
   const { outbox } = engine.projections
@@ -96,7 +96,7 @@ async function publishEvents(engine: Engine, lease: Lease, signal: AbortSignal):
   })
   while (!signal.aborted) {
     try {
-      // Events that come one by one are sent together: each sending has its cost, however few it takes along.
+      // Events that come one by one are sent together: each sending has its cost, however few events it takes along.
       if ((await publisher.publish()) < mostEvents / 2) await pause(eventsMs, signal)
     } catch (error) {
       if (signal.aborted) break
