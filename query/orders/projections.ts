@@ -1,18 +1,19 @@
 // The table of contents of the read side: every mirrored table and every derived model of the order domain.
 // Amounts are minor units; "gross" is before discounts, "net" after. A cancelled order counts as cancelled and
 // in nothing else.
-import { defineProjections } from "../cdc/projection/define-projections.ts"
+
 import {
   bigint,
   boolean,
   integer,
   jsonb,
   longText,
-  type Projections,
   text,
   textArray,
   timestamptz,
-} from "../cdc/projection/projection.ts"
+} from "../cdc/projection/columns.ts"
+import { defineProjections } from "../cdc/projection/define-projections.ts"
+import type { Projections } from "../cdc/projection/projection.ts"
 import { customerProducts, customerTotals, firstOrders } from "./customer-totals.ts"
 import { orderEvents } from "./events.ts"
 import { erasure } from "./personal-data.ts"

@@ -11,10 +11,10 @@ import {
   integer,
   jsonb,
   longText,
-  type SourceTable,
   text,
   timestamptz,
-} from "../../../../query/cdc/projection/projection.ts"
+} from "../../../../query/cdc/projection/columns.ts"
+import type { SourceTable } from "../../../../query/cdc/projection/projection.ts"
 import type { RawRecord } from "../../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "../fixtures/envelopes.ts"
