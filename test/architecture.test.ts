@@ -146,6 +146,17 @@ describe("packages stay where they belong", () => {
   })
 })
 
+describe("twins", () => {
+  // Both sides say the same there, and no code is between them: who changes one file changes the other.
+  const twins = ["http/docs.ts", "http/server.ts"]
+  const textOf = (path: string) => sources.find((source) => source.path === path)?.text
+
+  test.each(twins)("%s is the same on both sides, byte for byte", (name) => {
+    expect(textOf(`command/${name}`)).toBeDefined()
+    expect(textOf(`query/${name}`)).toBe(textOf(`command/${name}`))
+  })
+})
+
 test("only configuration reads the environment", () => {
   const readers = sources.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path)
   const allowed = [
