@@ -93,6 +93,14 @@ describe("the reading of imports", () => {
     ])
   })
 
+  test("a folder that is listed beside the one it is in is a room of its own", () => {
+    const nested: Rooms = { folder: "house", names: [".", "hall/stairs", "hall"] }
+    expect(roomOf(nested, "house/hall/stairs/step.ts")).toBe("hall/stairs")
+    expect(roomOf(nested, "house/hall/door.ts")).toBe("hall")
+    expect(roomOf(nested, "house/roof.ts")).toBe(".")
+    expect(roomOf(nested, "garden/tree.ts")).toBeNull()
+  })
+
   test("a circle is told once, and a file that only leads into it is no part of it", () => {
     const files = [source("a.ts", "b.ts"), source("b.ts", "c.ts", "pg"), source("c.ts", "b.ts")]
     expect(circles(files)).toEqual([["b.ts", "c.ts"]])

@@ -2,7 +2,7 @@
 // query/cdc/assemble may import query/cdc/decode, and no file of query/cdc/decode may import query/cdc/assemble.
 import { isUnder, linesOf, type Source } from "./sources.ts"
 
-/** A room is a folder, with all folders in it, or a file; `.` stands for the files beside the rooms. */
+/** A room is a folder, with all folders in it, or a file; `.` stands for the files that are in no folder. */
 export type Rooms = { folder: string; names: readonly string[] }
 
 /** The engine: from a Kafka record to the applied row, and around it. */
@@ -49,11 +49,16 @@ export const readSide: Rooms = {
 /** Operations on the connector come before the command lines that call them. */
 export const capture: Rooms = { folder: "connectors", names: [".", "cli"] }
 
-/** The room of a path, or null where the path is not under the folder. */
+/**
+ * The room of a path, or null where the path is not under the folder. Of `orders` and `orders/store`, the longer name that
+ * leads to the path is its room.
+ */
 export function roomOf({ folder, names }: Rooms, path: string): string | null {
   if (!isUnder(folder)(path)) return null
-  const first = path.slice(folder.length + 1).split("/")[0] ?? ""
-  return names.includes(first) || path !== `${folder}/${first}` ? first : "."
+  const inside = path.slice(folder.length + 1)
+  const listed = names.filter((name) => inside === name || isUnder(name)(inside))
+  const longest = listed.toSorted((a, b) => b.length - a.length)[0]
+  return longest ?? (inside.includes("/") ? (inside.split("/")[0] ?? "") : ".")
 }
 
 /** `file -> import` for every import of a room after the file's own. A room that is not listed comes after all others. */
