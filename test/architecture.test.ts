@@ -122,6 +122,12 @@ describe("packages stay where they belong", () => {
     expect(importersOf("ioredis").map(({ path }) => path)).toEqual(["query/cdc/cache/redis-session.ts"])
   })
 
+  test("the registry is asked in one file, and the Avro library called in another", () => {
+    const files = (name: string) => importersOf(name).map(({ path }) => path)
+    expect(files("@kafkajs/confluent-schema-registry")).toEqual(["query/cdc/decode/schema-registry.ts"])
+    expect(files("avsc")).toEqual(["query/cdc/decode/lean-schema.ts"])
+  })
+
   test("the write side writes to its own tables and nowhere else: no Kafka, no Redis", () => {
     expect(imports(under("command"), (name) => ["kafkajs", "ioredis"].includes(name))).toEqual([])
   })
