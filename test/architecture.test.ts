@@ -161,7 +161,7 @@ describe("packages stay where they belong", () => {
 })
 
 describe("twins", () => {
-  // Both sides say the same there, and no code is between them: who changes one file changes the other.
+  // No code is between the sides, so a change of one file is made in the other, too.
   const twins = ["http/docs.ts", "http/server.ts"]
   const textOf = (path: string) => sources.find((source) => source.path === path)?.text
 

@@ -33,7 +33,7 @@ export function parseAvro(schema: Json): avsc.Type {
   return avsc.Type.forSchema(schema, { wrapUnions: false, typeHook: exactLong })
 }
 
-/** Avro's schemas are texts, records and lists; which of them are schemas is for the Avro library to say. */
+/** A schema is a text, a record or a list; the Avro library refuses the rest of those that are none. */
 const isSchema = (schema: unknown): schema is avsc.Schema =>
   typeof schema === "string" || (typeof schema === "object" && schema !== null)
 

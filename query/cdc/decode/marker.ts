@@ -11,9 +11,9 @@ type Marker = {
 }
 
 /**
- * How the commit log's records of a schema are read. What is returned throws SyntaxError for a record that is neither a
- * BEGIN nor an END.
- * @throws when records of the schema do not have the fields of one.
+ * How the commit log's records of a schema are read. The reading throws SyntaxError for a record that is neither a BEGIN
+ * nor an END.
+ * @throws when the schema has not the fields of a BEGIN or an END.
  */
 export function createMarkerReading(writer: Json): (offset: bigint, payload: Buffer) => CommitLogEntry {
   const decode = resolve(writer, leanMarker(writer), isMarker)

@@ -23,7 +23,7 @@ export function createSchemaFetcher(registryUrl: string): FetchSchema {
       await ask((registry) => registry.getSchema(id))
     } catch (thrown) {
       if (!texts.has(id)) throw fetchFault(registryUrl, id, thrown)
-      // The registry has answered. Whether the engine can read the schema is for the decoder to judge.
+      // The registry has answered, so the decoder judges whether the schema can be read.
     }
     const text = texts.get(id)
     if (text !== undefined) return text
@@ -99,20 +99,19 @@ const leaveCompatibility: Middleware = ({ resourceName, resourceMethod }) => ({
 class CompatibilityLeft extends Error {}
 
 /**
- * Asks the registry, within a time limit. The client keeps a request that never ends, which is what becomes of one whose
- * connection breaks in the middle of the answer, and gives it to all who ask the same again: so a client that has failed
- * is not used any more.
+ * Asks the registry within a time limit. A request whose connection breaks in the middle of the answer never ends in the
+ * client, and the client gives it to every later asker of the same schema. So a client that has failed is replaced.
  */
 function createAsking(registryUrl: string, middleware: Middleware) {
   const open = (): SchemaRegistry =>
     new SchemaRegistry(
       {
         host: new URL("/apis/ccompat/v7", registryUrl).href,
-        // Whoever asks decides whether to ask again.
+        // The projector decides when to ask again.
         retry: { retries: 0 },
         middlewares: [limitTime, middleware],
       },
-      // The event's schema has a format that the client's JSON Schema library does not know.
+      // The events' schema names a format (date-time) that the client's JSON Schema library does not know.
       { [SchemaType.JSON]: { strict: false, logger: false } },
     )
   let registry: SchemaRegistry | null = null
@@ -140,7 +139,7 @@ const limitTime: Middleware = () => ({
   prepareRequest: async (next) => (await next()).enhance({ timeout: requestTimeoutMs }),
 })
 
-/** The status that the registry answered; null when it did not. Of its own faults the client says that they are a 400. */
+/** The status that the registry answered; null when it did not answer, which the client tells as a 400 of its own. */
 function statusOf(thrown: unknown): number | null {
   if (!(thrown instanceof Error) || !("status" in thrown) || typeof thrown.status !== "number") return null
   return thrown.status === 400 && / - Error, status 400: /.test(thrown.message) ? null : thrown.status
