@@ -5,7 +5,7 @@ import pg from "pg"
 import { limitAnswers, type Sockets } from "./half-open.ts"
 
 const exactTypes: pg.CustomTypesConfig = {
-  getTypeParser(oid: number, format?: "text" | "binary") {
+  getTypeParser(oid: number, format?: "text" | "binary"): unknown {
     if (oid === pg.types.builtins.INT8 && format !== "binary") return BigInt
     return pg.types.getTypeParser(oid, format)
   },

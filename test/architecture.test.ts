@@ -1,46 +1,24 @@
-// What may know what. Data goes one way (README, layout), so imports do too: db <- command, and
-// db <- query/cdc <- query/orders <- query/http. The topics are the contract between the sides; no code is.
-import { readdirSync, readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+// What may know what. Data goes one way, and imports go with it: db, then connectors and the two sides, each an ordered
+// list of rooms in which a file imports only its own room and rooms before it (test/architecture/rooms.ts). The topics
+// are the contract between the sides; no code is.
 import { describe, expect, test } from "vitest"
+import {
+  capture,
+  circles,
+  engine,
+  importsGoingBack,
+  type Rooms,
+  readSide,
+  roomOf,
+} from "./architecture/rooms.ts"
+import { isUnder, linesOf, parts, readSources, type Source } from "./architecture/sources.ts"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
-const parts = ["command", "connectors", "db", "query"]
-
-type Source = { path: string; text: string; imports: string[] }
-
-/** Imports of files are paths from the root, those of packages their names (`pg`, `node:fs`, `hono/cors`). */
-function importsOf(path: string, text: string): string[] {
-  const named =
-    /^\s*(?:import|export)\b[^"'`;]*?\bfrom\s+"([^"]+)"|^\s*import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm
-  return [...text.matchAll(named)].map(([, from, bare, dynamic]) => {
-    const name = from ?? bare ?? dynamic ?? ""
-    return name.startsWith(".") ? join(dirname(path), name) : name
-  })
-}
-
-function readSources(part: string): Source[] {
-  return readdirSync(join(root, part), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => {
-      const path = join(part, name)
-      const text = readFileSync(join(root, path), "utf8")
-      return { path, text, imports: importsOf(path, text) }
-    })
-}
-
-const sources = parts.flatMap(readSources)
+const sources = readSources()
 const under = (folder: string) => sources.filter(({ path }) => path.startsWith(`${folder}/`))
 
 /** `file -> import` for every import that a rule forbids. */
 const imports = (from: readonly Source[], isForbidden: (name: string) => boolean): string[] =>
   from.flatMap(({ path, imports: names }) => names.filter(isForbidden).map((name) => `${path} -> ${name}`))
-
-const isUnder =
-  (...folders: string[]) =>
-  (name: string): boolean =>
-    folders.some((folder) => name.startsWith(`${folder}/`))
 
 test("the sources are found and their imports read", () => {
   expect(sources.length).toBeGreaterThan(80)
@@ -58,37 +36,74 @@ describe("imports go with the data", () => {
     { part: "db", never: ["command", "connectors", "query"] },
     { part: "command", never: ["query", "connectors"] },
     { part: "connectors", never: ["command", "query"] },
-    { part: "query", never: ["command", "connectors"] },
-    { part: "query/cdc", never: ["query/orders", "query/http"] },
+    { part: "query", never: ["command"] },
   ]
 
   test.each(rules)("$part imports nothing from $never", ({ part, never }) => {
     expect(imports(under(part), isUnder(...never))).toEqual([])
   })
 
+  test("of the read side, the command line alone calls operations on the connector", () => {
+    const others = under("query").filter(({ path }) => !isUnder("query/cli")(path))
+    expect(imports(others, isUnder("connectors"))).toEqual([])
+  })
+
   test("nothing imports tests", () => {
     expect(imports(sources, isUnder("test"))).toEqual([])
   })
 
-  test("how HTTP is answered knows the routes of the domain in one place", () => {
-    const others = under("query/http").filter(({ path }) => path !== "query/app.ts")
-    expect(imports(others, isUnder("query/orders"))).toEqual([])
+  const orders: Rooms[] = [engine, readSide, capture]
+
+  test.each(orders)("$folder: a file imports its own room and rooms before it", (rooms) => {
+    expect(importsGoingBack(rooms, sources)).toEqual([])
   })
 
-  test("of the engine, read models and routes use what readers may know: positions and the cache", () => {
-    const allowed = [
-      "query/cdc/vocabulary/lsn.ts",
-      "query/cdc/projection/projection.ts",
-      "query/cdc/projection/define-projections.ts",
-      "query/cdc/cache/redis-session.ts",
-      "query/cdc/cache/scripts.ts",
-      "query/cdc/cache/layout.ts",
+  test.each(orders)("$folder: every file is in a room of the list", (rooms) => {
+    const rest = under(rooms.folder).filter(({ path }) => !rooms.names.includes(roomOf(rooms, path) ?? ""))
+    expect(rest.map(({ path }) => path)).toEqual([])
+  })
+
+  test("no file imports itself through others", () => {
+    expect(circles(sources)).toEqual([])
+  })
+
+  test("of the engine, read models and routes use the rooms that are made for readers", () => {
+    const forReaders = ["vocabulary", "projection", "kafka", "cache"]
+    const isInner = (name: string) => {
+      const room = roomOf(engine, name)
+      return room !== null && !forReaders.includes(room)
+    }
+    expect(imports([...under("query/http"), ...under("query/orders")], isInner)).toEqual([])
+  })
+})
+
+describe("the reading of imports", () => {
+  const source = (path: string, ...imported: string[]): Source => ({ path, text: "", imports: imported })
+  const house: Rooms = { folder: "house", names: ["cellar", "hall", "attic.ts"] }
+
+  test("an import of a later room goes back, and so does one of a room that is not listed", () => {
+    const files = [
+      source("house/cellar/coal.ts", "house/hall/door.ts", "pg"),
+      source("house/hall/door.ts", "house/cellar/coal.ts", "house/shed/spade.ts"),
+      source("house/attic.ts", "house/hall/door.ts"),
     ]
-    const readers = [...under("query/http"), ...under("query/orders")].filter(
-      ({ path }) => path !== "query/http/dependency-checks.ts",
-    )
-    const isInner = (name: string) => isUnder("query/cdc")(name) && !allowed.includes(name)
-    expect(imports(readers, isInner)).toEqual([])
+    expect(importsGoingBack(house, files)).toEqual([
+      "house/cellar/coal.ts -> house/hall/door.ts",
+      "house/hall/door.ts -> house/shed/spade.ts",
+    ])
+  })
+
+  test("a folder that is listed beside the one it is in is a room of its own", () => {
+    const nested: Rooms = { folder: "house", names: [".", "hall/stairs", "hall"] }
+    expect(roomOf(nested, "house/hall/stairs/step.ts")).toBe("hall/stairs")
+    expect(roomOf(nested, "house/hall/door.ts")).toBe("hall")
+    expect(roomOf(nested, "house/roof.ts")).toBe(".")
+    expect(roomOf(nested, "garden/tree.ts")).toBeNull()
+  })
+
+  test("a circle is told once, and a file that only leads into it is no part of it", () => {
+    const files = [source("a.ts", "b.ts"), source("b.ts", "c.ts", "pg"), source("c.ts", "b.ts")]
+    expect(circles(files)).toEqual([["b.ts", "c.ts"]])
   })
 })
 
@@ -96,15 +111,21 @@ describe("packages stay where they belong", () => {
   const importersOf = (name: string, from = sources) =>
     from.filter(({ imports: names }) => names.some((one) => one === name || one.startsWith(`${name}/`)))
 
-  test("the read side reads Kafka in one file and writes in transactions in another", () => {
-    expect(importersOf("kafkajs", under("query")).map(({ path }) => path)).toEqual([
-      "query/cdc/kafka/kafka.ts",
-      "query/cdc/kafka/transactional-producer.ts",
-    ])
+  test("the read side speaks to Kafka in one room", () => {
+    const outside = importersOf("kafkajs", under("query")).filter(
+      ({ path }) => !isUnder("query/cdc/kafka")(path),
+    )
+    expect(outside.map(({ path }) => path)).toEqual([])
   })
 
   test("Redis is spoken in one file", () => {
     expect(importersOf("ioredis").map(({ path }) => path)).toEqual(["query/cdc/cache/redis-session.ts"])
+  })
+
+  test("the registry is asked in one file, and the Avro library called in another", () => {
+    const files = (name: string) => importersOf(name).map(({ path }) => path)
+    expect(files("@kafkajs/confluent-schema-registry")).toEqual(["query/cdc/decode/schema-registry.ts"])
+    expect(files("avsc")).toEqual(["query/cdc/decode/lean-schema.ts"])
   })
 
   test("the write side writes to its own tables and nowhere else: no Kafka, no Redis", () => {
@@ -139,6 +160,17 @@ describe("packages stay where they belong", () => {
   })
 })
 
+describe("twins", () => {
+  // No code is between the sides, so a change of one file is made in the other, too.
+  const twins = ["http/docs.ts", "http/server.ts"]
+  const textOf = (path: string) => sources.find((source) => source.path === path)?.text
+
+  test.each(twins)("%s is the same on both sides, byte for byte", (name) => {
+    expect(textOf(`command/${name}`)).toBeDefined()
+    expect(textOf(`query/${name}`)).toBe(textOf(`command/${name}`))
+  })
+})
+
 test("only configuration reads the environment", () => {
   const readers = sources.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path)
   const allowed = [
@@ -170,7 +202,7 @@ describe("files", () => {
   test("are one idea of at most 250 lines, or say in their opening comment why they are longer", () => {
     const tooLong = sources
       .filter(({ text }) => !/^(\/\/.*\n)*\/\/ Longer than 250 lines because /.test(text))
-      .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
+      .map((source) => ({ path: source.path, lines: linesOf(source) }))
       .filter(({ lines }) => lines > 250)
     expect(tooLong).toEqual([])
   })

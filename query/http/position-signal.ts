@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import pg from "pg"
 import type { Logger } from "pino"
 import { limitAnswers } from "../../db/half-open.ts"
+import { positionChannel } from "../cdc/vocabulary/topics.ts"
 
 export type PositionSignal = {
   start(): void
@@ -19,7 +20,6 @@ export type PositionSignal = {
   moved(seen: number, timeoutMs: number, gone: AbortSignal): Promise<boolean>
 }
 
-const channel = "lockstep_position"
 const pollMs = 100
 const reconnectMs = { first: 100, last: 5_000 }
 /** A connection that only listens would not notice that nothing can come any more. */
@@ -65,7 +65,7 @@ export function createPositionSignal(options: {
     next.on("end", () => reconnect(next))
     try {
       await next.connect()
-      await next.query(`listen ${channel}`)
+      await next.query(`listen ${positionChannel}`)
       failures = 0
       listening = next
       // Signs given while nobody listened are lost.

@@ -86,8 +86,11 @@ async function allChecks(deps: ReadinessDeps): Promise<Checks> {
       named(source, { ...(cache === undefined ? {} : { redis: redisCheck(cache) }), ...(await others()) }),
     ),
   ])
-  return Object.assign({}, ...parts)
+  return together(parts)
 }
+
+const together = (parts: readonly Checks[]): Checks =>
+  Object.fromEntries(parts.flatMap(Object.entries<Check>))
 
 async function readModelChecks(
   { sources, reader, projectionVersion, now }: ReadinessDeps,
@@ -101,7 +104,7 @@ async function readModelChecks(
     const judged = statuses.map((status) =>
       named(status.source, sourceChecks(status, projectionVersion, now())),
     )
-    return Object.assign({ database }, ...judged)
+    return together([{ database }, ...judged])
   } catch (error) {
     const hasCode = error instanceof Error && "code" in error && !(error instanceof ReadProblem)
     const code = hasCode ? String(error.code) : "no answer in time"

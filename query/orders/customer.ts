@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
+import { cacheKeys } from "./cache-keys.ts"
 import { lacksOfCustomer } from "./lacks.ts"
 import { momentText, moneyBody, moneyJson } from "./money.ts"
 import {
@@ -131,7 +132,7 @@ export function addCustomerRoutes(app: OpenAPIHono, reads: Reads): void {
     return reads.answer(
       c,
       { name: "customer", text: customerText, parameters: [id, profileLines], lacks: lacksOfCustomer },
-      { missing: "customer-not-found", cacheKey: `customer:${id}` },
+      { missing: "customer-not-found", cacheKey: cacheKeys.customer.of(id) },
     )
   })
 

@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idText, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
+import { cacheKeys } from "./cache-keys.ts"
 import { idCursor, idPageText } from "./id-page.ts"
 import { lacksOfStock, lacksOfStocks } from "./lacks.ts"
 import { momentText } from "./money.ts"
@@ -67,7 +68,7 @@ export function addInventoryRoutes(app: OpenAPIHono, reads: Reads): void {
     return reads.answer(
       c,
       { name: "stock", text, parameters: [product], lacks: lacksOfStock },
-      { missing: "stock-not-found", cacheKey: `inventory:${product}` },
+      { missing: "stock-not-found", cacheKey: cacheKeys.inventory.of(product) },
     )
   })
 

@@ -1,8 +1,9 @@
 // Which parked changes an answer would show, as SQL conditions on `parked` (table_name, row_key). An answer that lacks
 // some says how many (`Read-Incomplete`), so a condition may count one too many and must never count one too few.
 
-/** Tables that an order shows, by the order's id. */
-const partsOfOrder = "('orders', 'order_items', 'payments', 'refunds', 'shipments', 'shipment_items')"
+import { tablesOfOrder } from "./cache-keys.ts"
+
+const partsOfOrder = `(${tablesOfOrder.map((table) => `'${table}'`).join(", ")})`
 
 /** The order in $1, with everything that belongs to it and its customer. */
 export const lacksOfOrder = (schema: string): string => `

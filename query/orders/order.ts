@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
+import { cacheKeys } from "./cache-keys.ts"
 import { lacksOfOrder } from "./lacks.ts"
 import { momentText, moneyJson } from "./money.ts"
 import { orderBody } from "./order-body.ts"
@@ -130,7 +131,7 @@ export function addOrderRoute(app: OpenAPIHono, reads: Reads): void {
     return reads.answer(
       c,
       { name: "order", text: orderText, parameters: [id], lacks: lacksOfOrder },
-      { missing: "order-not-found", cacheKey: `order:${id}` },
+      { missing: "order-not-found", cacheKey: cacheKeys.order.of(id) },
     )
   })
 }

@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
 import { answersOf, demandHeaders, idParams, noQuery } from "../http/parameters.ts"
 import type { Reads } from "../http/reads.ts"
+import { cacheKeys } from "./cache-keys.ts"
 import { idCursor, idPageText } from "./id-page.ts"
 import { lacksOfProduct, lacksOfProducts } from "./lacks.ts"
 import { momentText, moneyBody, moneyJson } from "./money.ts"
@@ -70,7 +71,7 @@ export function addProductRoutes(app: OpenAPIHono, reads: Reads): void {
     return reads.answer(
       c,
       { name: "product", text, parameters: [id], lacks: lacksOfProduct },
-      { missing: "product-not-found", cacheKey: `product:${id}` },
+      { missing: "product-not-found", cacheKey: cacheKeys.product.of(id) },
     )
   })
 

@@ -1,48 +1,49 @@
 // The table of contents of the read side: every mirrored table and every derived model of the order domain.
 // Amounts are minor units; "gross" is before discounts, "net" after. A cancelled order counts as cancelled and
 // in nothing else.
-import { defineProjections } from "../cdc/projection/define-projections.ts"
+
 import {
   bigint,
   boolean,
   integer,
   jsonb,
   longText,
-  type Projections,
   text,
   textArray,
   timestamptz,
-} from "../cdc/projection/projection.ts"
+} from "../cdc/projection/columns.ts"
+import { defineProjections } from "../cdc/projection/define-projections.ts"
+import type { Projections } from "../cdc/projection/projection.ts"
+import { cacheKeys, tablesOfOrder } from "./cache-keys.ts"
 import { customerProducts, customerTotals, firstOrders } from "./customer-totals.ts"
 import { orderEvents } from "./events.ts"
 import { erasure } from "./personal-data.ts"
 import { salesByCustomer, salesByProduct, salesByQuarterHour } from "./sales.ts"
 import { wordIndex } from "./words.ts"
 
-/** Tables whose rows show in the answer about one order, each with the order's id as its first key column. */
-const tablesOfOrder = new Set(["orders", "order_items", "payments", "refunds", "shipments", "shipment_items"])
-
 export const orderProjections: Projections = defineProjections({
   heartbeatTable: "cdc_heartbeat",
   erasure,
   cache: {
     ofRow: (table, [id = ""]) => {
-      if (tablesOfOrder.has(table)) return [`order:${id}`]
-      if (table === "customers") return [`customer:${id}`]
-      if (table === "products") return [`product:${id}`]
-      return table === "inventory" ? [`product:${id}`, `inventory:${id}`] : []
+      if (tablesOfOrder.includes(table)) return [cacheKeys.order.of(id)]
+      if (table === "customers") return [cacheKeys.customer.of(id)]
+      if (table === "products") return [cacheKeys.product.of(id)]
+      return table === "inventory" ? [cacheKeys.product.of(id), cacheKeys.inventory.of(id)] : []
     },
     ofGroup: (model, [customerId = ""]) =>
-      model === customerTotals.name || model === customerProducts.name ? [`customer:${customerId}`] : [],
+      model === customerTotals.name || model === customerProducts.name
+        ? [cacheKeys.customer.of(customerId)]
+        : [],
     found: {
       // A customer's answer shows their last orders; whom an order leaves is found by their totals.
       orders: (schema, changed) =>
-        `select 'customer:' || customer_id from ${schema}.orders where id = any(${changed}) and not deleted`,
+        `select ${cacheKeys.customer.sql("customer_id")} from ${schema}.orders where id = any(${changed}) and not deleted`,
       order_items: (schema, changed) =>
-        `select 'customer:' || customer_id from ${schema}.orders where id = any(${changed}) and not deleted`,
+        `select ${cacheKeys.customer.sql("customer_id")} from ${schema}.orders where id = any(${changed}) and not deleted`,
       // An order's answer shows its customer.
       customers: (schema, changed) =>
-        `select 'order:' || id from ${schema}.orders where customer_id = any(${changed}) and not deleted`,
+        `select ${cacheKeys.order.sql("id")} from ${schema}.orders where customer_id = any(${changed}) and not deleted`,
     },
   },
   tables: [

@@ -1,8 +1,9 @@
 // Preflight: what a migration is judged against. The connector's settings say which tables are captured through which
 // publication, the projections say which of their columns are read, and as what.
 import { z } from "zod"
+import type { Column, ColumnType } from "../cdc/projection/columns.ts"
 import { tablesRead } from "../cdc/projection/heartbeat.ts"
-import type { Column, ColumnType, Projections } from "../cdc/projection/projection.ts"
+import type { Projections } from "../cdc/projection/projection.ts"
 
 export const connectorSettings = z.object({
   "publication.name": z.string().min(1),

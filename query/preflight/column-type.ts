@@ -2,7 +2,7 @@
 // which types of the source each can be read from exactly; here the types that a migration names are looked up in it.
 import type { Node, TypeName } from "libpg-query"
 import { columnForms } from "../cdc/projection/column-forms.ts"
-import type { ColumnType } from "../cdc/projection/projection.ts"
+import type { ColumnType } from "../cdc/projection/columns.ts"
 
 /** The parser's names of types that Postgres prints under another name. */
 const printed: Readonly<Record<string, string>> = {

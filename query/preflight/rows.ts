@@ -127,7 +127,7 @@ function findCalls(node: unknown): string[] {
   if (typeof node !== "object" || node === null) return []
   const nested = Object.values(node).flatMap(findCalls)
   if (!("FuncCall" in node) || typeof node.FuncCall !== "object" || node.FuncCall === null) return nested
-  const name =
+  const name: unknown =
     "funcname" in node.FuncCall && Array.isArray(node.FuncCall.funcname)
       ? node.FuncCall.funcname.at(-1)
       : null

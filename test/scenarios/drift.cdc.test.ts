@@ -5,8 +5,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import settings from "../../connectors/orders.json" with { type: "json" }
-import type { Column, Projections } from "../../query/cdc/projection/projection.ts"
-import { bigint, jsonb, longText } from "../../query/cdc/projection/projection.ts"
+import { bigint, type Column, jsonb, longText } from "../../query/cdc/projection/columns.ts"
+import type { Projections } from "../../query/cdc/projection/projection.ts"
 import { loadConfig } from "../../query/config.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
 import { connectorSettings, describeCapture } from "../../query/preflight/captured.ts"

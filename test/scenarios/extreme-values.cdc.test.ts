@@ -9,7 +9,7 @@ import {
   longText,
   textArray,
   timestamp,
-} from "../../query/cdc/projection/projection.ts"
+} from "../../query/cdc/projection/columns.ts"
 import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createOwnDomain, type OwnDomain } from "../support/own-domain.ts"

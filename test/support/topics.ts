@@ -1,7 +1,8 @@
 // The topics of a system, as a test reads and disturbs them: every record as it lies there, and copies of records
 // written again, byte for byte with key, headers and partition.
 import kafkajs from "kafkajs"
-import { createKafkaAccess, type OffsetRange } from "../../query/cdc/kafka/kafka.ts"
+import type { OffsetRange } from "../../query/cdc/kafka/client.ts"
+import { createKafkaAccess } from "../../query/cdc/kafka/kafka.ts"
 import { type RawRecord, splitPartitionKey } from "../../query/cdc/vocabulary/change.ts"
 import { uniqueName } from "./databases.ts"
 import { quiet } from "./query-app.ts"

@@ -1,7 +1,7 @@
 // Step 4 of the flow: one Postgres transaction takes released transactions into the read models. Rows, derived
 // models, events, resume offsets, applied xids and the fenced position move together, so a crash between any two
 // statements changes nothing, and no reader ever sees part of a source transaction.
-import { type Kysely, sql, type Transaction as Transaction_ } from "kysely"
+import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { CacheFence } from "../cache/fence.ts"
 import { noteLaterChanges } from "../dead-letters/later-changes.ts"
@@ -11,9 +11,9 @@ import { advanceProgress, type GenerationRef } from "../lease/progress.ts"
 import type { Projections } from "../projection/projection.ts"
 import { tablesByName } from "../rows/apply-changes.ts"
 import type { Transaction } from "../vocabulary/change.ts"
-import { EngineError } from "../vocabulary/errors.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import { erasedIn, forgetErased } from "./erasure.ts"
+import { fenceCache } from "./fence-cache.ts"
 
 export type ApplyTarget = {
   db: Kysely<QueryDatabase>
@@ -37,9 +37,6 @@ export type ApplyStep = {
 
 export type Applied = { rows: number; stale: number; cacheEpoch: bigint }
 
-/** Channel that wakes readers who wait for a position; the payload is the source. */
-export const positionChannel = "lockstep_position"
-
 /** @throws EngineError or a Postgres error; whatever it is, nothing of the step is stored, or all of it. */
 export async function applyTransactions(target: ApplyTarget, step: ApplyStep): Promise<Applied> {
   const tables = tablesByName(target.projections)
@@ -60,26 +57,4 @@ export async function applyTransactions(target: ApplyTarget, step: ApplyStep): P
     const cacheEpoch = await fenceCache(trx, target, position, stale)
     return { rows, stale: rows - written, cacheEpoch }
   })
-}
-
-/** Last before the commit: from here on no cached answer older than this step is served. Wakes waiting readers. */
-export async function fenceCache(
-  trx: Transaction_<QueryDatabase>,
-  target: Pick<ApplyTarget, "ref" | "cacheFence">,
-  position: Lsn,
-  keys: ReadonlySet<string> | "all",
-): Promise<bigint> {
-  const { source } = target.ref
-  const outcome = await target.cacheFence.fence(position, keys === "all" ? keys : [...keys])
-  const stored =
-    outcome === "raise-epoch"
-      ? await sql<{ cache_epoch: bigint }>`
-        update cdc.sources set cache_epoch = cache_epoch + 1 where source = ${source}
-        returning cache_epoch, pg_notify(${positionChannel}, ${source})`.execute(trx)
-      : await sql<{ cache_epoch: bigint }>`
-        select cache_epoch, pg_notify(${positionChannel}, ${source}) from cdc.sources
-        where source = ${source}`.execute(trx)
-  const row = stored.rows[0]
-  if (!row) throw new EngineError("misconfigured", `Source ${source} is not known.`)
-  return row.cache_epoch
 }

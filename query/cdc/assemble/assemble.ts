@@ -23,9 +23,8 @@ import {
   type Transaction,
 } from "../vocabulary/change.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
-import { blockedTransaction } from "./blocked.ts"
 import { type Head, isLoss, type Next, type StagedHead } from "./head.ts"
-import { assertChain, countMismatch } from "./missing-history.ts"
+import { assertChain, blockedTransaction, countMismatch } from "./missing-history.ts"
 import { countByTable, countReceived, createPendingRows, type Group, sortAsMade } from "./pending.ts"
 import { createPendingEnds, type End } from "./pending-ends.ts"
 import { createUnreadableRecords, type Settled, type UnreadableRecord } from "./unreadable.ts"

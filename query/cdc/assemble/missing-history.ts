@@ -1,9 +1,10 @@
-// The two ways in which the assembler proves that history is missing. Both halt: what is gone from the topics cannot
-// come back, and going on would break the promise.
+// Part of step 3 (assemble): why the flow stops before a transaction. There are two proofs that history is missing, which
+// cannot come back: going on would break the promise. And there is a change that cannot be applied and must not be passed
+// over. Its reason was found when it was decoded; here the reason gets its place in history.
 import { EngineError, rebuildNextStep } from "../vocabulary/errors.ts"
 import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 import type { Head } from "./head.ts"
-import type { PendingRows } from "./pending.ts"
+import type { Blocked, PendingRows } from "./pending.ts"
 import type { End } from "./pending-ends.ts"
 
 /**
@@ -62,4 +63,23 @@ export function countMismatch(head: Head): EngineError {
       },
     },
   )
+}
+
+/** Why the change cannot be applied, with its transaction and the first record that cannot be. */
+export function blockedTransaction(
+  { error, origin }: Blocked,
+  { xid, commitLsn }: { xid: string; commitLsn: Lsn },
+): EngineError {
+  return new EngineError(error.code, error.message, {
+    ...(error.nextStep === null ? {} : { nextStep: error.nextStep }),
+    detail: {
+      topic: origin.topic,
+      partition: origin.partition,
+      offset: String(origin.offset),
+      ...error.detail,
+      xid,
+      commitLsn: formatLsn(commitLsn),
+    },
+    cause: error.cause,
+  })
 }

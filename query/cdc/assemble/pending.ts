@@ -1,9 +1,12 @@
 // Part of step 3 (assemble): row changes whose transaction is not released yet, grouped by the commit LSN of the
 // transaction before their own. Groups are kept in the order of history, so that nothing here grows with how far
 // the topics have been read ahead of the commit log.
-import { type DataRecord, partitionKey } from "../vocabulary/change.ts"
+import { type DataRecord, type Origin, partitionKey } from "../vocabulary/change.ts"
+import type { EngineError } from "../vocabulary/errors.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
-import type { Blocked } from "./blocked.ts"
+
+/** Why a change cannot be applied, and the record that holds it. */
+export type Blocked = { error: EngineError; origin: Origin }
 
 export type Group = {
   previousCommitLsn: Lsn | null

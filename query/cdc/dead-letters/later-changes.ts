@@ -35,7 +35,7 @@ export async function noteLaterChanges(
       const table = tables.get(name)
       const row = rowName(name, key)
       if (!table || !parkedRows.has(row)) continue
-      const note = noted.get(row) ?? { table, key, carried: new Map(), taken: new Map() }
+      const note: Noted = noted.get(row) ?? { table, key, carried: new Map(), taken: new Map() }
       noted.set(row, note)
       const place = { commitLsn, lsn: record.lsn, xid }
       const { carried, taken } = columnsOf(table, record, records)

@@ -20,18 +20,16 @@ import {
   isEnvelopeOf,
   nameOfSchema,
 } from "./envelope.ts"
-import { parseAvro } from "./lean-schema.ts"
-import { type Marker, readMarker, readTransactionId } from "./marker.ts"
+import { type Json, parseAvro, parseSchema } from "./lean-schema.ts"
+import { createMarkerReading, readTransactionId } from "./marker.ts"
 import { emptyKey } from "./schema-fit.ts"
 import type { FetchSchema } from "./schema-registry.ts"
-
-type Decode<Shape> = (bytes: Buffer) => Shape
 
 export type Decoder = ReturnType<typeof createDecoder>
 
 export function createDecoder(fetchSchema: FetchSchema) {
   const readings = new Map<string, EnvelopeReading>()
-  const markers = new Map<number, Decode<Marker>>()
+  const markers = new Map<number, ReturnType<typeof createMarkerReading>>()
 
   return {
     /**
@@ -61,9 +59,8 @@ export function createDecoder(fetchSchema: FetchSchema) {
     async decodeKey(raw: RawRecord, table: SourceTable): Promise<readonly Value[] | null> {
       try {
         const frame = readFrame(raw, raw.key)
-        const key: unknown = parseAvro(JSON.parse(await fetchSchema(frame.schemaId))).fromBuffer(
-          frame.payload,
-        )
+        const type = parseAvro(await readSchema(raw, frame.schemaId))
+        const key: unknown = type.fromBuffer(frame.payload)
         return readKey(key, table)
       } catch (error) {
         if (classifyError(error).code === "dependency-down") throw error
@@ -75,15 +72,14 @@ export function createDecoder(fetchSchema: FetchSchema) {
     async decodeEntry(raw: RawRecord): Promise<CommitLogEntry> {
       try {
         const frame = readFrame(raw, raw.value)
-        let decode = markers.get(frame.schemaId)
-        if (!decode) {
-          const type = parseAvro(JSON.parse(await fetchSchema(frame.schemaId)))
-          decode = (bytes) => type.fromBuffer(bytes)
-          markers.set(frame.schemaId, decode)
+        let read = markers.get(frame.schemaId)
+        if (!read) {
+          const writer = await readSchema(raw, frame.schemaId)
+          read = guarded(raw, () => createMarkerReading(writer))
+          markers.set(frame.schemaId, read)
         }
-        const { payload } = frame
-        const read = decode
-        return guarded(raw, () => readMarker(raw.offset, read(payload)))
+        const reading = read
+        return guarded(raw, () => reading(raw.offset, frame.payload))
       } catch (error) {
         if (error instanceof EngineError && error.disposition === "dead-letter") throw unreadableLog(error)
         throw error
@@ -97,12 +93,18 @@ export function createDecoder(fetchSchema: FetchSchema) {
     keySchemaId: number | null,
     table: SourceTable,
   ): Promise<EnvelopeReading> {
-    const writer = JSON.parse(await fetchSchema(schemaId))
+    const writer = await readSchema(raw, schemaId)
     if (!isEnvelopeOf(writer, table.name)) {
       throw undecodable(raw, `schema ${schemaId} (${nameOfSchema(writer)}) is not one of its table`)
     }
-    const key = keySchemaId === null ? null : JSON.parse(await fetchSchema(keySchemaId))
+    const key = keySchemaId === null ? null : await readSchema(raw, keySchemaId)
     return createEnvelopeReading(table, { schemaId, writer, key })
+  }
+
+  /** @throws EngineError (dead-letter) for a schema that is not in Avro's form; (retry) while the registry is down. */
+  async function readSchema(raw: RawRecord, schemaId: number): Promise<Json> {
+    const text = await fetchSchema(schemaId)
+    return guarded(raw, () => parseSchema(text))
   }
 }
 

@@ -1,12 +1,12 @@
 // Part of step 2 (decode): how the records of one schema and key schema are read. It is worked out once for both and
 // kept. Where they do not fit the projections, a record's place in history is still read, and why it is all that is.
-import type avsc from "avsc"
 import type { SourceTable } from "../projection/projection.ts"
 import type { Image } from "../projection/row-image.ts"
 import type { EngineError } from "../vocabulary/errors.ts"
-import { type Json, leanEnvelope, parseAvro, readEnvelopeSchema } from "./lean-schema.ts"
+import { type Json, leanEnvelope, readEnvelopeSchema, resolve } from "./lean-schema.ts"
 import { findMisfit, notAnEnvelope } from "./schema-fit.ts"
 
+/** Of Debezium's envelope, the part that is read; `leanEnvelope` says the same to Avro. */
 export type Envelope = {
   before: Image | null
   after: Image | null
@@ -33,11 +33,41 @@ export function createEnvelopeReading(table: SourceTable, schemas: RecordSchemas
   const misfit = findMisfit(table, { schemaId, value: schema.row, key })
   const columns = misfit ? [] : [...table.key, ...table.columns]
   const names = columns.map(({ name }) => name)
-  const reader = parseAvro(leanEnvelope(schema, names))
-  const resolver: avsc.Resolver = reader.createResolver(parseAvro(writer))
-  const decode = (payload: Buffer): Envelope => reader.fromBuffer(payload, resolver, true)
-  return { decode, schemaId, misfit }
+  try {
+    return { decode: resolve(writer, leanEnvelope(schema, names), isEnvelope), schemaId, misfit }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw notAnEnvelope(table.name, `its schema ${schemaId} is not an envelope's (${reason})`)
+  }
 }
+
+function isEnvelope(value: unknown): value is Envelope {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "op" in value &&
+    typeof value.op === "string" &&
+    "before" in value &&
+    typeof value.before === "object" &&
+    "after" in value &&
+    typeof value.after === "object" &&
+    "source" in value &&
+    isSourceBlock(value.source) &&
+    "transaction" in value &&
+    (value.transaction === null || isTransactionBlock(value.transaction))
+  )
+}
+
+const isSourceBlock = (value: unknown): value is Envelope["source"] =>
+  typeof value === "object" &&
+  value !== null &&
+  "lsn" in value &&
+  (value.lsn === null || typeof value.lsn === "bigint") &&
+  "sequence" in value &&
+  (value.sequence === null || typeof value.sequence === "string")
+
+const isTransactionBlock = (value: unknown): value is Envelope["transaction"] =>
+  typeof value === "object" && value !== null && "id" in value && typeof value.id === "string"
 
 /** Debezium names a table's envelope `<prefix>.<schema>.<table>.Envelope`, with what Avro forbids as `_`. */
 export function isEnvelopeOf(schema: unknown, table: string): boolean {

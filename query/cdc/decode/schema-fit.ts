@@ -3,7 +3,8 @@
 // the records' key must be the table's key. What does not fit is told once per schema and stops the projector before
 // the first transaction that has such a record; nothing is ever filled in.
 import { columnForms, type WrittenForm } from "../projection/column-forms.ts"
-import type { Column, SourceTable } from "../projection/projection.ts"
+import type { Column } from "../projection/columns.ts"
+import type { SourceTable } from "../projection/projection.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import { fieldsOf, isRecord, type Json, type JsonRecord, nameOf, nonNull } from "./lean-schema.ts"
 

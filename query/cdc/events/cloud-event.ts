@@ -2,7 +2,7 @@
 // message. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 // `traceparent` is the distributed tracing extension; `inferred` is ours and stands on every event.
 import { z } from "zod"
-import type { OutgoingRecord } from "../kafka/kafka.ts"
+import type { OutgoingRecord } from "../kafka/producer.ts"
 import type { Outbox } from "../projection/projection.ts"
 
 export type OutboxRow = {

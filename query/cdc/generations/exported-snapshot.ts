@@ -3,6 +3,7 @@
 // https://www.postgresql.org/docs/current/protocol-replication.html#PROTOCOL-REPLICATION-CREATE-REPLICATION-SLOT
 import { randomUUID } from "node:crypto"
 import pg from "pg"
+import { z } from "zod"
 import { clientConfig } from "../../../db/connect.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import { type Lsn, parsePgLsn } from "../vocabulary/lsn.ts"
@@ -16,6 +17,8 @@ export type ExportedSnapshot = {
   close: () => Promise<void>
 }
 
+const slotShape = z.object({ consistent_point: z.string(), snapshot_name: z.string() })
+
 /** Waits for write transactions that are open now. `url` must name a role with REPLICATION. */
 export async function exportSnapshot(url: string): Promise<ExportedSnapshot> {
   // Slots are named in a cluster, which may hold several sources.
@@ -28,7 +31,7 @@ export async function exportSnapshot(url: string): Promise<ExportedSnapshot> {
       await replication.end()
       throw cause
     })
-  const row: { consistent_point: string; snapshot_name: string } = created.rows[0]
+  const row = slotShape.parse(created.rows[0])
   return {
     consistentPoint: parsePgLsn(row.consistent_point),
     async openSession() {

@@ -4,7 +4,8 @@
 import type pg from "pg"
 import { quoted } from "../../../db/sql-names.ts"
 import { columnForms } from "../projection/column-forms.ts"
-import type { Column, MirroredTable } from "../projection/projection.ts"
+import type { Column } from "../projection/columns.ts"
+import type { MirroredTable } from "../projection/projection.ts"
 import { storablePlaceholder } from "../projection/unavailable-value.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 

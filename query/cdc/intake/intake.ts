@@ -3,7 +3,8 @@
 // seeks there.
 import { createDecoder } from "../decode/decode.ts"
 import type { FetchSchema } from "../decode/schema-registry.ts"
-import type { KafkaAccess, TopicReader } from "../kafka/kafka.ts"
+import type { KafkaAccess } from "../kafka/kafka.ts"
+import type { TopicReader } from "../kafka/topic-reader.ts"
 import type { SourceTable } from "../projection/projection.ts"
 import {
   type EndOffsets,

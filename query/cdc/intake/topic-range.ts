@@ -1,6 +1,6 @@
 // Part of step 1 (fetch): whether what has to be read next is still there. Retention removes records by age, and a
 // topic can be deleted and made again; either way records are missing that were promised, and the client says nothing.
-import type { OffsetRange } from "../kafka/kafka.ts"
+import type { OffsetRange } from "../kafka/client.ts"
 import type { CommitLogEntry } from "../vocabulary/change.ts"
 import { EngineError, rebuildNextStep } from "../vocabulary/errors.ts"
 import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"

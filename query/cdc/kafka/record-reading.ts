@@ -3,7 +3,8 @@
 import { randomUUID } from "node:crypto"
 import { type Origin, partitionKey, placeOf, type RawRecord } from "../vocabulary/change.ts"
 import { EngineError, kafkaFault } from "../vocabulary/errors.ts"
-import type { OffsetRange, TopicReader, TopicReaderOptions } from "./kafka.ts"
+import type { OffsetRange } from "./client.ts"
+import type { TopicReader, TopicReaderOptions } from "./topic-reader.ts"
 
 /** Reading some records may take this long. */
 const limitMs = 30_000

@@ -1,9 +1,8 @@
 // Sends records so that all of a batch are in Kafka or none, together with a note of how far the sender is, which the
 // next sender finds. Opening a producer ends what one of the same name has open: it can send nothing any more.
-// Beside kafka.ts the only file of the read side that imports the Kafka client.
-import type kafkajs from "kafkajs"
 import { kafkaFault } from "../vocabulary/errors.ts"
-import type { OutgoingRecord } from "./kafka.ts"
+import type { KafkaClient } from "./client.ts"
+import type { OutgoingRecord } from "./producer.ts"
 
 export type TransactionalProducer = {
   /**
@@ -26,11 +25,10 @@ export type TransactionalSending = {
   readNote: (name: string, topic: string) => Promise<Note | null>
 }
 
-export function createTransactionalSending(
-  kafka: kafkajs.Kafka,
-  withAdmin: <Result>(ask: () => Promise<Result>) => Promise<Result>,
-  admin: kafkajs.Admin,
-): TransactionalSending {
+export function createTransactionalSending({
+  kafka,
+  withAdmin,
+}: Pick<KafkaClient, "kafka" | "withAdmin">): TransactionalSending {
   return {
     async openTransactional(name) {
       const producer = kafka.producer({
@@ -69,7 +67,7 @@ export function createTransactionalSending(
     },
 
     async readNote(name, topic) {
-      return await withAdmin(async () => {
+      return await withAdmin(async (admin) => {
         const [answer] = await admin.fetchOffsets({ groupId: name, topics: [topic] })
         const stored = answer?.partitions.find(({ partition }) => partition === 0)
         if (!stored || BigInt(stored.offset) < 0n) return null

@@ -1,5 +1,5 @@
 // What operators ask of the projector. Only the lease holder writes generation tables, so a request is a row that
-// it executes between batches, with its progress on the row.
+// it executes between batches, with its progress on the row. What people did to the read side is kept beside it.
 import { type Kysely, sql } from "kysely"
 import type { QueryDatabase, RequestKind, RequestState } from "../../../db/query-schema.ts"
 import { type LeaseRef, underLease } from "./lease.ts"
@@ -125,4 +125,15 @@ export async function updateRequest(
       .where("id", "=", id)
       .execute()
   })
+}
+
+/** Keeps who did what, when and how it ended. No such row is ever removed. */
+export async function noteOperatorAction(
+  db: Kysely<QueryDatabase>,
+  action: { source: string; actor: string; action: string; detail: object },
+): Promise<void> {
+  await db
+    .insertInto("cdc.operator_actions")
+    .values({ ...action, detail: JSON.stringify(action.detail) })
+    .execute()
 }

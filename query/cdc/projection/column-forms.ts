@@ -3,8 +3,8 @@
 // timestamp it is none. What the connector cannot send exactly is refused here, never stored.
 // https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-data-types
 import type { Value } from "../vocabulary/change.ts"
+import type { ColumnType } from "./columns.ts"
 import { dateText, timestampText, timestamptzText, timeText } from "./exact-times.ts"
-import type { ColumnType } from "./projection.ts"
 
 /** An Avro type with the names that Connect gave it. */
 export type WrittenForm = { type: string; name?: string; connectType?: string; items?: WrittenForm }

@@ -2,7 +2,8 @@
 // identity. It is counted like any row and mirrored nowhere.
 import type { DataRecord, Transaction } from "../vocabulary/change.ts"
 import type { SourceIdentity } from "../vocabulary/history.ts"
-import { integer, type Projections, type SourceTable, text, timestamptz } from "./projection.ts"
+import { integer, text, timestamptz } from "./columns.ts"
+import type { Projections, SourceTable } from "./projection.ts"
 
 export type Heartbeat = SourceIdentity & {
   /** The source's clock, as an ISO timestamp with microseconds. */

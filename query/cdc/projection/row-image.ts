@@ -2,7 +2,8 @@
 // A value that the connector cannot send exactly makes the record one that cannot be read.
 import { type Row, type Unavailable, unavailable, type Value } from "../vocabulary/change.ts"
 import { columnForms } from "./column-forms.ts"
-import type { Column, SourceTable } from "./projection.ts"
+import type { Column } from "./columns.ts"
+import type { SourceTable } from "./projection.ts"
 import { isPlaceholder } from "./unavailable-value.ts"
 
 /** A row by column; a delete's image holds its key and nothing else. */

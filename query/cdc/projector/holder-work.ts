@@ -6,8 +6,8 @@ import { findLiveGeneration } from "../generations/generations.ts"
 import type { Lease } from "../lease/lease.ts"
 import { findOpenRequest, type OpenRequest } from "../lease/requests.ts"
 import { tablesRead } from "../projection/heartbeat.ts"
-import { answerRequest } from "../redrive/answer-request.ts"
-import type { DeadLetterWork } from "../redrive/dead-letter-work.ts"
+import { executeRequest } from "../redrive/execute-request.ts"
+import type { DeadLetterWork } from "../redrive/redrive-request.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import { findSource, type Source } from "../vocabulary/history.ts"
 import { pause, repeat } from "../vocabulary/pacing.ts"
@@ -64,7 +64,7 @@ export function createHolderWork(
   ): Promise<void> {
     const decoder = createDecoder(engine.fetchSchema)
     const tables = tablesRead(projections)
-    await answerRequest({ db, lease, log }, { target, tables, decoder, between, signal }, request)
+    await executeRequest({ db, lease, log }, { target, tables, decoder, between, signal }, request)
   }
 
   async function follow(

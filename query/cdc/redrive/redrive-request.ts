@@ -13,14 +13,25 @@ import {
   settleEntry,
 } from "../dead-letters/parked-entries.ts"
 import type { ReadableEntry } from "../dead-letters/parked-row.ts"
+import type { Decoder } from "../decode/decode.ts"
 import { leaseOf } from "../lease/lease.ts"
 import { lockProgress } from "../lease/progress.ts"
 import { type OpenRequest, updateRequest } from "../lease/requests.ts"
+import type { SourceTable } from "../projection/projection.ts"
 import { classifyError } from "../vocabulary/errors.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
-import { type DeadLetterWork, untilDone } from "./dead-letter-work.ts"
 import { readEntry, redrive } from "./redrive.ts"
 import { count, type EntryResult, masked, type RequestProgress, startOf } from "./request-progress.ts"
+
+/** What executing a request about dead letters needs of the projector. */
+export type DeadLetterWork = {
+  target: ApplyTarget
+  tables: readonly SourceTable[]
+  decoder: Decoder
+  /** Does the work between two applies; false when it could not be done now. */
+  between: (work: () => Promise<void>) => Promise<boolean>
+  signal: AbortSignal
+}
 
 export const redriveArguments = z.object({
   filter: filterShape,
@@ -32,6 +43,7 @@ export const redriveArguments = z.object({
   /** Entries a second, at most. */
   rate: z.number(),
 })
+
 class RolledBack extends Error {}
 
 export async function executeRedrive(
@@ -122,6 +134,14 @@ const noFence: ApplyTarget["cacheFence"] = {
   fence: async () => "fenced",
   forget() {},
   announce() {},
+}
+
+/** Waits for its turn, then does the work. @throws what the work throws, or the signal's reason. */
+export async function untilDone(deps: DeadLetterWork, work: () => Promise<void>): Promise<void> {
+  while (!(await deps.between(work))) {
+    deps.signal.throwIfAborted()
+    await sleep(100)
+  }
 }
 
 /** Entries that are applied together, or why they cannot even be read. */

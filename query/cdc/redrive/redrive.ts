@@ -3,8 +3,9 @@
 // transaction, under the lease; a dry run is the same, rolled back.
 import { sql, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
-import { type ApplyTarget, fenceCache } from "../apply/apply.ts"
+import type { ApplyTarget } from "../apply/apply.ts"
 import { erasedIn, forgetErased } from "../apply/erasure.ts"
+import { fenceCache } from "../apply/fence-cache.ts"
 import { noteLaterChanges } from "../dead-letters/later-changes.ts"
 import { rowName } from "../dead-letters/park.ts"
 import { dropBytes, type ParkedEntry } from "../dead-letters/parked-entries.ts"

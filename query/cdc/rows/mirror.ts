@@ -2,11 +2,13 @@
 // The guard (epoch, commit LSN, LSN) is compared as one value: a row never goes back, whatever is replayed.
 // Deletes keep the row with its guard, so that nothing older can revive it, and no column but the key.
 import { CompiledQuery, type Transaction } from "kysely"
+import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"
 import { columnForms } from "../projection/column-forms.ts"
+import type { Column } from "../projection/columns.ts"
 import { guardColumns } from "../projection/guard.ts"
-import type { Column, MirroredTable } from "../projection/projection.ts"
+import type { MirroredTable } from "../projection/projection.ts"
 import { keyText, type Value } from "../vocabulary/change.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import { type PendingRow, StoredValue } from "./batch.ts"
@@ -94,6 +96,8 @@ async function fillStoredValues(
   }
 }
 
+const storedValues = z.array(z.string().nullable())
+
 /** Of the wanted rows that are stored, the columns that may be unavailable: as text, which is the whole value. */
 async function readStoredRows(
   trx: Transaction<QueryDatabase>,
@@ -123,7 +127,7 @@ async function readStoredRows(
   const stored = new Map<string, Value[]>()
   for (const row of result.rows) {
     if (typeof row !== "object" || row === null || !("row" in row) || !("place" in row)) continue
-    stored.set(ids[Number(row.place) - 1] ?? "", JSON.parse(String(row.row)))
+    stored.set(ids[Number(row.place) - 1] ?? "", storedValues.parse(JSON.parse(String(row.row))))
   }
   return stored
 }

@@ -13,7 +13,6 @@ import {
   jsonb,
   longText,
   numeric,
-  type Projections,
   real,
   smallint,
   text,
@@ -22,7 +21,8 @@ import {
   timestamp,
   timestamptz,
   uuid,
-} from "../../../query/cdc/projection/projection.ts"
+} from "../../../query/cdc/projection/columns.ts"
+import type { Projections } from "../../../query/cdc/projection/projection.ts"
 import { storablePlaceholder } from "../../../query/cdc/projection/unavailable-value.ts"
 
 const isSent = (column: string, type: string): string => `check (${column} <> ${storablePlaceholder(type)})`

@@ -2,7 +2,8 @@
 // transactions with xids, LSNs and partitions, as the decoder hands them over, and the rows as they are after each.
 import { crc32 } from "node:zlib"
 import { columnForms } from "../../../query/cdc/projection/column-forms.ts"
-import type { Column, MirroredTable, Projections } from "../../../query/cdc/projection/projection.ts"
+import type { Column } from "../../../query/cdc/projection/columns.ts"
+import type { MirroredTable, Projections } from "../../../query/cdc/projection/projection.ts"
 import type { CommitLogEntry, DataRecord, Value } from "../../../query/cdc/vocabulary/change.ts"
 import { unavailable } from "../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"

@@ -1,17 +1,9 @@
 // The kit must be able to fail: each fault that a read model can have is found, by the way of delivery that shows it,
 // and told with the rows that differ and the seed.
 import { describe, expect, test } from "vitest"
+import { bigint, bytea, integer, longText, text, textArray } from "../../../query/cdc/projection/columns.ts"
 import { defineProjections } from "../../../query/cdc/projection/define-projections.ts"
-import {
-  bigint,
-  bytea,
-  type DerivedModel,
-  integer,
-  longText,
-  type MirroredTable,
-  text,
-  textArray,
-} from "../../../query/cdc/projection/projection.ts"
+import type { DerivedModel, MirroredTable } from "../../../query/cdc/projection/projection.ts"
 import { deleted, type Given, inserted, updated } from "./given-changes.ts"
 import { createProjectionKit, type ExpectedRows } from "./kit.ts"
 

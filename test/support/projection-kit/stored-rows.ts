@@ -2,12 +2,8 @@
 // test expects can be compared however each was written. Postgres itself turns values into their text.
 import type pg from "pg"
 import { quoted } from "../../../db/sql-names.ts"
-import type {
-  ColumnType,
-  DerivedModel,
-  Projections,
-  RecomputedModel,
-} from "../../../query/cdc/projection/projection.ts"
+import type { ColumnType } from "../../../query/cdc/projection/columns.ts"
+import type { DerivedModel, Projections, RecomputedModel } from "../../../query/cdc/projection/projection.ts"
 import { decodedValue, type Values } from "./given-changes.ts"
 
 /** Values as Postgres shows them, by column. */

@@ -2,10 +2,11 @@
 // short, and a projector that lost the lease or its place stores nothing.
 import type { KyselyPlugin } from "kysely"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { type ApplyStep, applyTransactions, positionChannel } from "../../../../query/cdc/apply/apply.ts"
+import { type ApplyStep, applyTransactions } from "../../../../query/cdc/apply/apply.ts"
 import { projectorConnectionName } from "../../../../query/cdc/lease/lease.ts"
 import { readProgress } from "../../../../query/cdc/lease/progress.ts"
 import { classifyError } from "../../../../query/cdc/vocabulary/errors.ts"
+import { positionChannel } from "../../../../query/cdc/vocabulary/topics.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import {
   createTestGeneration,

@@ -212,6 +212,27 @@ describe("a record that cannot be read is bad and names its place", () => {
   })
 
   test.each([
+    { name: "counts rows as text", change: (text: string) => text.replaceAll('"long"', '"string"') },
+    { name: "has no status", change: (text: string) => text.replace('"status"', '"state"') },
+    { name: "has no counts", change: (text: string) => text.replace('"data_collections"', '"collections"') },
+    { name: "is not Avro's", change: () => 'syntax = "proto3"; message Marker {}' },
+  ])("in the commit log it halts, too, when its schema $name", async ({ change }) => {
+    const marker = createDecoder(async (id) => change(await fetchSchema(id)))
+    expect(await failureOf(marker.decodeEntry(first("transaction")))).toMatchObject({
+      code: "undecodable-commit-log",
+      disposition: "halt",
+    })
+  })
+
+  test("a schema of another format than Avro's", async () => {
+    const decoding = createDecoder(async () => 'syntax = "proto3"; message Order {}')
+    expect(await failureOf(decoding.decodeData(raw, tableNamed("orders")))).toMatchObject({
+      code: "undecodable-record",
+      disposition: "dead-letter",
+    })
+  })
+
+  test.each([
     { name: "an unknown operation", change: { op: "m" } },
     { name: "no transaction", change: { transaction: null } },
     { name: "a row without its new values", change: { after: null } },

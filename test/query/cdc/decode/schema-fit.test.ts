@@ -11,10 +11,10 @@ import {
   integer,
   jsonb,
   longText,
-  type SourceTable,
   text,
   timestamptz,
-} from "../../../../query/cdc/projection/projection.ts"
+} from "../../../../query/cdc/projection/columns.ts"
+import type { SourceTable } from "../../../../query/cdc/projection/projection.ts"
 import type { RawRecord } from "../../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "../fixtures/envelopes.ts"
@@ -167,6 +167,54 @@ describe("blocks the record at its place", () => {
     })
   })
 })
+
+describe("halts, for there is nothing to place the records in history by", () => {
+  const foreign: { name: string; change: (schema: Schema) => void }[] = [
+    { name: "has no transaction", change: (schema) => drop(schema, "transaction") },
+    { name: "has no operation", change: (schema) => drop(schema, "op") },
+    { name: "has no old values", change: (schema) => drop(schema, "before") },
+    { name: "numbers its operations", change: (schema) => retype(schema, "op", "int") },
+    { name: "may lack its operation", change: (schema) => retype(schema, "op", ["null", "string"]) },
+    { name: "has an LSN as text", change: (schema) => retype(partOf(schema, "source"), "lsn", "string") },
+    { name: "has no sequence", change: (schema) => drop(partOf(schema, "source"), "sequence") },
+    {
+      name: "numbers its transactions",
+      change: (schema) => retype(partOf(schema, "transaction"), "id", "long"),
+    },
+    { name: "has new values of another kind", change: (schema) => retype(schema, "after", "string") },
+  ]
+
+  test.each(foreign)("when a schema has an envelope's name and $name", async ({ change }) => {
+    const schema: Schema = JSON.parse(await fetchSchema(insert.value?.readInt32BE(1) ?? 0))
+    change(schema)
+    const isKey = (id: number) => id === insert.key?.readInt32BE(1)
+    const fetch = async (id: number) => (isKey(id) ? await fetchSchema(id) : JSON.stringify(schema))
+    await expect(read(insert, orders, fetch)).rejects.toMatchObject({
+      code: "incompatible-schema",
+      disposition: "halt",
+      message: expect.stringContaining("The stream of table orders does not fit the projections"),
+    })
+  })
+})
+
+type Schema = { fields: { name: string; type: unknown }[] }
+
+function drop(schema: Schema, name: string): void {
+  schema.fields = schema.fields.filter((field) => field.name !== name)
+}
+
+function retype(schema: Schema, name: string, type: unknown): void {
+  schema.fields = schema.fields.map((field) => (field.name === name ? { name, type } : field))
+}
+
+/** The record schema of a field that may be null or not. */
+function partOf(schema: Schema, name: string): Schema {
+  const type = schema.fields.find((field) => field.name === name)?.type
+  return [type].flat().find(isRecordSchema) ?? expect.unreachable(`no record ${name}`)
+}
+
+const isRecordSchema = (type: unknown): type is Schema =>
+  typeof type === "object" && type !== null && "fields" in type
 
 type Fields = { name: string; type: unknown; default?: unknown }[]
 

@@ -14,15 +14,8 @@ import {
   indexGeneration,
 } from "../../../../query/cdc/generations/generations.ts"
 import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
-import {
-  bigint,
-  integer,
-  longText,
-  type MirroredTable,
-  type Projections,
-  text,
-  timestamptz,
-} from "../../../../query/cdc/projection/projection.ts"
+import { bigint, integer, longText, text, timestamptz } from "../../../../query/cdc/projection/columns.ts"
+import type { MirroredTable, Projections } from "../../../../query/cdc/projection/projection.ts"
 import { redrive } from "../../../../query/cdc/redrive/redrive.ts"
 import type { DataRecord, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"

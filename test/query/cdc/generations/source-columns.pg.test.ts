@@ -13,7 +13,7 @@ import {
   numeric,
   smallint,
   textArray,
-} from "../../../../query/cdc/projection/projection.ts"
+} from "../../../../query/cdc/projection/columns.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { sampleDdl, sampleProjections } from "../../../scenarios/given/samples.ts"
 import { createCommandDatabase, type TestDatabase } from "../../../support/databases.ts"

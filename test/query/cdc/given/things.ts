@@ -1,12 +1,7 @@
 // A made-up domain of two tables and one derived model, and random histories of it with everything that is awkward:
 // values that are not sent, changed keys, and rows that share an LSN.
-import {
-  bigint,
-  longText,
-  type MirroredTable,
-  type Projections,
-  text,
-} from "../../../../query/cdc/projection/projection.ts"
+import { bigint, longText, text } from "../../../../query/cdc/projection/columns.ts"
+import type { MirroredTable, Projections } from "../../../../query/cdc/projection/projection.ts"
 import {
   type DataRecord,
   type Transaction,

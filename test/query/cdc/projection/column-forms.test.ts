@@ -13,7 +13,7 @@ import {
   numeric,
   text,
   textArray,
-} from "../../../../query/cdc/projection/projection.ts"
+} from "../../../../query/cdc/projection/columns.ts"
 import { rowOf } from "../../../../query/cdc/projection/row-image.ts"
 import {
   storablePlaceholder,

@@ -1,14 +1,12 @@
 // A projection cannot change without its version, and what does not fit together is refused when it is defined.
 import { describe, expect, test } from "vitest"
+import { integer, longText, text } from "../../../../query/cdc/projection/columns.ts"
 import { defineProjections } from "../../../../query/cdc/projection/define-projections.ts"
-import {
-  type DerivedModel,
-  integer,
-  longText,
-  type MirroredTable,
-  type Outbox,
-  type RecomputedModel,
-  text,
+import type {
+  DerivedModel,
+  MirroredTable,
+  Outbox,
+  RecomputedModel,
 } from "../../../../query/cdc/projection/projection.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 

@@ -2,7 +2,8 @@
 // batches are cut, also when values were not sent and rows moved to other keys.
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { integer, longText, type MirroredTable, text } from "../../../../query/cdc/projection/projection.ts"
+import { integer, longText, text } from "../../../../query/cdc/projection/columns.ts"
+import type { MirroredTable } from "../../../../query/cdc/projection/projection.ts"
 import { type Batch, foldTransactions, StoredValue } from "../../../../query/cdc/rows/batch.ts"
 import {
   type DataRecord,

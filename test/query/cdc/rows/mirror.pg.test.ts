@@ -8,11 +8,10 @@ import {
   integer,
   jsonb,
   longText,
-  type MirroredTable,
-  type Projections,
   text,
   timestamptz,
-} from "../../../../query/cdc/projection/projection.ts"
+} from "../../../../query/cdc/projection/columns.ts"
+import type { MirroredTable, Projections } from "../../../../query/cdc/projection/projection.ts"
 import type { PendingRow } from "../../../../query/cdc/rows/batch.ts"
 import { upsertRows } from "../../../../query/cdc/rows/mirror.ts"
 import { unavailable, type Value } from "../../../../query/cdc/vocabulary/change.ts"
