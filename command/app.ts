@@ -11,11 +11,11 @@ import { type CustomerRouteDeps, createCustomerRoutes } from "./customers/routes
 import { createDiscountRoutes, type DiscountRouteDeps } from "./discounts/routes.ts"
 import { createErasureRoutes } from "./erasure/routes.ts"
 import { isUnavailable } from "./execute/database-errors.ts"
-import { type Execute, OutcomeUnknown } from "./execute/execute.ts"
-import { faultResponse, HttpFault } from "./execute/http-errors.ts"
+import { type Executor, OutcomeUnknown } from "./execute/execute.ts"
 import { limitBody } from "./http/body-limit.ts"
 import { addDocsRoutes, docsPaths } from "./http/docs.ts"
 import { createHealthRoutes } from "./http/health.ts"
+import { faultResponse, HttpFault } from "./http/http-errors.ts"
 import { createRequestLog } from "./http/request-log.ts"
 import { refuseInvalid } from "./http/validation.ts"
 import { createStockRoutes } from "./inventory/routes.ts"
@@ -34,7 +34,7 @@ export type AppDeps = OrderRouteDeps &
   DiscountRouteDeps &
   ShippingRuleRouteDeps & {
     db: Kysely<CommandDatabase>
-    execute: Execute
+    executor: Executor
     isStopping: () => boolean
     logger: Logger
   }

@@ -2,8 +2,8 @@
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { addressBody, addressOrNull } from "../address.ts"
-import { text } from "../http/text.ts"
+import { addressBody, addressOrNull } from "../vocabulary/address.ts"
+import { text } from "../vocabulary/text.ts"
 
 /** Where the rows of erased customers have their addresses, of which each must differ from every other. */
 export const erasedDomain = "erased.invalid"

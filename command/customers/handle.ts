@@ -2,10 +2,10 @@
 // statements; its version rises with each.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { CustomerId } from "../ids.ts"
+import type { CustomerId } from "../vocabulary/ids.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { CustomerChange, CustomerRequest } from "./bodies.ts"
 
 /** A customer written by the transaction with this id. */

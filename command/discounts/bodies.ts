@@ -2,9 +2,9 @@
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { customerId, productId } from "../ids.ts"
-import { currencyCode, decimalAmount, moneyOrNull, toMoneyBody } from "../money.ts"
 import { discountCode } from "../pricing/bodies.ts"
+import { customerId, productId } from "../vocabulary/ids.ts"
+import { currencyCode, decimalAmount, moneyOrNull, toMoneyBody } from "../vocabulary/money.ts"
 
 const basisPoints = z
   .number()

@@ -3,10 +3,10 @@
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { refuseIfErased } from "../customers/handle.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import { toMinor } from "../money.ts"
+import { toMinor } from "../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { DiscountChange, DiscountRequest } from "./bodies.ts"
 
 type DiscountRow = Selectable<CommandDatabase["discounts"]>

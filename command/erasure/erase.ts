@@ -6,11 +6,11 @@ import { sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { erasedDomain } from "../customers/bodies.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
+import type { CommandContext } from "../execute/origin.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { CustomerId } from "../ids.ts"
-import type { CommandContext } from "../orders/handle.ts"
+import type { CustomerId } from "../vocabulary/ids.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 
 /** How many rows were cleared of a column, by table and column; answers are removed whole. */
 export type Erased = {

@@ -2,7 +2,7 @@
 // a database that cannot serve at the moment. Everything else is a fault of ours.
 // SQLSTATE: https://www.postgresql.org/docs/18/errcodes-appendix.html
 import pg from "pg"
-import { type Refused, refuse } from "./rejection.ts"
+import { type Refused, refuse } from "../vocabulary/rejection.ts"
 
 const rejectionsByConstraint: Record<string, () => Refused> = {
   orders_customer_id_fkey: () => refuse("customer-unknown", "There is no such customer."),

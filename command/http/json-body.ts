@@ -3,7 +3,7 @@
 // refused, so what is validated is what was sent.
 import type { MiddlewareHandler } from "hono"
 import { isSafeNumber, LosslessNumber, parse } from "lossless-json"
-import { HttpFault } from "../execute/http-errors.ts"
+import { HttpFault } from "./http-errors.ts"
 
 const maximumDepth = 16
 const jsonMediaType = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i

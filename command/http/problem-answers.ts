@@ -1,7 +1,7 @@
 // What /openapi.json says about being refused: for every status that a route can answer with, the problem types behind
 // it. Statuses come from the one table of codes, so a route names codes and nothing else.
 import { type RouteConfig, z } from "@hono/zod-openapi"
-import { type ProblemCode, problemBody, problemType, statusOf } from "../execute/http-errors.ts"
+import { type ProblemCode, problemBody, problemType, statusOf } from "./http-errors.ts"
 
 type Answers = RouteConfig["responses"]
 

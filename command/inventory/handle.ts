@@ -2,10 +2,10 @@
 // orders have reserved; the rows' locks make a change here and a reservation take turns.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { ProductId } from "../ids.ts"
+import type { ProductId } from "../vocabulary/ids.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import { fitsStock } from "./bodies.ts"
 
 type StockRow = Selectable<CommandDatabase["inventory"]>

@@ -3,21 +3,20 @@
 import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { refuseIfErased, refuseWordsIfErased } from "../customers/handle.ts"
-import type { Origin } from "../execute/origin.ts"
-import { accept, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { OrderId } from "../ids.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
+import type { CommandContext } from "../execute/origin.ts"
+import type { ProviderCall } from "../payments/provider.ts"
 import { countUses } from "../pricing/repository.ts"
+import type { OrderId } from "../vocabulary/ids.ts"
+import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { CreateOrder, ExistingOrderCommand } from "./aggregate/commands.ts"
 import { decide } from "./aggregate/decide.ts"
 import { evolve, type OrderEvent } from "./aggregate/events.ts"
 import type { Order } from "./aggregate/order.ts"
-import { type Asking, callsOf, type ProviderCall, saveCalls } from "./store/calls.ts"
+import { type Asking, callsOf, saveCalls } from "./store/calls.ts"
 import { saveFulfilment } from "./store/fulfilment-rows.ts"
 import { loadKnown } from "./store/known.ts"
 import { lockOrder, type OrderDetails, type SavedOrder, saveOrder } from "./store/repository.ts"
-
-export type CommandContext = { now: Date; origin: Origin }
 
 export type OrderContext = CommandContext & {
   /** How long stock is kept for an order that is confirmed and not paid. */

@@ -1,5 +1,6 @@
-// The port to a payment provider. What is asked for carries a key: the provider does it once, however often it is
-// asked, and gives the same answer each time. Who has no answer asks again, and so nobody is charged twice.
+// The port to a payment provider. A request carries a key: the provider does it once, however often it is asked, and
+// gives the same answer each time. A service without an answer asks again, and so no customer is charged twice.
+import type { OrderId } from "../vocabulary/ids.ts"
 
 export type ProviderRequest = {
   /** Names what is asked for, for ever. */
@@ -11,6 +12,14 @@ export type ProviderRequest = {
   methodToken: string | null
   /** The provider's name for the payment that is captured, voided or refunded. */
   reference: string | null
+}
+
+/** A request as the service keeps it until the answer is recorded: it belongs to a payment or refund of an order. */
+export type ProviderCall = ProviderRequest & {
+  orderId: OrderId
+  payment: number
+  /** Set for refunds. */
+  refund: number | null
 }
 
 /** What the provider did. `charge` and `capture` end as captured, the others as their names say; each may be declined. */

@@ -1,6 +1,6 @@
 // What is priced, and what comes out: the vocabulary of pricing. All amounts are minor units of the basket's one
 // currency; total = subtotal - discount + shipping + tax, and none of them is ever negative.
-import type { CustomerId, ProductId } from "../ids.ts"
+import type { CustomerId, ProductId } from "../vocabulary/ids.ts"
 
 export type BasketLine = {
   productId: ProductId

@@ -1,8 +1,9 @@
 // The pricing service, pure: a basket and the rules of the moment in, sums and their breakdown out.
 // subtotal - discount + shipping + tax = total, never negative. Tax is taken once of everything that is paid for,
 // goods less discount and shipping, and rounded once per order.
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { maximumAmountMinor } from "../money.ts"
+
+import { maximumAmountMinor } from "../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import { type Basket, type Pricing, subtotalOf } from "./basket.ts"
 import { type Discount, isPassing, type Reason, reasonAgainst } from "./discount.ts"
 import { shareOf } from "./rounding.ts"

@@ -2,7 +2,7 @@
 // shop may have a discount for every customer.
 import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import type { CustomerId, ProductId } from "../ids.ts"
+import type { CustomerId, ProductId } from "../vocabulary/ids.ts"
 import type { Discount } from "./discount.ts"
 import type { PriceRules } from "./price.ts"
 

@@ -3,11 +3,11 @@
 // takes the new one with its next change.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { ProductId } from "../ids.ts"
-import { toMinor } from "../money.ts"
+import type { ProductId } from "../vocabulary/ids.ts"
+import { toMinor } from "../vocabulary/money.ts"
+import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { ProductChange, ProductRequest } from "./bodies.ts"
 
 /** A product written by the transaction with this id. */

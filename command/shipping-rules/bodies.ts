@@ -2,8 +2,8 @@
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { countryCode } from "../address.ts"
-import { currencyCode, decimalAmount, moneyBody, moneyOrNull, toMoneyBody } from "../money.ts"
+import { countryCode } from "../vocabulary/address.ts"
+import { currencyCode, decimalAmount, moneyBody, moneyOrNull, toMoneyBody } from "../vocabulary/money.ts"
 
 const price = decimalAmount.openapi({ example: "4.90", description: "At most the currency's digits." })
 const freeAbove = decimalAmount.openapi({

@@ -1,10 +1,10 @@
 // Shipping rules in Postgres. They leave no events: what sending cost stands in the orders.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import { toMinor } from "../money.ts"
+import { toMinor } from "../vocabulary/money.ts"
+import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { ShippingRuleChange, ShippingRuleRequest } from "./bodies.ts"
 
 /** A rule written by the transaction with this id. */

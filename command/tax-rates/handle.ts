@@ -1,9 +1,9 @@
 // Tax rates in Postgres. They leave no events: what was taxed stands in the orders.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
+import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 
 /** A rate written by the transaction with this id. */
 type SavedRate = Selectable<CommandDatabase["tax_rates"]> & { xid: string }

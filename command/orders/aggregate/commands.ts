@@ -1,5 +1,5 @@
 // Every command an order takes. Prices come from the catalogue; `price` is what the client believes it to be.
-import type { CustomerId, OrderId, ProductId } from "../../ids.ts"
+import type { CustomerId, OrderId, ProductId } from "../../vocabulary/ids.ts"
 import type { PaymentCommand } from "./pay.ts"
 import type { ShipmentCommand } from "./ship.ts"
 

@@ -1,7 +1,7 @@
 // The rules of an order, pure: an order and a command in, one event or one rejection out.
 // Which command an order takes at all stands in transitions.ts; the rules of drafts, payments and shipments are in files
 // of their own.
-import { accept, type Result, refuse } from "../../execute/rejection.ts"
+import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { ExistingOrderCommand, OrderCommand, UpdateOrder } from "./commands.ts"
 import { compensationOf } from "./compensation.ts"
 import { decideCreate, decideDraft } from "./draft.ts"

@@ -1,9 +1,10 @@
 // What can be done to an order that is not confirmed yet, pure. Items, country and discount codes change only here,
 // and every accepted change prices the whole draft again; confirming needs an item, reserves stock and freezes what it
 // costs.
-import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
-import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
+
 import { refuseUnlessCodesApply, refuseUnlessSendable } from "../../pricing/price.ts"
+import { formatAmount, parseAmount, toMoneyBody } from "../../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { ConfirmOrder, CreateOrder, DraftCommand, UpdateOrder } from "./commands.ts"
 import type { OrderEvent } from "./events.ts"
 import { type DraftOrder, type Item, withoutLine, withQuantity } from "./order.ts"

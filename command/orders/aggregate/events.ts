@@ -1,7 +1,8 @@
 // What accepted commands leave behind, and how an order follows from them: folding `evolve` over an order's
 // events gives the order again, at every version.
-import type { CustomerId, OrderId } from "../../ids.ts"
+
 import type { Pricing } from "../../pricing/basket.ts"
+import type { CustomerId, OrderId } from "../../vocabulary/ids.ts"
 import type { DetailField } from "./commands.ts"
 import { type LineQuantity, nothingFulfilled } from "./fulfilment.ts"
 import { type Compensation, compensate, evolveFulfilment, type FulfilmentFact } from "./fulfilment-events.ts"

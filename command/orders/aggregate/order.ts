@@ -1,9 +1,10 @@
 // The order aggregate: a union on `status`, so that a time or a reason exists only where it can.
 // Address and note are no part of it: no rule looks at them and they are personal data, so they live in the
 // row only (`OrderDetails`) and never in an event.
-import type { CustomerId, OrderId, ProductId } from "../../ids.ts"
-import type { Money } from "../../money.ts"
+
 import { type Breakdown, subtotalOf } from "../../pricing/basket.ts"
+import type { CustomerId, OrderId, ProductId } from "../../vocabulary/ids.ts"
+import type { Money } from "../../vocabulary/money.ts"
 import type { Fulfilment } from "./fulfilment.ts"
 
 export type Item = {

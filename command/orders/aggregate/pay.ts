@@ -1,8 +1,9 @@
 // The rules of payments and refunds, pure. Open and captured payments never exceed the total, refunds never what was
 // captured. An answer that arrives when the order has been cancelled is undone at once.
-import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
-import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
+
 import type { Outcome } from "../../payments/provider.ts"
+import { formatAmount, parseAmount, toMoneyBody } from "../../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../../vocabulary/rejection.ts"
 import { refundsOf } from "./compensation.ts"
 import type { Payment, Refund } from "./fulfilment.ts"
 import { type FulfilmentFact, noCompensation } from "./fulfilment-events.ts"

@@ -1,9 +1,10 @@
 // The prices of a draft, pure: its lines at the catalogue's prices of the moment, and the sums that follow.
 // Every accepted change of a draft goes through here, confirming it too; then they are frozen.
-import { accept, type Result } from "../../execute/rejection.ts"
+
 import type { Basket, Pricing } from "../../pricing/basket.ts"
 import { type PriceRules, price } from "../../pricing/price.ts"
 import type { Product } from "../../products/product.ts"
+import { accept, type Result } from "../../vocabulary/rejection.ts"
 import type { DraftOrder, Item } from "./order.ts"
 import type { StockOf } from "./reserve.ts"
 

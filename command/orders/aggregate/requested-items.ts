@@ -1,8 +1,9 @@
 // What a customer asks for, against the catalogue: the product is for sale, in the order's currency, and at the
 // price that the customer believes it to have.
-import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
-import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
+
 import type { Product } from "../../products/product.ts"
+import { formatAmount, parseAmount, toMoneyBody } from "../../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { RequestedItem } from "./commands.ts"
 import type { Item } from "./order.ts"
 

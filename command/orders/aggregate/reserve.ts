@@ -1,5 +1,5 @@
 // Stock for an order that is being confirmed: all of it or none. Pure; the rows are locked by whoever asks.
-import { accept, type Result, refuse } from "../../execute/rejection.ts"
+import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { LineQuantity } from "./fulfilment.ts"
 import type { Item } from "./order.ts"
 

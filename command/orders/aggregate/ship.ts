@@ -1,5 +1,5 @@
 // The rules of shipments, pure: a paid order leaves in one parcel or in several, and each arrives once.
-import { accept, type Result, refuse } from "../../execute/rejection.ts"
+import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import { type LineQuantity, shippedOf } from "./fulfilment.ts"
 import type { FulfilmentFact } from "./fulfilment-events.ts"
 import type { Order } from "./order.ts"

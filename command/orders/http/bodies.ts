@@ -1,11 +1,11 @@
 // The JSON of orders: what requests may hold and what answers look like. Requests are strict; every limit on
 // size stands here and so also in /openapi.json.
 import { z } from "@hono/zod-openapi"
-import { addressBody, addressOrNull } from "../../address.ts"
-import { text } from "../../http/text.ts"
-import { customerId, productId } from "../../ids.ts"
-import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../../money.ts"
 import { discountCodes, pricingBody, toPricingBody } from "../../pricing/bodies.ts"
+import { addressBody, addressOrNull } from "../../vocabulary/address.ts"
+import { customerId, productId } from "../../vocabulary/ids.ts"
+import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../../vocabulary/money.ts"
+import { text } from "../../vocabulary/text.ts"
 import type { RequestedItem } from "../aggregate/commands.ts"
 import { reservedOf, shippedOf } from "../aggregate/fulfilment.ts"
 import { itemTotal, orderSums } from "../aggregate/order.ts"

@@ -1,6 +1,6 @@
 // The JSON of what an order keeps from its confirmation on, as a part of the order's.
 import { z } from "@hono/zod-openapi"
-import { moneyBody, toMoneyBody } from "../../money.ts"
+import { moneyBody, toMoneyBody } from "../../vocabulary/money.ts"
 import type { Order } from "../aggregate/order.ts"
 import { capturedMinor, refundedMinor } from "../aggregate/sums.ts"
 

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import { changeHeaders } from "../../http/command-headers.ts"
 import { jsonBody, noBody } from "../../http/json-body.ts"
 import { jsonOf } from "../../http/respond.ts"
-import { text } from "../../http/text.ts"
+import { text } from "../../vocabulary/text.ts"
 import { maximumLines } from "../aggregate/requested-items.ts"
 import { type ChangeDeps, changedUnless, createChange, numberParam, orderParams } from "./change-route.ts"
 

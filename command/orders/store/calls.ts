@@ -2,18 +2,11 @@
 // wants it and leaves in the one that records the answer: whatever dies in between, somebody asks again, by the same key.
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
-import { type OrderId, orderId } from "../../ids.ts"
-import type { ProviderRequest } from "../../payments/provider.ts"
+import type { ProviderCall } from "../../payments/provider.ts"
+import { orderId } from "../../vocabulary/ids.ts"
 import type { OrderEvent } from "../aggregate/events.ts"
 import type { Compensation } from "../aggregate/fulfilment-events.ts"
 import type { Order } from "../aggregate/order.ts"
-
-export type ProviderCall = ProviderRequest & {
-  orderId: OrderId
-  payment: number
-  /** Set for refunds. */
-  refund: number | null
-}
 
 /** Who asks first, and how. */
 export type Asking = {

@@ -1,8 +1,8 @@
 // The stored form of an event in `order_events`: snake_case JSON, amounts as decimal texts of minor units, so
 // that no reader's JSON parser can round them. No personal data: of address and note only the column's name.
 import { z } from "@hono/zod-openapi"
-import { customerId, type OrderId, productId } from "../../ids.ts"
 import { storedPricing, toStoredPricing } from "../../pricing/stored-pricing.ts"
+import { customerId, type OrderId, productId } from "../../vocabulary/ids.ts"
 import type { OrderEvent } from "../aggregate/events.ts"
 import type { Item } from "../aggregate/order.ts"
 import type { Repriced } from "../aggregate/repricing.ts"

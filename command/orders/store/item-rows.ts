@@ -2,7 +2,7 @@
 // with any line. What is reserved and sent of them is written with the fulfilment.
 import { sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
-import type { OrderId } from "../../ids.ts"
+import type { OrderId } from "../../vocabulary/ids.ts"
 import type { Item, Order } from "../aggregate/order.ts"
 
 /**

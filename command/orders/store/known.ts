@@ -2,9 +2,9 @@
 // Locks are taken in one order everywhere: the order (it is locked already), stock by product, discounts by id.
 import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
-import type { ProductId } from "../../ids.ts"
 import { loadPriceRules } from "../../pricing/repository.ts"
 import { loadProducts } from "../../products/repository.ts"
+import type { ProductId } from "../../vocabulary/ids.ts"
 import type { OrderCommand } from "../aggregate/commands.ts"
 import type { Order } from "../aggregate/order.ts"
 import type { Known } from "../aggregate/repricing.ts"

@@ -1,12 +1,12 @@
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { productId } from "../../../../command/ids.ts"
 import type { OrderCommand } from "../../../../command/orders/aggregate/commands.ts"
 import { decide } from "../../../../command/orders/aggregate/decide.ts"
 import { evolve } from "../../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../../command/orders/aggregate/order.ts"
 import type { Known } from "../../../../command/orders/aggregate/repricing.ts"
 import { fromStoredEvent, toStoredEvent } from "../../../../command/orders/store/event-payload.ts"
+import { productId } from "../../../../command/vocabulary/ids.ts"
 import { fiveOff, noRules, parcel, tenPercent } from "../../pricing/given/examples.ts"
 import { aCustomerId, anOrderId, known } from "../given/examples.ts"
 
