@@ -84,7 +84,10 @@ export function createSockets(): Sockets {
       return socket
     },
     breakAll(reason) {
-      for (const socket of sockets) socket.destroy(new Error(`connection broken on purpose: ${reason}`))
+      const error = Object.assign(new Error(`connection broken on purpose: ${reason}`), {
+        code: "ECONNABORTED",
+      })
+      for (const socket of sockets) socket.destroy(error)
     },
   }
 }

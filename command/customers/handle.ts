@@ -46,7 +46,7 @@ export async function refuseWordsIfErased(
 
 const refuseErased = (): Refused => refuse("customer-erased", "The customer's personal data was erased.")
 
-/** Creates a customer. An e-mail address in use shows as a violated unique index (see database-errors.ts). */
+/** Creates a customer. An e-mail address in use shows as a violated unique index (see constraints.ts). */
 export async function createCustomer(
   trx: Transaction<CommandDatabase>,
   id: CustomerId,

@@ -4,9 +4,10 @@ import { ExponentialBackoff, handleWhen, retry, TimeoutStrategy, timeout, wrap }
 import type { Kysely, Transaction } from "kysely"
 import type { Logger } from "pino"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { isConflict, isUnavailable } from "../../db/errors.ts"
 import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import { tokenOf } from "./consistency-token.ts"
-import { isConflict, isUnavailable, rejectionOf } from "./database-errors.ts"
+import { rejectionOf } from "./constraints.ts"
 import { type Answer, claimKey, fingerprintOf, storeAnswer } from "./idempotency.ts"
 
 /** The answer to a command, the id of the transaction that did it, and of which customer the answer speaks. */
@@ -108,7 +109,9 @@ async function commit(db: Kysely<CommandDatabase>, step: Step): Promise<Committe
       return done
     })
   } catch (error) {
-    throw committing && isUnavailable(error) ? new OutcomeUnknown(error) : error
+    // A conflict is Postgres' own word that nothing was committed.
+    const isUnknown = committing && isUnavailable(error) && !isConflict(error)
+    throw isUnknown ? new OutcomeUnknown(error) : error
   }
 }
 

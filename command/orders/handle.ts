@@ -23,7 +23,7 @@ export type OrderContext = CommandContext & {
   reservationMs: number
 }
 
-/** Creates an order. An unknown customer shows as a foreign-key violation (see database-errors.ts). */
+/** Creates an order. An unknown customer shows as a foreign-key violation (see constraints.ts). */
 export async function createOrder(
   trx: Transaction<CommandDatabase>,
   command: CreateOrder,

@@ -8,7 +8,7 @@ import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 /** A rate written by the transaction with this id. */
 type SavedRate = Selectable<CommandDatabase["tax_rates"]> & { xid: string }
 
-/** Creates a country's rate. A country that has one shows as a violated key (see database-errors.ts). */
+/** Creates a country's rate. A country that has one shows as a violated key (see constraints.ts). */
 export async function createTaxRate(
   trx: Transaction<CommandDatabase>,
   rate: { country: string; basis_points: number },
