@@ -13,10 +13,12 @@ import type { CreateOrder, ExistingOrderCommand } from "./aggregate/commands.ts"
 import { decide } from "./aggregate/decide.ts"
 import { evolve, type OrderEvent } from "./aggregate/events.ts"
 import type { Order } from "./aggregate/order.ts"
-import { type Asking, callsOf, saveCalls } from "./store/calls.ts"
-import { saveFulfilment } from "./store/fulfilment-rows.ts"
+import { callsOf } from "./aggregate/provider-calls.ts"
+import { type Asking, saveCalls } from "./store/calls.ts"
 import { loadKnown } from "./store/known.ts"
+import { savePayments } from "./store/payment-rows.ts"
 import { lockOrder, type OrderDetails, type SavedOrder, saveOrder } from "./store/repository.ts"
+import { saveShipments } from "./store/shipment-rows.ts"
 
 export type OrderContext = CommandContext & {
   /** How long stock is kept for an order that is confirmed and not paid. */
@@ -78,8 +80,11 @@ export async function changeOrder(
     details: { ...stored.details, ...details },
   }
   const { value: event } = decision
-  const reason = event.type === "RefundRequested" ? event.reason : null
-  await saveFulfilment(trx, stored.order.fulfilment, changed.order, reason)
+  if (changed.order.fulfilment !== stored.order.fulfilment) {
+    const reason = event.type === "RefundRequested" ? event.reason : null
+    await savePayments(trx, stored.order.fulfilment, changed.order, reason)
+    await saveShipments(trx, stored.order.fulfilment, changed.order)
+  }
   await countDiscounts(trx, stored.order, changed.order, event)
   const calls = await saveCalls(trx, callsOf(changed.order, event), asking)
   const xid = await saveOrder(trx, stored.order.items, changed, event, origin)

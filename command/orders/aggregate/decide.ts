@@ -6,11 +6,12 @@ import type { ExistingOrderCommand, OrderCommand, UpdateOrder } from "./commands
 import { compensationOf } from "./compensation.ts"
 import { decideCreate, decideDraft } from "./draft.ts"
 import type { OrderEvent } from "./events.ts"
-import type { FulfilmentFact } from "./fulfilment-events.ts"
 import type { Order } from "./order.ts"
 import { decidePayment } from "./pay.ts"
+import type { PaymentFact } from "./payment-events.ts"
 import type { Known } from "./repricing.ts"
 import { decideShipment } from "./ship.ts"
+import type { ShipmentFact } from "./shipment-events.ts"
 import { refuseUnlessTaken } from "./transitions.ts"
 
 /** The event that follows from the command, or why none does. */
@@ -22,7 +23,7 @@ export function decide(order: Order | undefined, command: OrderCommand, known: K
 
 function decideNext(order: Order, command: ExistingOrderCommand, known: Known): Result<OrderEvent> {
   const next = { version: order.version + 1, at: known.now }
-  const following = (fact: Result<FulfilmentFact>): Result<OrderEvent> =>
+  const following = (fact: Result<PaymentFact | ShipmentFact>): Result<OrderEvent> =>
     fact.ok ? accept({ ...fact.value, ...next }) : fact
   switch (command.type) {
     case "AddItem":

@@ -5,7 +5,8 @@
 import { type Breakdown, subtotalOf } from "../../pricing/basket.ts"
 import type { CustomerId, OrderId, ProductId } from "../../vocabulary/ids.ts"
 import type { Money } from "../../vocabulary/money.ts"
-import type { Fulfilment } from "./fulfilment.ts"
+import type { Payments } from "./payment.ts"
+import type { Shipments } from "./shipment.ts"
 
 export type Item = {
   /** 1, 2, .. in the order of adding; a removed line's number is not given again. */
@@ -15,6 +16,11 @@ export type Item = {
   /** The catalogue's price at the draft's last change; frozen when the order is confirmed. */
   unitPriceMinor: bigint
 }
+
+/** An order keeps this from its confirmation on. */
+export type Fulfilment = Payments & Shipments
+
+export const nothingFulfilled: Fulfilment = { reserved: [], payments: [], refunds: [], shipments: [] }
 
 type OrderFacts = {
   id: OrderId

@@ -1,13 +1,12 @@
-// The JSON of what an order keeps from its confirmation on, as a part of the order's.
+// The JSON of an order's payments and refunds, as a part of the order's.
 import { z } from "@hono/zod-openapi"
 import { moneyBody, toMoneyBody } from "../../vocabulary/money.ts"
 import type { Order } from "../aggregate/order.ts"
-import { capturedMinor, refundedMinor } from "../aggregate/sums.ts"
+import { capturedMinor, refundedMinor } from "../aggregate/payment.ts"
 
 const number = z.number().int()
-const time = z.iso.datetime()
 
-export const fulfilmentShape = {
+export const paymentShape = {
   captured: moneyBody,
   refunded: moneyBody,
   payments: z.array(
@@ -31,28 +30,12 @@ export const fulfilmentShape = {
       failure: z.string().nullable(),
     }),
   ),
-  shipments: z.array(
-    z.object({
-      shipment: number,
-      carrier: z.string(),
-      tracking: z.string().nullable(),
-      items: z.array(z.object({ line: number, quantity: number })),
-      shipped_at: time,
-      delivered_at: time.nullable(),
-    }),
-  ),
-  reserved_until: time.nullable(),
-  paid_at: time.nullable(),
-  shipped_at: time.nullable(),
-  delivered_at: time.nullable(),
 }
 
-const fulfilmentBody = z.object(fulfilmentShape)
+const paymentBody = z.object(paymentShape)
 
-export function toFulfilmentBody(order: Order): z.infer<typeof fulfilmentBody> {
-  const { fulfilment, currency, status } = order
+export function toPaymentBody({ fulfilment, currency }: Order): z.infer<typeof paymentBody> {
   const money = (amountMinor: bigint) => toMoneyBody({ amountMinor, currency })
-  const iso = (moment: Date | null | undefined) => moment?.toISOString() ?? null
   return {
     captured: money(capturedMinor(fulfilment)),
     refunded: money(refundedMinor(fulfilment)),
@@ -73,17 +56,5 @@ export function toFulfilmentBody(order: Order): z.infer<typeof fulfilmentBody> {
       amount: money(amountMinor),
       failure,
     })),
-    shipments: fulfilment.shipments.map(({ shipment, carrier, tracking, items, shippedAt, deliveredAt }) => ({
-      shipment,
-      carrier,
-      tracking,
-      items: items.map(({ line, quantity }) => ({ line, quantity })),
-      shipped_at: shippedAt.toISOString(),
-      delivered_at: iso(deliveredAt),
-    })),
-    reserved_until: status === "confirmed" ? iso(order.reservedUntil) : null,
-    paid_at: status === "draft" || status === "confirmed" ? null : iso(order.paidAt),
-    shipped_at: status === "shipped" || status === "delivered" ? iso(order.shippedAt) : null,
-    delivered_at: status === "delivered" ? iso(order.deliveredAt) : null,
   }
 }

@@ -2,7 +2,7 @@
 // event and the text of its payload; the text is what Postgres was given before, and reading it gives the event again.
 import { expect, it } from "vitest"
 import type { OrderEvent } from "../../../../command/orders/aggregate/events.ts"
-import { fromStoredEvent, toStoredEvent } from "../../../../command/orders/store/event-payload.ts"
+import { fromStoredEvent, toStoredEvent } from "../../../../command/orders/store/event-codecs.ts"
 import { aCustomerId, anOrderId, at, keyboard } from "../given/examples.ts"
 
 const stamp = { version: 7, at }
