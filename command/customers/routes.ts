@@ -5,7 +5,7 @@ import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
 import { type CustomerId, customerId } from "../vocabulary/ids.ts"
-import { accept } from "../vocabulary/rejection.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { customerBody, customerChange, customerRequest, toCustomerBody } from "./bodies.ts"
 import { changeCustomer, createCustomer } from "./handle.ts"
 
@@ -49,10 +49,9 @@ export function createCustomerRoutes({ executor, now, newCustomerId }: CustomerR
     const request = c.req.valid("json")
     return respond(c, executor, async (trx) => {
       const id = newCustomerId()
-      const result = await createCustomer(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toCustomerBody(result.value), `/customers/${id}`, id))
-        : result
+      return mapAccepted(await createCustomer(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toCustomerBody(row), `/customers/${id}`, id),
+      )
     })
   })
 
@@ -61,10 +60,9 @@ export function createCustomerRoutes({ executor, now, newCustomerId }: CustomerR
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await changeCustomer(trx, id, change, ifMatch, now())
-      return result.ok
-        ? accept(done(result.value.xid, 200, toCustomerBody(result.value), undefined, id))
-        : result
+      return mapAccepted(await changeCustomer(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toCustomerBody(row), undefined, id),
+      )
     })
   })
 

@@ -8,7 +8,7 @@ import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
 import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
-import { accept } from "../vocabulary/rejection.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { text } from "../vocabulary/text.ts"
 import { discountBody, discountChange, discountRequest, toDiscountBody } from "./bodies.ts"
 import { changeDiscount, createDiscount } from "./handle.ts"
@@ -67,10 +67,9 @@ export function createDiscountRoutes({ db, executor, now, newDiscountId }: Disco
     const request = c.req.valid("json")
     return respond(c, executor, async (trx) => {
       const id = newDiscountId()
-      const result = await createDiscount(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toDiscountBody(result.value), `/discounts/${id}`))
-        : result
+      return mapAccepted(await createDiscount(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toDiscountBody(row), `/discounts/${id}`),
+      )
     })
   })
 
@@ -79,8 +78,9 @@ export function createDiscountRoutes({ db, executor, now, newDiscountId }: Disco
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await changeDiscount(trx, id, change, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toDiscountBody(result.value))) : result
+      return mapAccepted(await changeDiscount(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toDiscountBody(row)),
+      )
     })
   })
 

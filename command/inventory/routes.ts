@@ -5,7 +5,7 @@ import { changeHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
 import { productId } from "../vocabulary/ids.ts"
-import { accept } from "../vocabulary/rejection.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { stockBody, stockChange, stockRequest, toStockBody } from "./bodies.ts"
 import { adjustStock, removeStock, setStock } from "./handle.ts"
 
@@ -53,8 +53,9 @@ export function createStockRoutes({ executor, now }: StockRouteDeps): OpenAPIHon
     const onHand = BigInt(c.req.valid("json").on_hand)
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await setStock(trx, id, onHand, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toStockBody(result.value))) : result
+      return mapAccepted(await setStock(trx, id, onHand, ifMatch, now()), (row) =>
+        done(row.xid, 200, toStockBody(row)),
+      )
     })
   })
 
@@ -63,8 +64,9 @@ export function createStockRoutes({ executor, now }: StockRouteDeps): OpenAPIHon
     const delta = BigInt(c.req.valid("json").adjust)
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await adjustStock(trx, id, delta, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toStockBody(result.value))) : result
+      return mapAccepted(await adjustStock(trx, id, delta, ifMatch, now()), (row) =>
+        done(row.xid, 200, toStockBody(row)),
+      )
     })
   })
 
@@ -72,8 +74,7 @@ export function createStockRoutes({ executor, now }: StockRouteDeps): OpenAPIHon
     const { id } = c.req.valid("param")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await removeStock(trx, id, ifMatch)
-      return result.ok ? accept(gone(result.value)) : result
+      return mapAccepted(await removeStock(trx, id, ifMatch), (xid) => gone(xid))
     })
   })
 

@@ -5,7 +5,7 @@ import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
 import { type ProductId, productId } from "../vocabulary/ids.ts"
-import { accept } from "../vocabulary/rejection.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { productBody, productChange, productRequest, toProductBody } from "./bodies.ts"
 import { changeProduct, createProduct } from "./handle.ts"
 
@@ -49,10 +49,9 @@ export function createProductRoutes({ executor, now, newProductId }: ProductRout
     const request = c.req.valid("json")
     return respond(c, executor, async (trx) => {
       const id = request.id ?? newProductId()
-      const result = await createProduct(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toProductBody(result.value), `/products/${id}`))
-        : result
+      return mapAccepted(await createProduct(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toProductBody(row), `/products/${id}`),
+      )
     })
   })
 
@@ -61,8 +60,9 @@ export function createProductRoutes({ executor, now, newProductId }: ProductRout
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await changeProduct(trx, id, change, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toProductBody(result.value))) : result
+      return mapAccepted(await changeProduct(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toProductBody(row)),
+      )
     })
   })
 

@@ -7,7 +7,7 @@ import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
 import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
-import { accept } from "../vocabulary/rejection.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { text } from "../vocabulary/text.ts"
 import { shippingRuleBody, shippingRuleChange, shippingRuleRequest, toShippingRuleBody } from "./bodies.ts"
 import { changeShippingRule, createShippingRule, deleteShippingRule } from "./handle.ts"
@@ -82,10 +82,9 @@ export function createShippingRuleRoutes(deps: ShippingRuleRouteDeps): OpenAPIHo
     const request = c.req.valid("json")
     return respond(c, executor, async (trx) => {
       const id = newShippingRuleId()
-      const result = await createShippingRule(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toShippingRuleBody(result.value), `/shipping-rules/${id}`))
-        : result
+      return mapAccepted(await createShippingRule(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toShippingRuleBody(row), `/shipping-rules/${id}`),
+      )
     })
   })
 
@@ -94,8 +93,9 @@ export function createShippingRuleRoutes(deps: ShippingRuleRouteDeps): OpenAPIHo
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await changeShippingRule(trx, id, change, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toShippingRuleBody(result.value))) : result
+      return mapAccepted(await changeShippingRule(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toShippingRuleBody(row)),
+      )
     })
   })
 
@@ -103,8 +103,7 @@ export function createShippingRuleRoutes(deps: ShippingRuleRouteDeps): OpenAPIHo
     const { id } = c.req.valid("param")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await deleteShippingRule(trx, id, ifMatch)
-      return result.ok ? accept(gone(result.value)) : result
+      return mapAccepted(await deleteShippingRule(trx, id, ifMatch), (xid) => gone(xid))
     })
   })
 

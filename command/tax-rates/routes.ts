@@ -8,9 +8,9 @@ import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
 import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
 import { countryCode } from "../vocabulary/address.ts"
-import { accept } from "../vocabulary/rejection.ts"
+import { accept, mapAccepted } from "../vocabulary/rejection.ts"
 import { taxRateBody, taxRateChange, taxRateRequest, toTaxRateBody } from "./bodies.ts"
-import { changeTaxRate, createTaxRate, deleteTaxRate } from "./handle.ts"
+import { taxRates } from "./handle.ts"
 
 export type TaxRateRouteDeps = { db: Kysely<CommandDatabase>; executor: Executor; now: () => Date }
 
@@ -66,10 +66,8 @@ export function createTaxRateRoutes({ db, executor, now }: TaxRateRouteDeps): Op
   routes.openapi(postRate, (c) => {
     const rate = c.req.valid("json")
     return respond(c, executor, async (trx) => {
-      const result = await createTaxRate(trx, rate, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toTaxRateBody(result.value), `/tax-rates/${rate.country}`))
-        : result
+      const row = await taxRates.create(trx, rate, now())
+      return accept(done(row.xid, 201, toTaxRateBody(row), `/tax-rates/${rate.country}`))
     })
   })
 
@@ -78,8 +76,10 @@ export function createTaxRateRoutes({ db, executor, now }: TaxRateRouteDeps): Op
     const { basis_points } = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await changeTaxRate(trx, country, basis_points, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toTaxRateBody(result.value))) : result
+      return mapAccepted(
+        await taxRates.change(trx, country, { ifMatch, now: now() }, () => accept({ basis_points })),
+        (row) => done(row.xid, 200, toTaxRateBody(row)),
+      )
     })
   })
 
@@ -87,8 +87,7 @@ export function createTaxRateRoutes({ db, executor, now }: TaxRateRouteDeps): Op
     const { country } = c.req.valid("param")
     const ifMatch = c.req.valid("header")["if-match"]
     return respond(c, executor, async (trx) => {
-      const result = await deleteTaxRate(trx, country, ifMatch)
-      return result.ok ? accept(gone(result.value)) : result
+      return mapAccepted(await taxRates.remove(trx, country, ifMatch), (xid) => gone(xid))
     })
   })
 
