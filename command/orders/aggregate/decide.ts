@@ -50,15 +50,15 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
         compensation: compensationOf(order.fulfilment),
         ...next,
       })
+    case "ShipOrder":
+    case "DeliverShipment":
+      return following(decideShipment(order, command))
     case "PayOrder":
     case "CapturePayment":
     case "RecordPayment":
     case "RefundOrder":
     case "RecordRefund":
       return following(decidePayment(order, command))
-    case "ShipOrder":
-    case "DeliverShipment":
-      return following(decideShipment(order, command))
     default:
       return command satisfies never
   }

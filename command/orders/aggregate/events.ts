@@ -7,12 +7,14 @@ import { capturedMinor, isGivenBack } from "./payment.ts"
 import { type Compensation, compensate, evolvePayments, type PaymentFact } from "./payment-events.ts"
 import { evolveShipments, type ShipmentFact } from "./shipment-events.ts"
 
+type Cancelled = { type: "OrderCancelled"; reason: string; compensation: Compensation }
+
 export type OrderEvent = Stamp &
   (
     | DraftFact
     | PaymentFact
     | ShipmentFact
-    | { type: "OrderCancelled"; reason: string; compensation: Compensation }
+    | Cancelled
     /** The customer was erased; an erasure writes it without a decision, for all their orders at once. */
     | { type: "PersonalDataErased"; columns: readonly string[] }
   )
@@ -38,23 +40,21 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
   if (isPaymentFact(event)) {
     return afterPayment(withFulfilment(now, evolvePayments(now.fulfilment, event)), event)
   }
-  switch (event.type) {
-    case "PersonalDataErased":
-      return now
-    case "OrderCancelled":
-      return {
-        ...withFulfilment(now, { ...compensate(now.fulfilment, event.compensation), reserved: [] }),
-        status: "cancelled",
-        confirmedAt: now.status === "draft" ? null : now.confirmedAt,
-        paidAt: now.status === "draft" || now.status === "confirmed" ? null : now.paidAt,
-        cancelledAt: event.at,
-        cancelReason: event.reason,
-      }
-    case "OrderShipped":
-    case "OrderDelivered":
-      return afterShipment(withFulfilment(now, evolveShipments(now.fulfilment, event, event.at)), event)
-    default:
-      return evolveDraft(now, event)
+  if ("shipment" in event) {
+    return afterShipment(withFulfilment(now, evolveShipments(now.fulfilment, event, event.at)), event)
+  }
+  if (event.type === "PersonalDataErased") return now
+  return event.type === "OrderCancelled" ? cancel(now, event) : evolveDraft(now, event)
+}
+
+function cancel(now: Order, { reason, compensation, at }: Cancelled & Stamp): Order {
+  return {
+    ...withFulfilment(now, { ...compensate(now.fulfilment, compensation), reserved: [] }),
+    status: "cancelled",
+    confirmedAt: now.status === "draft" ? null : now.confirmedAt,
+    paidAt: now.status === "draft" || now.status === "confirmed" ? null : now.paidAt,
+    cancelledAt: at,
+    cancelReason: reason,
   }
 }
 
