@@ -1,4 +1,4 @@
-// The HTTP application: what every request passes, all routes, and what is answered when something fails.
+// The HTTP application: the middleware that every request passes, all routes, and the answers when something fails.
 // Nothing unexpected reaches a client: it gets a problem document, the log gets the error.
 import { OpenAPIHono } from "@hono/zod-openapi"
 import type { Context } from "hono"

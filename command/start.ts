@@ -16,14 +16,14 @@ import { customerId, orderId, productId } from "./vocabulary/ids.ts"
 
 const stopTimeoutMs = 10_000
 
-/** Resolves when the port is open. `stop` finishes what is in flight, within a time limit, and closes the pool. */
+/** Resolves when the port is open. `stop` finishes requests in flight, within a time limit, and closes the pool. */
 export async function start(config: Config): Promise<{ url: string; stop: () => Promise<void> }> {
   const logger = pino({ level: config.logLevel, base: { service: "command" } })
   const pool = createPool({
     url: config.databaseUrl,
     applicationName: "lockstep-command",
     maxConnections: config.maxConnections,
-    // A command takes milliseconds. What takes seconds waits for a lock or for a server that is not there.
+    // A command takes milliseconds. A command that takes seconds waits for a lock or for a server that is not there.
     statementTimeoutMs: 5_000,
     answerLimitMs: 7_000,
     idleTransactionLimitMs: 10_000,

@@ -1,5 +1,5 @@
-// What an error of Postgres, or of the connection to it, means. Both sides judge by this file, and each decides by
-// itself what it does then: an HTTP service answers 503, the engine waits, parks the row or halts.
+// The meaning of an error of Postgres, or of the connection to it. Both sides judge by this file, and each has its own
+// answer to it: an HTTP service answers 503, the engine waits, parks the row or halts.
 // Errors are judged by their code. A code of five characters is an SQLSTATE, said by the server; the codes below it in
 // this file are those of the operating system. Example: 40P01 is a deadlock, and ECONNREFUSED is a server that is off.
 
@@ -52,7 +52,7 @@ const faults: Readonly<Record<string, PostgresFault>> = {
   XX002: "damaged",
 }
 
-/** What Postgres said; null if the error is not Postgres'. */
+/** The fault that Postgres told of; null if the error is not Postgres'. */
 export function postgresFaultOf(error: unknown): PostgresFault | null {
   const sqlState = sqlStateOf(error)
   if (sqlState === null) return null
@@ -105,15 +105,19 @@ const unreachableByConnect = new Set(["EADDRNOTAVAIL", "ENOENT"])
 
 // node-postgres and Kysely raise these as an Error with a message and nothing else.
 const endedConnection = /^Connection terminated( unexpectedly)?$|is not queryable$/
-const noConnection =
-  /^Connection terminated due to connection timeout$|^timeout (expired$|exceeded when trying to connect$)|^Cannot use a pool after calling end|^driver has already been destroyed$/
+const noConnection: readonly RegExp[] = [
+  /^Connection terminated due to connection timeout$/,
+  /^timeout (expired|exceeded when trying to connect)$/,
+  /^Cannot use a pool after calling end/,
+  /^driver has already been destroyed$/,
+]
 
 /** There is no connection to the server, or it broke: known by the system's code, or by the driver's message. */
 export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error) || sqlStateOf(error) !== null) return false
   const code = codeOf(error)
   if (code !== null) return unreachable.has(code) || (unreachableByConnect.has(code) && isOfConnect(error))
-  return endedConnection.test(error.message) || noConnection.test(error.message)
+  return [endedConnection, ...noConnection].some((known) => known.test(error.message))
 }
 
 // Ended by an administrator, by a crash or for idling; the connection does not exist or failed.

@@ -1,4 +1,4 @@
-// The JSON of customers: what requests may hold and what answers look like.
+// The JSON of customers: the members of requests and of answers.
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"

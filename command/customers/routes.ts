@@ -1,4 +1,4 @@
-// What can be done to a customer over HTTP.
+// The commands on a customer over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Executor } from "../execute/execute.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"

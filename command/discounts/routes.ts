@@ -1,5 +1,5 @@
-// What can be done to discounts over HTTP. There is no deleting: a code that was used stays taken, and its
-// uses stay counted. `active: false` ends one.
+// The commands on discounts over HTTP. A discount cannot be deleted: a code that was used stays taken, and its uses
+// stay counted. `active: false` ends a discount.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"

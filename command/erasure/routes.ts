@@ -1,5 +1,6 @@
-// Erasing a customer over HTTP. The answer is the evidence of the write side: what was removed, what stays and why,
-// and who can say the same of the read side. It names no personal data, so that it can be kept and sent again.
+// Erasing a customer over HTTP. The answer is the evidence of the write side: the columns that were cleared, the rows
+// that stay and why, and the command that gives the evidence of the read side. The answer names no personal data, so
+// that it can be kept and sent again.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Executor } from "../execute/execute.ts"
 import { originOf } from "../execute/origin.ts"

@@ -1,4 +1,4 @@
-// When a command came and whose request it came with: kept beside its event, so that an answer can be traced to its cause.
+// When a command came and whose request it came with: kept beside its event, so that an answer leads to its cause.
 
 export type Origin = {
   requestId: string

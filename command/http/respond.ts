@@ -13,7 +13,7 @@ export const idempotencyKeyHeader = z
   .openapi({ description: "Repeating a request with its key repeats its answer and does nothing else." })
 
 /**
- * What a command's work returns: the resource that it wrote, as an answer. Its version is the ETag. An answer that
+ * A command's work returns this: the resource that it wrote, as an answer. Its version is the ETag. An answer that
  * speaks of a customer says of whom, so that it can be forgotten with them.
  */
 export function done(
@@ -31,7 +31,7 @@ export function done(
   return { xid, customerId, answer: { status, headers, body: JSON.stringify(resource) } }
 }
 
-/** What a command's work returns that has taken its resource away: there is nothing to show. */
+/** The same for a command that has taken its resource away: there is nothing to show. */
 export function gone(xid: string): Done {
   return { xid, customerId: null, answer: { status: 204, headers: {}, body: "" } }
 }
@@ -82,7 +82,7 @@ const commandHeaders = {
 
 /**
  * A command's documented answers: the resource that it wrote, and every way in which it can be refused. Named are the
- * codes that its rules and the database's constraints know; what can happen to any command is added.
+ * codes that its rules and the database's constraints know; the refusals of any command are added.
  */
 export function answersOf(
   status: 200 | 201,

@@ -1,4 +1,4 @@
-// What can be done to a product's stock over HTTP. It has a version of its own, which reservations raise too.
+// The commands on a product's stock over HTTP. Stock has a version of its own, which reservations raise too.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Executor } from "../execute/execute.ts"
 import { changeHeaders } from "../http/command-headers.ts"

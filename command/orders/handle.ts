@@ -52,7 +52,7 @@ export type ChangeOrder = {
   asking?: Asking
 }
 
-/** The changed order, and what the provider is to be asked now. */
+/** The changed order, and the requests to send to the provider now. */
 export type ChangedOrder = SavedOrder & { calls: ProviderCall[] }
 
 const askedBySchedule: Asking = { methodToken: null, idempotencyKey: null, afterMs: 0 }

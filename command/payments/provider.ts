@@ -3,7 +3,7 @@
 import type { OrderId } from "../vocabulary/ids.ts"
 
 export type ProviderRequest = {
-  /** Names what is asked for, for ever. */
+  /** Names this one operation for ever. */
   key: string
   operation: "authorize" | "charge" | "capture" | "void" | "refund"
   amountMinor: bigint
@@ -22,7 +22,7 @@ export type ProviderCall = ProviderRequest & {
   refund: number | null
 }
 
-/** What the provider did. `charge` and `capture` end as captured, the others as their names say; each may be declined. */
+/** The provider's act. `charge` and `capture` end as captured, the others as their names say; each may be declined. */
 export type ProviderAnswer =
   | { state: "authorized" | "captured" | "voided" | "refunded"; reference: string }
   | { state: "declined"; failure: string }
@@ -35,7 +35,7 @@ export type PaymentProvider = {
   name: string
   /**
    * Asks, and calls `answered` for the answer, more than once if the provider repeats itself. Rejects if no answer came;
-   * what was asked for may have been done nevertheless.
+   * the provider may have done the operation nevertheless.
    */
   ask: (
     request: ProviderRequest,

@@ -64,7 +64,7 @@ export function refuseUnlessSendable(
 
 /**
  * The rejection if a code that the customer named does not apply. While the basket still changes, `whatever-comes`,
- * what other items would mend is no reason.
+ * a reason that other items would remove is no reason yet.
  */
 export function refuseUnlessCodesApply(
   basket: Basket,

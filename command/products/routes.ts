@@ -1,4 +1,4 @@
-// What can be done to the catalogue over HTTP.
+// The commands on the catalogue over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Executor } from "../execute/execute.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"

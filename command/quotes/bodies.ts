@@ -1,4 +1,4 @@
-// The JSON of quotes: a basket without an order, and what it would cost.
+// The JSON of quotes: a basket without an order, and the price that it would have.
 import { z } from "@hono/zod-openapi"
 import { itemTotal } from "../orders/aggregate/order.ts"
 import { maximumLines } from "../orders/aggregate/requested-items.ts"

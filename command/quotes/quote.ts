@@ -1,5 +1,5 @@
-// A quote: what confirming such an order would cost at this moment, and why it would be refused. Nothing is written,
-// and nothing is promised: prices and uses of discounts may be others a moment later.
+// A quote: the price of confirming such an order at this moment, or the reason why it would be refused. Nothing is
+// written and nothing is promised: prices and uses of discounts may be others a moment later.
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import type { RequestedItem } from "../orders/aggregate/commands.ts"

@@ -1,4 +1,4 @@
-// What can be done to shipping rules over HTTP.
+// The commands on shipping rules over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"

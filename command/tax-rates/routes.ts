@@ -1,4 +1,4 @@
-// What can be done to tax rates over HTTP. A country without one is not taxed.
+// The commands on tax rates over HTTP. A country without a rate is not taxed.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"

@@ -1,8 +1,8 @@
 // The one rule between the program and the JSON that it stores: `unitPriceMinor: 2999n` is stored as
-// `"unit_price_minor": "2999"`. Names are in camelCase here and in snake_case there; an amount is a decimal text, because
-// a reader's JSON parser would round a large number. A schema of this file reads the stored form, and `writerOf` makes
-// from the same schema the function that writes it. Zod's own codecs write too, but check again what the program made,
-// which took six times as long for an order of two lines.
+// `"unit_price_minor": "2999"`. Names are in camelCase here and in snake_case there; an amount is a decimal text,
+// because a reader's JSON parser would round a large number. A schema of this file reads the stored form, and
+// `writerOf` makes from the same schema the function that writes it. Zod's own codecs write too, but check again what
+// the program made, which took six times as long for an order of two lines.
 import { z } from "zod"
 
 type Json = Record<string, unknown>
@@ -54,7 +54,7 @@ export function storedAs<Type extends string, Shape extends z.core.$ZodLooseShap
   return readAndWrite(schema, write)
 }
 
-/** The function that writes values of the schema; what it is given must be such a value. */
+/** The function that writes values of the schema; its argument must be such a value. */
 export function writerOf(schema: z.core.$ZodType): Write {
   const own = writers.get(schema)
   if (own) return own

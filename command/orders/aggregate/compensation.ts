@@ -1,5 +1,5 @@
-// What a cancelled order owes its customer: captured payments are refunded, authorized ones voided. Payments whose
-// outcome is still open are compensated when it is known. Pure.
+// A cancelled order owes its customer this: captured payments are refunded, authorized payments voided. A payment whose
+// outcome is still open is compensated when the outcome is known. Pure.
 import { type Payments, refundableMinor } from "./payment.ts"
 import type { Compensation, RequestedRefund } from "./payment-events.ts"
 

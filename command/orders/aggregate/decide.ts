@@ -1,6 +1,5 @@
-// The rules of an order, pure: an order and a command in, one event or one rejection out.
-// Which command an order takes at all stands in transitions.ts; the rules of drafts, payments and shipments are in files
-// of their own.
+// The rules of an order, pure: an order and a command in, one event or one rejection out. transitions.ts says which
+// status takes which command; the rules of drafts, payments and shipments are in files of their own.
 import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { ExistingOrderCommand, OrderCommand, UpdateOrder } from "./commands.ts"
 import { compensationOf } from "./compensation.ts"
@@ -14,7 +13,7 @@ import { decideShipment } from "./ship.ts"
 import type { ShipmentFact } from "./shipment-events.ts"
 import { refuseUnlessTaken } from "./transitions.ts"
 
-/** The event that follows from the command, or why none does. */
+/** The event that follows from the command, or the reason why none follows. */
 export function decide(order: Order | undefined, command: OrderCommand, known: Known): Result<OrderEvent> {
   if (command.type === "CreateOrder") return decideCreate(command, known)
   if (!order) return refuse("order-not-found", "There is no such order.")
@@ -64,7 +63,7 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
   }
 }
 
-/** What a confirmed order costs is agreed on: codes are final, and so is the country that it was priced for. */
+/** The price of a confirmed order is agreed on: codes are final, and so is the country that it was priced for. */
 function decideUpdate(order: Order, command: UpdateOrder, { now }: Known): Result<OrderEvent> {
   const about = { order_status: order.status }
   if (command.discountCodes) {

@@ -1,6 +1,6 @@
-// What accepted commands leave behind, and how an order follows from them: folding `evolve` over an order's events gives
-// the order again, at every version. Drafts, payments and shipments have their facts in files of their own; here stands
-// the status that follows.
+// The events that accepted commands leave behind, and the order that follows from them: folding `evolve` over an
+// order's events gives the order again, at every version. Drafts, payments and shipments have their facts in files of
+// their own; here stands the status that follows.
 import { begin, type DraftFact, evolveDraft, type Stamp } from "./draft-events.ts"
 import { type Fulfilment, type Order, orderSums } from "./order.ts"
 import { capturedMinor, isGivenBack } from "./payment.ts"

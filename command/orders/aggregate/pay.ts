@@ -1,5 +1,5 @@
-// The rules of payments and refunds, pure. Open and captured payments never exceed the total, refunds never what was
-// captured. An answer that arrives when the order has been cancelled is undone at once.
+// The rules of payments and refunds, pure. Open and captured payments never exceed the total, refunds never the
+// captured amount. An answer that arrives when the order has been cancelled is undone at once.
 
 import type { Outcome } from "../../payments/provider.ts"
 import { formatAmount, parseAmount, toMoneyBody } from "../../vocabulary/money.ts"
@@ -17,7 +17,7 @@ export type PaymentCommand =
   | { type: "RefundOrder"; amount: string | undefined; reason: string | null }
   | { type: "RecordRefund"; refund: number; outcome: Outcome }
 
-/** What follows for an order whose status takes the command. */
+/** The fact that follows for an order whose status takes the command. */
 export function decidePayment(order: Order, command: PaymentCommand): Result<PaymentFact> {
   switch (command.type) {
     case "PayOrder": {

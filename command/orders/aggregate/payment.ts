@@ -29,24 +29,24 @@ export type Refund = {
 
 export type Payments = { payments: readonly Payment[]; refunds: readonly Refund[] }
 
-/** What the provider has taken, refunded or not. */
+/** The provider has taken this much, refunded or not. */
 export function capturedMinor({ payments }: Pick<Payments, "payments">): bigint {
   return payments.reduce((sum, { capturedMinor }) => sum + capturedMinor, 0n)
 }
 
-/** What the provider has given back. */
+/** The provider has given back this much. */
 export function refundedMinor({ payments }: Pick<Payments, "payments">): bigint {
   return payments.reduce((sum, { refundedMinor }) => sum + refundedMinor, 0n)
 }
 
-/** What payments cover that are captured or may still be. */
+/** The amount of all payments that are captured or may still be. */
 export function coveredMinor({ payments }: Pick<Payments, "payments">): bigint {
   return payments
     .filter(({ status }) => status !== "declined" && status !== "voided")
     .reduce((sum, { amountMinor }) => sum + amountMinor, 0n)
 }
 
-/** What of a payment is captured and neither refunded nor about to be. */
+/** The part of a payment that is captured and neither refunded nor about to be. */
 export function refundableMinor(
   { refunds }: Pick<Payments, "refunds">,
   { payment, capturedMinor }: Payment,

@@ -1,4 +1,4 @@
-// What the payment provider is to be asked because of an event. Pure; the requests are kept in store/calls.ts.
+// The requests to the payment provider that follow from an event. Pure; store/calls.ts keeps the requests.
 import type { ProviderCall } from "../../payments/provider.ts"
 import { isPaymentFact, type OrderEvent } from "./events.ts"
 import type { Order } from "./order.ts"

@@ -1,4 +1,4 @@
-// Stock for an order that is being confirmed: all of it or none. Pure; the rows are locked by whoever asks.
+// Stock for an order that is being confirmed: all of it or none. Pure; store/known.ts has locked the rows.
 import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { Item } from "./order.ts"
 import type { LineQuantity } from "./shipment.ts"

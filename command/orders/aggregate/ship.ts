@@ -15,7 +15,7 @@ export type ShipmentCommand =
     }
   | { type: "DeliverShipment"; shipment: number }
 
-/** What follows for an order whose status takes the command. */
+/** The fact that follows for an order whose status takes the command. */
 export function decideShipment(order: Order, command: ShipmentCommand): Result<ShipmentFact> {
   switch (command.type) {
     case "ShipOrder":

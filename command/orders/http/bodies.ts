@@ -1,4 +1,4 @@
-// The JSON of orders: what requests may hold and what answers look like. Requests are strict; every limit on
+// The JSON of orders: the members of requests and of answers. Requests are strict; every limit on
 // size stands here and so also in /openapi.json.
 import { z } from "@hono/zod-openapi"
 import { discountCodes, pricingBody, toPricingBody } from "../../pricing/bodies.ts"

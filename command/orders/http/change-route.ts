@@ -1,5 +1,5 @@
-// What the routes that change an order have in common: their headers and parameters, their documented answers, and the
-// way from a command to its answer. If the command has the payment provider asked, the answer waits for the provider's.
+// The routes that change an order have this in common: headers and parameters, documented answers, and the way from a
+// command to its answer. If the command has the payment provider asked, the answer waits for the provider's.
 import { type RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import type { Executed, Executor } from "../../execute/execute.ts"
@@ -21,7 +21,7 @@ export type ChangeDeps = {
   now: () => Date
   /** How long stock is kept for an order that is confirmed and not paid. */
   reservationMs: number
-  /** How long a request to the provider is left to who asks it, at first. */
+  /** The command that opens a request to the provider has this long to ask it; then the schedule asks. */
   holdMs: number
 }
 
@@ -35,7 +35,7 @@ export const numberParam = (name: string) =>
     .transform(Number)
     .openapi({ type: "integer", minimum: 1, maximum: 999_999_999, param: { name, in: "path" } })
 
-/** The answers of a command to an order that exists, with what this one's rules refuse. */
+/** The answers of a command on an order that exists, with the refusals of this command's rules. */
 export const changedUnless = (...refusals: RejectionCode[]): RouteConfig["responses"] =>
   answersOf(200, orderBody, ["order-not-found", "version-mismatch", "version-conflict", ...refusals])
 

@@ -1,5 +1,4 @@
-// The table of contents of what can be done to an order over HTTP. A handler only translates: request to
-// command, accepted order to answer.
+// The commands on an order over HTTP. A handler only translates: request to command, accepted order to answer.
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi"
 import { changeHeaders, creationHeaders } from "../../http/command-headers.ts"
 import { jsonBody, noBody, optionalJsonBody } from "../../http/json-body.ts"
@@ -32,7 +31,7 @@ export type OrderRouteDeps = ChangeDeps & { newOrderId: () => OrderId }
 
 const lineParams = orderParams.extend({ line: numberParam("line") })
 
-/** What naming a product can run into. */
+/** The refusals of a command that names a product. */
 const itemRefusals = [
   "product-unknown",
   "product-inactive",

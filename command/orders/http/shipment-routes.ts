@@ -1,4 +1,4 @@
-// The routes of shipments: what leaves, and what has arrived.
+// The routes of shipments: a parcel leaves, and a parcel has arrived.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import { changeHeaders } from "../../http/command-headers.ts"
 import { jsonBody, noBody } from "../../http/json-body.ts"

@@ -1,12 +1,12 @@
-// The open requests to the payment provider, one row each. A row is written in the transaction of the command that wants
-// it and leaves in the transaction that records the answer: whatever dies in between, the schedule asks again by the same
-// key.
+// The open requests to the payment provider, one row each. A row is written in the transaction of the command that
+// wants it and leaves in the transaction that records the answer: whatever dies in between, the schedule asks again by
+// the same key.
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
 import type { ProviderCall } from "../../payments/provider.ts"
 import { orderId } from "../../vocabulary/ids.ts"
 
-/** Who asks first, and how. */
+/** How the provider is asked first, and by whom: by the command until `afterMs` are over, then by the schedule. */
 export type Asking = {
   methodToken: string | null
   /** The key whose stored answer the provider's is to replace. */
@@ -15,7 +15,7 @@ export type Asking = {
   afterMs: number
 }
 
-/** Notes what is to be asked, and returns it as it will be asked. */
+/** Keeps the requests, and returns them as they will be sent. */
 export async function saveCalls(
   trx: Transaction<CommandDatabase>,
   calls: readonly ProviderCall[],
@@ -47,8 +47,8 @@ export async function saveCalls(
 const mostDoublings = 7
 
 /**
- * Takes requests that are due, each for one instance: nobody else gets it before `holdMs` are over, and longer with each
- * attempt.
+ * Takes requests that are due, each for one instance: no other instance gets a request before `holdMs` are over, and
+ * twice as long with each attempt.
  */
 export async function claimDueCalls(
   db: Kysely<CommandDatabase>,

@@ -92,7 +92,7 @@ async function saveItems(trx: Transaction<CommandDatabase>, before: Shipments, o
     where order_items.order_id = ${order.id} and order_items.line = change.line`.execute(trx)
 }
 
-/** Reserving and releasing change what is reserved; what leaves from a reservation leaves the stock too. */
+/** Reserving and releasing change the reserved stock; goods sent from a reservation leave the stock too. */
 function stockChanges(before: Shipments, order: Order): Map<string, StockChange> {
   const after = order.fulfilment
   const changes = new Map<string, StockChange>()
