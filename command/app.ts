@@ -1,21 +1,22 @@
-// The HTTP application: what every request passes, all routes, and what is answered when something fails.
+// The HTTP application: the middleware that every request passes, all routes, and the answers when something fails.
 // Nothing unexpected reaches a client: it gets a problem document, the log gets the error.
 import { OpenAPIHono } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { HTTPException } from "hono/http-exception"
+import { methodNotAllowed } from "hono/method-not-allowed"
 import { requestId } from "hono/request-id"
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
 import type { CommandDatabase } from "../db/command-schema.ts"
+import { isUnavailable } from "../db/errors.ts"
 import { type CustomerRouteDeps, createCustomerRoutes } from "./customers/routes.ts"
 import { createDiscountRoutes, type DiscountRouteDeps } from "./discounts/routes.ts"
 import { createErasureRoutes } from "./erasure/routes.ts"
-import { isUnavailable } from "./execute/database-errors.ts"
-import { type Execute, OutcomeUnknown } from "./execute/execute.ts"
-import { faultResponse, HttpFault } from "./execute/http-errors.ts"
+import { type Executor, OutcomeUnknown } from "./execute/execute.ts"
 import { limitBody } from "./http/body-limit.ts"
-import { addDocsRoutes, docsPaths } from "./http/docs.ts"
+import { addDocsRoutes } from "./http/docs.ts"
 import { createHealthRoutes } from "./http/health.ts"
+import { faultResponse, HttpFault } from "./http/http-errors.ts"
 import { createRequestLog } from "./http/request-log.ts"
 import { refuseInvalid } from "./http/validation.ts"
 import { createStockRoutes } from "./inventory/routes.ts"
@@ -34,7 +35,7 @@ export type AppDeps = OrderRouteDeps &
   DiscountRouteDeps &
   ShippingRuleRouteDeps & {
     db: Kysely<CommandDatabase>
-    execute: Execute
+    executor: Executor
     isStopping: () => boolean
     logger: Logger
   }
@@ -43,6 +44,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid })
   app.use(requestId())
   app.use(createRequestLog(deps))
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, methods) => otherMethod(methods, c.req.path) }))
   app.use(limitBody)
   app.route("/", createOrderRoutes(deps))
   app.route("/", createPaymentRoutes(deps))
@@ -62,7 +64,9 @@ export function createApp(deps: AppDeps): OpenAPIHono {
     security: [],
   })
   addDocsRoutes(app, "Lockstep command service")
-  app.notFound((c) => faultResponse(notFound(app, c), c.req.path))
+  app.notFound((c) =>
+    faultResponse(new HttpFault("route-not-found", "There is nothing at this path."), c.req.path),
+  )
   app.onError((error, c) => {
     const fault = toFault(error, c)
     if (fault.code === "internal-error" || fault.code === "outcome-unknown") {
@@ -94,14 +98,11 @@ function toFault(error: Error, c: Context): HttpFault {
   return new HttpFault("internal-error", "The command was not applied. The log has the reason.")
 }
 
-/** 405 with `Allow` if another method would have found a route, else 404. */
-function notFound(app: OpenAPIHono, c: Context): HttpFault {
-  const allowed = app.openAPIRegistry.definitions
-    .flatMap((definition) => (definition.type === "route" ? [definition.route] : []))
-    .filter(({ path }) => new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(c.req.path))
-    .map(({ method }) => method.toUpperCase())
-  if (["/openapi.json", ...docsPaths].includes(c.req.path)) allowed.push("GET")
-  if (allowed.length === 0) return new HttpFault("route-not-found", "There is nothing at this path.")
-  const methods = [...new Set(allowed)].join(", ")
-  return new HttpFault("method-not-allowed", `This path takes ${methods}.`, { headers: { Allow: methods } })
+/** 405: the path has routes for other methods. HEAD goes with GET and is not named. */
+function otherMethod(allowed: readonly string[], path: string): Response {
+  const methods = allowed.filter((method) => method !== "HEAD").join(", ")
+  const fault = new HttpFault("method-not-allowed", `This path takes ${methods}.`, {
+    headers: { Allow: methods },
+  })
+  return faultResponse(fault, path)
 }

@@ -6,23 +6,24 @@ import type { CommandDatabase } from "../db/command-schema.ts"
 import { createDatabase, createPool } from "../db/connect.ts"
 import { createApp } from "./app.ts"
 import { type Config, describeConfig } from "./config.ts"
-import { createExecute } from "./execute/execute.ts"
+import { createExecutor } from "./execute/execute.ts"
 import { listen } from "./http/server.ts"
-import { customerId, orderId, productId } from "./ids.ts"
+import { recordOutcome } from "./orders/http/record-outcome.ts"
 import { createSandboxProvider } from "./payments/sandbox.ts"
 import { createSettle } from "./payments/settle.ts"
 import { createSchedules } from "./schedules.ts"
+import { customerId, orderId, productId } from "./vocabulary/ids.ts"
 
 const stopTimeoutMs = 10_000
 
-/** Resolves when the port is open. `stop` finishes what is in flight, within a time limit, and closes the pool. */
+/** Resolves when the port is open. `stop` finishes requests in flight, within a time limit, and closes the pool. */
 export async function start(config: Config): Promise<{ url: string; stop: () => Promise<void> }> {
   const logger = pino({ level: config.logLevel, base: { service: "command" } })
   const pool = createPool({
     url: config.databaseUrl,
     applicationName: "lockstep-command",
     maxConnections: config.maxConnections,
-    // A command takes milliseconds. What takes seconds waits for a lock or for a server that is not there.
+    // A command takes milliseconds. A command that takes seconds waits for a lock or for a server that is not there.
     statementTimeoutMs: 5_000,
     answerLimitMs: 7_000,
     idleTransactionLimitMs: 10_000,
@@ -31,14 +32,14 @@ export async function start(config: Config): Promise<{ url: string; stop: () => 
   const db = createDatabase<CommandDatabase>(pool)
   let stopping = false
   const now = () => new Date()
-  const execute = createExecute({ db, source: config.sourceName, logger })
+  const executor = createExecutor({ db, source: config.sourceName, logger })
   const provider = createSandboxProvider(db)
   const answerLimitMs = config.paymentAnswerSeconds * 1_000
   const holdMs = answerLimitMs + config.paymentRetrySeconds * 1_000
-  const settle = createSettle({ provider, execute, now, answerLimitMs, logger })
+  const settle = createSettle({ provider, executor, recordOutcome, now, answerLimitMs, logger })
   const app = createApp({
     db,
-    execute,
+    executor,
     settle,
     providerName: provider.name,
     holdMs,

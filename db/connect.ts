@@ -25,7 +25,7 @@ export type ConnectionOptions = {
   answerLimitMs?: number
   /** A transaction that rests for longer is ended by the server: its locks must not outlive a process that is gone. */
   idleTransactionLimitMs?: number
-  /** Where the pool's sockets come from, for whoever must be able to break them. */
+  /** The pool's sockets come from here, for an owner that must be able to break them. */
   sockets?: Sockets
   /** Keep idle connections for ever: as long as the process lives, others see it connected. */
   keepIdle?: boolean

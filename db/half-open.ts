@@ -1,7 +1,7 @@
 // A connection on which nothing comes back: the server is frozen, or something on the way drops every packet and
 // tells nobody. The kernel gives such a connection up after a quarter of an hour or never, so it is given up here:
-// either each statement has a limit of its own, or whoever knows better breaks all connections of a pool at once.
-// What ran on a broken connection may have been done or not; only a new one can tell.
+// either each statement has a limit of its own, or the owner of a pool breaks all its connections at once. A statement
+// on a broken connection may have been done or not; only a new connection can tell.
 import { Socket } from "node:net"
 import type pg from "pg"
 
@@ -19,7 +19,7 @@ export function limitAnswers(client: pg.Client, limitMs: number): void {
   function limited(...args: unknown[]): unknown {
     const callback = args.at(-1)
     if (isCallable(callback)) return withCallback(args.slice(0, -1), callback)
-    // What is asked of a broken connection afterwards, a rollback say, fails for the same reason.
+    // A later statement on a broken connection, a rollback say, fails for the same reason.
     if (givenUp !== null) return Promise.reject(givenUp)
     const answer = send(...args)
     if (!(answer instanceof Promise)) return answer
@@ -69,11 +69,11 @@ function unanswered(limitMs: number): Error {
 export type Sockets = {
   /** A new socket, not connected yet. */
   open: () => Socket
-  /** Destroys every socket that is open; what runs on them fails at once. */
+  /** Destroys every socket that is open; statements on them fail at once. */
   breakAll: (reason: string) => void
 }
 
-/** The sockets of one pool, so that all its connections can be broken although nobody answers on them. */
+/** The sockets of one pool, so that all its connections can be broken although no server answers on them. */
 export function createSockets(): Sockets {
   const sockets = new Set<Socket>()
   return {
@@ -84,7 +84,10 @@ export function createSockets(): Sockets {
       return socket
     },
     breakAll(reason) {
-      for (const socket of sockets) socket.destroy(new Error(`connection broken on purpose: ${reason}`))
+      const error = Object.assign(new Error(`connection broken on purpose: ${reason}`), {
+        code: "ECONNABORTED",
+      })
+      for (const socket of sockets) socket.destroy(error)
     },
   }
 }

@@ -11,6 +11,7 @@ import * as commandCapture from "./command/migrations/0004-capture.ts"
 import * as commandOrderDomain from "./command/migrations/0005-order-domain.ts"
 import { createDatabase, createPool } from "./connect.ts"
 import { loadDemoData } from "./demo-data.ts"
+import { isCatalogConflict } from "./errors.ts"
 import * as queryRoles from "./query/migrations/0001-roles.ts"
 import * as queryCdcTables from "./query/migrations/0002-cdc-tables.ts"
 import * as queryDeadLetters from "./query/migrations/0003-dead-letters.ts"
@@ -59,10 +60,10 @@ export async function migrateQueryDatabase(options: {
 }
 
 // Roles are shared by the cluster, and no lock spans databases: two migrated at once may collide on a role's row.
-const setPassword = retry(
-  handleWhen((error) => error.message.includes("tuple concurrently updated")),
-  { maxAttempts: 10, backoff: new ExponentialBackoff({ initialDelay: 20 }) },
-)
+const setPassword = retry(handleWhen(isCatalogConflict), {
+  maxAttempts: 10,
+  backoff: new ExponentialBackoff({ initialDelay: 20 }),
+})
 
 async function migrate(
   adminUrl: string,

@@ -2,15 +2,15 @@
 // something fails. It holds no state of its own beyond the cache's and can run in any number of instances.
 // Nothing unexpected reaches a client: it gets a problem document, the log gets the error.
 import { OpenAPIHono } from "@hono/zod-openapi"
-import type { Context } from "hono"
 import { HTTPException } from "hono/http-exception"
+import { methodNotAllowed } from "hono/method-not-allowed"
 import { requestId } from "hono/request-id"
 import type pg from "pg"
 import type { Logger } from "pino"
+import { isUnavailable } from "../db/errors.ts"
 import type { Role } from "./config.ts"
 import type { ReadCache } from "./http/cache.ts"
-import { isUnavailable } from "./http/database-errors.ts"
-import { addDocsRoutes, docsPaths } from "./http/docs.ts"
+import { addDocsRoutes } from "./http/docs.ts"
 import { refuseInvalid } from "./http/parameters.ts"
 import type { PositionSignal } from "./http/position-signal.ts"
 import { problemResponse, ReadProblem } from "./http/problem.ts"
@@ -63,6 +63,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid })
   app.use(requestId())
   app.use(createRequestLog({ log, isStopping: deps.isStopping ?? (() => false) }))
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, methods) => otherMethod(methods, c.req.path) }))
   sources.forEach((source, index) => {
     if (!source.reading) return
     const routes = readModelRoutes(all, source, source.reading)
@@ -82,7 +83,9 @@ export function createApp(deps: AppDeps): OpenAPIHono {
     security: [],
   })
   addDocsRoutes(app, "Lockstep query service")
-  app.notFound((c) => problemResponse(notFound(app, c), c.req.path))
+  app.notFound((c) =>
+    problemResponse(new ReadProblem("route-not-found", "There is nothing at this path."), c.req.path),
+  )
   app.onError((error, c) => {
     const problem = toProblem(error)
     const context = { err: error, requestId: c.get("requestId") }
@@ -134,16 +137,10 @@ function toProblem(error: Error): ReadProblem {
   return new ReadProblem("internal-error", "The log has the reason.")
 }
 
-/** 405 with `Allow` if the path exists for another method, else 404. */
-function notFound(app: OpenAPIHono, c: Context): ReadProblem {
-  const paths = app.openAPIRegistry.definitions.flatMap((definition) =>
-    definition.type === "route" ? [definition.route.path] : [],
-  )
-  const exists = [...paths, "/openapi.json", ...docsPaths].some((path) =>
-    new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(c.req.path),
-  )
-  if (!exists) return new ReadProblem("route-not-found", "There is nothing at this path.")
-  return new ReadProblem("method-not-allowed", "This path takes GET and HEAD.", {
-    headers: { Allow: "GET, HEAD" },
+/** 405: the path has routes for other methods. */
+function otherMethod(methods: readonly string[], path: string): Response {
+  const problem = new ReadProblem("method-not-allowed", `This path takes ${methods.join(" and ")}.`, {
+    headers: { Allow: methods.join(", ") },
   })
+  return problemResponse(problem, path)
 }

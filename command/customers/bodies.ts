@@ -1,9 +1,9 @@
-// The JSON of customers: what requests may hold and what answers look like.
+// The JSON of customers: the members of requests and of answers.
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { addressBody, addressOrNull } from "../address.ts"
-import { text } from "../http/text.ts"
+import { addressBody, addressOrNull } from "../vocabulary/address.ts"
+import { text } from "../vocabulary/text.ts"
 
 /** Where the rows of erased customers have their addresses, of which each must differ from every other. */
 export const erasedDomain = "erased.invalid"

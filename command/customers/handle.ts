@@ -1,15 +1,10 @@
-// Customers in Postgres. A customer has no rules beyond its columns' and leaves no events, so its commands are
-// statements; its version rises with each.
-import { type Selectable, sql, type Transaction } from "kysely"
+// Customers in Postgres. A customer who was erased is never changed and never named again.
+import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { CustomerId } from "../ids.ts"
+import { type Change, type Saved, versioned } from "../execute/versioned.ts"
+import type { CustomerId } from "../vocabulary/ids.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { CustomerChange, CustomerRequest } from "./bodies.ts"
-
-/** A customer written by the transaction with this id. */
-type SavedCustomer = Selectable<CommandDatabase["customers"]> & { xid: string }
 
 /**
  * Keeps the customer from being erased until the transaction ends, after waiting for an erasure that is under way.
@@ -46,55 +41,32 @@ export async function refuseWordsIfErased(
 
 const refuseErased = (): Refused => refuse("customer-erased", "The customer's personal data was erased.")
 
-/** Creates a customer. An e-mail address in use shows as a violated unique index (see database-errors.ts). */
+const customers = versioned({
+  table: "customers",
+  key: "id",
+  lock: "update",
+  missing: () => refuse("customer-not-found", "There is no such customer."),
+  refuseChange: ({ erased_at }) => (erased_at ? refuseErased() : undefined),
+})
+
+/** Creates a customer. An e-mail address in use shows as a violated unique index (see constraints.ts). */
 export async function createCustomer(
   trx: Transaction<CommandDatabase>,
   id: CustomerId,
   { email, name, phone, address }: CustomerRequest,
   now: Date,
-): Promise<Result<SavedCustomer>> {
-  const row = await trx
-    .insertInto("customers")
-    .values({
-      id,
-      email,
-      name,
-      phone: phone ?? null,
-      address: address === undefined ? null : JSON.stringify(address),
-      created_at: now,
-      updated_at: now,
-    })
-    .returningAll()
-    .returning(ownXid)
-    .executeTakeFirstOrThrow()
-  return accept(row)
+): Promise<Result<Saved<"customers">>> {
+  const contact = { email, name, phone: phone ?? null, address: address ? JSON.stringify(address) : null }
+  return accept(await customers.create(trx, { id, ...contact }, now))
 }
 
-/** Overwrites the members that the change names; null clears. */
+/** Overwrites the members that the request names; null clears. */
 export async function changeCustomer(
   trx: Transaction<CommandDatabase>,
   id: CustomerId,
-  { address, ...change }: CustomerChange,
-  ifMatch: IfMatch | undefined,
-  now: Date,
-): Promise<Result<SavedCustomer>> {
-  const present = await trx
-    .selectFrom("customers")
-    .select(["version", "erased_at"])
-    .where("id", "=", id)
-    .forUpdate()
-    .executeTakeFirst()
-  if (!present) return refuse("customer-not-found", "There is no such customer.")
-  if (present.erased_at) return refuseErased()
-  const mismatch = refuseUnlessMatching(ifMatch, present.version)
-  if (mismatch) return mismatch
-  const row = await trx
-    .updateTable("customers")
-    .set({ ...change, version: sql<number>`version + 1`, updated_at: now }) // undefined members are left out
-    .$if(address !== undefined, (update) => update.set({ address: address && JSON.stringify(address) }))
-    .where("id", "=", id)
-    .returningAll()
-    .returning(ownXid)
-    .executeTakeFirstOrThrow()
-  return accept(row)
+  { address, ...members }: CustomerChange,
+  change: Change,
+): Promise<Result<Saved<"customers">>> {
+  const stored = address === undefined || address === null ? address : JSON.stringify(address)
+  return await customers.change(trx, id, change, () => accept({ ...members, address: stored }))
 }

@@ -1,15 +1,15 @@
-// What can be done to a customer over HTTP.
+// The commands on a customer over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Execute } from "../execute/execute.ts"
-import { accept } from "../execute/rejection.ts"
+import type { Executor } from "../execute/execute.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
-import { type CustomerId, customerId } from "../ids.ts"
+import { type CustomerId, customerId } from "../vocabulary/ids.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { customerBody, customerChange, customerRequest, toCustomerBody } from "./bodies.ts"
 import { changeCustomer, createCustomer } from "./handle.ts"
 
-export type CustomerRouteDeps = { execute: Execute; now: () => Date; newCustomerId: () => CustomerId }
+export type CustomerRouteDeps = { executor: Executor; now: () => Date; newCustomerId: () => CustomerId }
 
 const postCustomer = createRoute({
   method: "post",
@@ -42,17 +42,16 @@ const patchCustomer = createRoute({
 })
 
 /** All routes of customers. */
-export function createCustomerRoutes({ execute, now, newCustomerId }: CustomerRouteDeps): OpenAPIHono {
+export function createCustomerRoutes({ executor, now, newCustomerId }: CustomerRouteDeps): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(postCustomer, (c) => {
     const request = c.req.valid("json")
-    return respond(c, execute, async (trx) => {
+    return respond(c, executor, async (trx) => {
       const id = newCustomerId()
-      const result = await createCustomer(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toCustomerBody(result.value), `/customers/${id}`, id))
-        : result
+      return mapAccepted(await createCustomer(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toCustomerBody(row), `/customers/${id}`, id),
+      )
     })
   })
 
@@ -60,11 +59,10 @@ export function createCustomerRoutes({ execute, now, newCustomerId }: CustomerRo
     const { id } = c.req.valid("param")
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await changeCustomer(trx, id, change, ifMatch, now())
-      return result.ok
-        ? accept(done(result.value.xid, 200, toCustomerBody(result.value), undefined, id))
-        : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await changeCustomer(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toCustomerBody(row), undefined, id),
+      )
     })
   })
 

@@ -1,10 +1,10 @@
-// The JSON of discounts: what requests may hold and what answers look like.
+// The JSON of discounts: the members of requests and of answers.
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { customerId, productId } from "../ids.ts"
-import { currencyCode, decimalAmount, moneyOrNull, toMoneyBody } from "../money.ts"
 import { discountCode } from "../pricing/bodies.ts"
+import { customerId, productId } from "../vocabulary/ids.ts"
+import { currencyCode, decimalAmount, moneyOrNull, toMoneyBody } from "../vocabulary/money.ts"
 
 const basisPoints = z
   .number()
@@ -44,7 +44,7 @@ export const discountRequest = z
     { message: "is needed by an amount", path: ["currency"] },
   )
 
-/** What it is for stays; a discount for something else is another discount. */
+/** Customer, product, code and currency stay; a discount for something else is another discount. */
 export const discountChange = z
   .strictObject({
     basis_points: basisPoints,

@@ -1,17 +1,21 @@
-// Discounts in Postgres. A discount leaves no events: what it took off stands in the orders. Its version rises with
-// every change made here, and not when it is used.
-import { type Selectable, sql, type Transaction } from "kysely"
+// Discounts in Postgres. The amount that a discount took off stands in the orders. Its version rises with every change
+// made here, and not when it is used.
+import type { Selectable, Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { refuseIfErased } from "../customers/handle.ts"
-import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import { toMinor } from "../money.ts"
+import { type Change, type Saved, versioned } from "../execute/versioned.ts"
+import { toMinor } from "../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { DiscountChange, DiscountRequest } from "./bodies.ts"
 
 type DiscountRow = Selectable<CommandDatabase["discounts"]>
-/** A discount written by the transaction with this id. */
-type SavedDiscount = DiscountRow & { xid: string }
+
+const discounts = versioned({
+  table: "discounts",
+  key: "id",
+  lock: "no key update",
+  missing: () => refuse("discount-not-found", "There is no such discount."),
+})
 
 /** Creates a discount. Unknown customer, unknown product and a code in use show as violated constraints. */
 export async function createDiscount(
@@ -19,7 +23,7 @@ export async function createDiscount(
   id: string,
   request: DiscountRequest,
   now: Date,
-): Promise<Result<SavedDiscount>> {
+): Promise<Result<Saved<"discounts">>> {
   const { customer_id, currency, valid_from = now, valid_until = null } = request
   const erased = customer_id && (await refuseIfErased(trx, customer_id))
   if (erased) return erased
@@ -28,71 +32,47 @@ export async function createDiscount(
   if (!amount.ok) return amount
   const minimum = optionalMinor(request.minimum_order, currency)
   if (!minimum.ok) return minimum
-  const row = await trx
-    .insertInto("discounts")
-    .values({
-      id,
-      code: request.code ?? null,
-      customer_id: customer_id ?? null,
-      product_id: request.product_id ?? null,
-      kind: amount.value === undefined ? "percent" : "fixed",
-      percent_basis_points: request.basis_points ?? null,
-      amount_minor: amount.value ?? null,
-      currency: currency ?? null,
-      minimum_order_minor: minimum.value ?? 0n,
-      usage_limit: request.usage_limit ?? null,
-      stackable: request.stackable,
-      active: request.active,
-      valid_from,
-      valid_until,
-      created_at: now,
-      updated_at: now,
-    })
-    .returningAll()
-    .returning(ownXid)
-    .executeTakeFirstOrThrow()
-  return accept(row)
+  const row = {
+    id,
+    code: request.code ?? null,
+    customer_id: customer_id ?? null,
+    product_id: request.product_id ?? null,
+    kind: amount.value === undefined ? ("percent" as const) : ("fixed" as const),
+    percent_basis_points: request.basis_points ?? null,
+    amount_minor: amount.value ?? null,
+    currency: currency ?? null,
+    minimum_order_minor: minimum.value ?? 0n,
+    usage_limit: request.usage_limit ?? null,
+    stackable: request.stackable,
+    active: request.active,
+    valid_from,
+    valid_until,
+  }
+  return accept(await discounts.create(trx, row, now))
 }
 
-/** Overwrites the members that the change names; null takes a limit away. */
+/** Overwrites the members that the request names; null takes a limit away. */
 export async function changeDiscount(
   trx: Transaction<CommandDatabase>,
   id: string,
-  change: DiscountChange,
-  ifMatch: IfMatch | undefined,
-  now: Date,
-): Promise<Result<SavedDiscount>> {
-  const query = trx.selectFrom("discounts").selectAll().where("id", "=", id)
-  const present = await query.forNoKeyUpdate().executeTakeFirst()
-  if (!present) return refuse("discount-not-found", "There is no such discount.")
-  const mismatch = refuseUnlessMatching(ifMatch, present.version) ?? refuseUnlessFitting(present, change)
-  if (mismatch) return mismatch
-  const currency = present.currency ?? undefined
-  const amount = optionalMinor(change.amount, currency)
-  if (!amount.ok) return amount
-  const minimum = optionalMinor(change.minimum_order, currency)
-  if (!minimum.ok) return minimum
-  const { basis_points, usage_limit, stackable, active, valid_from, valid_until } = change
-  const row = await trx
-    .updateTable("discounts")
-    .set({
-      // Undefined members are left out.
+  { basis_points, amount, minimum_order, ...members }: DiscountChange,
+  change: Change,
+): Promise<Result<Saved<"discounts">>> {
+  return await discounts.change(trx, id, change, (present) => {
+    const refused = refuseUnlessFitting(present, { basis_points, amount, minimum_order, ...members })
+    if (refused) return refused
+    const currency = present.currency ?? undefined
+    const amountMinor = optionalMinor(amount, currency)
+    if (!amountMinor.ok) return amountMinor
+    const minimumMinor = optionalMinor(minimum_order, currency)
+    if (!minimumMinor.ok) return minimumMinor
+    return accept({
+      ...members,
       percent_basis_points: basis_points,
-      amount_minor: amount.value,
-      minimum_order_minor: minimum.value,
-      usage_limit,
-      stackable,
-      active,
-      valid_from,
-      valid_until,
-      version: sql<number>`version + 1`,
-      updated_at: now,
+      amount_minor: amountMinor.value,
+      minimum_order_minor: minimumMinor.value,
     })
-    .where("id", "=", id)
-    .returningAll()
-    .returning(ownXid)
-    .executeTakeFirstOrThrow()
-  return accept(row)
+  })
 }
 
 /** A percent stays one, a fixed amount stays one, and without a currency there are no amounts. */

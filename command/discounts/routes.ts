@@ -1,21 +1,21 @@
-// What can be done to discounts over HTTP. There is no deleting: a code that was used stays taken, and its
-// uses stay counted. `active: false` ends one.
+// The commands on discounts over HTTP. A discount cannot be deleted: a code that was used stays taken, and its uses
+// stay counted. `active: false` ends a discount.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import type { Execute } from "../execute/execute.ts"
-import { accept } from "../execute/rejection.ts"
+import type { Executor } from "../execute/execute.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
 import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
-import { text } from "../http/text.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
+import { text } from "../vocabulary/text.ts"
 import { discountBody, discountChange, discountRequest, toDiscountBody } from "./bodies.ts"
 import { changeDiscount, createDiscount } from "./handle.ts"
 
 export type DiscountRouteDeps = {
   db: Kysely<CommandDatabase>
-  execute: Execute
+  executor: Executor
   now: () => Date
   newDiscountId: () => string
 }
@@ -60,17 +60,16 @@ const getDiscount = createRoute({
 })
 
 /** All routes of discounts. */
-export function createDiscountRoutes({ db, execute, now, newDiscountId }: DiscountRouteDeps): OpenAPIHono {
+export function createDiscountRoutes({ db, executor, now, newDiscountId }: DiscountRouteDeps): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(postDiscount, (c) => {
     const request = c.req.valid("json")
-    return respond(c, execute, async (trx) => {
+    return respond(c, executor, async (trx) => {
       const id = newDiscountId()
-      const result = await createDiscount(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toDiscountBody(result.value), `/discounts/${id}`))
-        : result
+      return mapAccepted(await createDiscount(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toDiscountBody(row), `/discounts/${id}`),
+      )
     })
   })
 
@@ -78,9 +77,10 @@ export function createDiscountRoutes({ db, execute, now, newDiscountId }: Discou
     const { id } = c.req.valid("param")
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await changeDiscount(trx, id, change, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toDiscountBody(result.value))) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await changeDiscount(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toDiscountBody(row)),
+      )
     })
   })
 

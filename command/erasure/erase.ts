@@ -1,16 +1,16 @@
 // Erases a customer in one transaction: personal data leaves the customer's row, their orders with all that hangs on
 // them, the reasons of their orders' events and the stored answers that speak of them. Rows, sums and histories stay.
-// The customer's lock keeps new orders out, the orders' locks whoever is at work on one of them; what they have
-// committed before is seen here, what comes after sees the erasure.
+// The customer's lock keeps new orders out, and the orders' locks keep other commands out. A command that committed
+// before is seen by the erasure; a command that comes after sees the erasure.
 import { sql, type Transaction } from "kysely"
 import { z } from "zod"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { erasedDomain } from "../customers/bodies.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
+import type { CommandContext } from "../execute/origin.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { CustomerId } from "../ids.ts"
-import type { CommandContext } from "../orders/handle.ts"
+import type { CustomerId } from "../vocabulary/ids.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 
 /** How many rows were cleared of a column, by table and column; answers are removed whole. */
 export type Erased = {
@@ -25,7 +25,7 @@ export type Erased = {
 /** Most open orders that a refusal names. */
 const mostNamed = 100
 
-/** May be repeated: then it removes what has come in since, and the time of the first erasure stays. */
+/** May be repeated: then it removes the data that has come in since, and the time of the first erasure stays. */
 export async function eraseCustomer(
   trx: Transaction<CommandDatabase>,
   id: CustomerId,

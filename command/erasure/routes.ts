@@ -1,16 +1,17 @@
-// Erasing a customer over HTTP. The answer is the evidence of the write side: what was removed, what stays and why,
-// and who can say the same of the read side. It names no personal data, so that it can be kept and sent again.
+// Erasing a customer over HTTP. The answer is the evidence of the write side: the columns that were cleared, the rows
+// that stay and why, and the command that gives the evidence of the read side. The answer names no personal data, so
+// that it can be kept and sent again.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Execute } from "../execute/execute.ts"
+import type { Executor } from "../execute/execute.ts"
 import { originOf } from "../execute/origin.ts"
-import { accept } from "../execute/rejection.ts"
 import { changeHeaders } from "../http/command-headers.ts"
 import { noBody } from "../http/json-body.ts"
 import { answersOf, done, respond } from "../http/respond.ts"
-import { customerId } from "../ids.ts"
+import { customerId } from "../vocabulary/ids.ts"
+import { accept } from "../vocabulary/rejection.ts"
 import { type Erased, eraseCustomer } from "./erase.ts"
 
-export type ErasureRouteDeps = { execute: Execute; now: () => Date }
+export type ErasureRouteDeps = { executor: Executor; now: () => Date }
 
 const erasureBody = z
   .object({
@@ -55,13 +56,13 @@ const deleteCustomer = createRoute({
   ]),
 })
 
-export function createErasureRoutes({ execute, now }: ErasureRouteDeps): OpenAPIHono {
+export function createErasureRoutes({ executor, now }: ErasureRouteDeps): OpenAPIHono {
   const routes = new OpenAPIHono()
   routes.openapi(deleteCustomer, (c) => {
     const { id } = c.req.valid("param")
     const ifMatch = c.req.valid("header")["if-match"]
     const origin = originOf(c.get("requestId"), c.req.header("traceparent"))
-    return respond(c, execute, async (trx) => {
+    return respond(c, executor, async (trx) => {
       const result = await eraseCustomer(trx, id, ifMatch, { now: now(), origin })
       return result.ok ? accept(done(result.value.xid, 200, toReport(result.value))) : result
     })

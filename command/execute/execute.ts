@@ -4,10 +4,11 @@ import { ExponentialBackoff, handleWhen, retry, TimeoutStrategy, timeout, wrap }
 import type { Kysely, Transaction } from "kysely"
 import type { Logger } from "pino"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { isConflict, isUnavailable } from "../../db/errors.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import { tokenOf } from "./consistency-token.ts"
-import { isConflict, isUnavailable, rejectionOf } from "./database-errors.ts"
+import { rejectionOf } from "./constraints.ts"
 import { type Answer, claimKey, fingerprintOf, storeAnswer } from "./idempotency.ts"
-import { accept, type Refused, type Result, refuse } from "./rejection.ts"
 
 /** The answer to a command, the id of the transaction that did it, and of which customer the answer speaks. */
 export type Done = { answer: Answer; xid: string; customerId: string | null }
@@ -15,8 +16,8 @@ export type Done = { answer: Answer; xid: string; customerId: string | null }
 /** A command's work: writes through the transaction and says the answer, or refuses and has written nothing. */
 export type Work = (trx: Transaction<CommandDatabase>) => Promise<Result<Done>>
 
-/** What makes two requests the same request. */
-export type Keyed = { key: string | undefined; method: string; path: string; body: string }
+/** A request with an Idempotency-Key. Two requests are the same if all of this is equal. */
+export type KeyedRequest = { key: string; method: string; path: string; body: string }
 
 export type Executed = {
   answer: Answer
@@ -25,7 +26,13 @@ export type Executed = {
   replayed: boolean
 }
 
-export type Execute = (request: Keyed, work: Work) => Promise<Result<Executed>>
+/** Both throw an error that `isUnavailable` recognises if the database cannot serve, `OutcomeUnknown`, or a fault of ours. */
+export type Executor = {
+  /** Does the work. */
+  execute: (work: Work) => Promise<Result<Executed>>
+  /** Does the work once for this request; the same request again gets the stored answer. */
+  executeKeyed: (request: KeyedRequest, work: Work) => Promise<Result<Executed>>
+}
 
 /** The connection was lost during COMMIT: nobody can know whether the command took place. */
 export class OutcomeUnknown extends Error {
@@ -44,17 +51,17 @@ class RollBack extends Error {
 }
 
 type Committed = Omit<Done, "customerId"> & { replayed: boolean }
+type Step = (trx: Transaction<CommandDatabase>) => Promise<Committed>
 
 /** The command is done then; its answer must not wait for long to say where. */
 const tokenLimitMs = 3_000
 
-/** Throws what `isUnavailable` recognises if the database cannot serve, `OutcomeUnknown`, or a fault of ours. */
-export function createExecute(options: {
+export function createExecutor(options: {
   db: Kysely<CommandDatabase>
   /** Name of this database in tokens. */
   source: string
   logger: Logger
-}): Execute {
+}): Executor {
   const { db, source, logger } = options
   const again = retry(handleWhen(isConflict), {
     maxAttempts: 5,
@@ -68,10 +75,10 @@ export function createExecute(options: {
     }),
   )
 
-  return async (request, work) => {
+  async function run(step: Step): Promise<Result<Executed>> {
     let committed: Committed
     try {
-      committed = await again.execute(() => commit(db, request, work))
+      committed = await again.execute(() => commit(db, step))
     } catch (error) {
       const refused = error instanceof RollBack ? error.refused : rejectionOf(error)
       if (refused) return refused
@@ -86,34 +93,44 @@ export function createExecute(options: {
       })
     return accept({ answer, token, replayed })
   }
+
+  return {
+    execute: (work) => run((trx) => doWork(trx, work)),
+    executeKeyed: (request, work) => run((trx) => answerOnce(trx, request, work)),
+  }
 }
 
-async function commit(db: Kysely<CommandDatabase>, request: Keyed, work: Work): Promise<Committed> {
+async function commit(db: Kysely<CommandDatabase>, step: Step): Promise<Committed> {
   let committing = false
   try {
     return await db.transaction().execute(async (trx) => {
-      const done = await answerOnce(trx, request, work)
+      const done = await step(trx)
       committing = true
       return done
     })
   } catch (error) {
-    throw committing && isUnavailable(error) ? new OutcomeUnknown(error) : error
+    // A conflict is Postgres' own word that nothing was committed.
+    const isUnknown = committing && isUnavailable(error) && !isConflict(error)
+    throw isUnknown ? new OutcomeUnknown(error) : error
   }
 }
 
 async function answerOnce(
   trx: Transaction<CommandDatabase>,
-  { key, method, path, body }: Keyed,
+  { key, method, path, body }: KeyedRequest,
   work: Work,
 ): Promise<Committed> {
-  if (key !== undefined) {
-    const claim = await claimKey(trx, key, fingerprintOf(method, path, body))
-    if (claim.state === "answered") return { answer: claim.answer, xid: claim.xid, replayed: true }
-    if (claim.state === "other-request") throw new RollBack(keyReused())
-  }
+  const claim = await claimKey(trx, key, fingerprintOf(method, path, body))
+  if (claim.state === "answered") return { answer: claim.answer, xid: claim.xid, replayed: true }
+  if (claim.state === "other-request") throw new RollBack(keyReused())
+  const done = await doWork(trx, work)
+  await storeAnswer(trx, key, done.answer, done.customerId)
+  return done
+}
+
+async function doWork(trx: Transaction<CommandDatabase>, work: Work): Promise<Done & { replayed: boolean }> {
   const result = await work(trx)
   if (!result.ok) throw new RollBack(result)
-  if (key !== undefined) await storeAnswer(trx, key, result.value.answer, result.value.customerId)
   return { ...result.value, replayed: false }
 }
 

@@ -1,7 +1,7 @@
 // Refuses bodies that are too large, by their announced length where there is one.
 import type { MiddlewareHandler } from "hono"
 import { bodyLimit } from "hono/body-limit"
-import { HttpFault } from "../execute/http-errors.ts"
+import { HttpFault } from "./http-errors.ts"
 
 const maximumBytes = 1_048_576
 

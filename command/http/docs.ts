@@ -44,13 +44,6 @@ const page = (title: string): string => `<!doctype html>
 const start = `SwaggerUIBundle({ url: "openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null })
 `
 
-/** The paths of the page and its files, besides `/openapi.json`. */
-export const docsPaths: readonly string[] = [
-  "/docs",
-  "/docs/start.js",
-  ...Object.keys(files).map((name) => `/docs/${name}`),
-]
-
 export function addDocsRoutes(app: OpenAPIHono, title: string): void {
   const require = createRequire(import.meta.url)
   app.use("/docs", guarded, etag())

@@ -1,9 +1,7 @@
-// `If-Match` (RFC 9110, 13.1.1): the versions a client is willing to change. Both `"3"` of this side and
-// `"3-<hash>"` of the read side name version 3. Comparison is strong, so `W/"3"` matches nothing.
+// The header `If-Match` (RFC 9110, 13.1.1) of a request. Both `"3"` of this side and `"3-<hash>"` of the read side name
+// version 3. Comparison is strong, so `W/"3"` matches nothing.
 import { z } from "@hono/zod-openapi"
-import { type Refused, refuse } from "../execute/rejection.ts"
-
-export type IfMatch = "any" | readonly number[]
+import type { IfMatch } from "../execute/if-match.ts"
 
 const entry = /^[ \t]*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)/
 const versionTag = /^(\d{1,9})(?:-.*)?$/
@@ -33,14 +31,3 @@ export const ifMatchHeader = z
   })
   .optional()
   .openapi({ type: "string", example: '"3"', description: "Change only this version, as given by an ETag." })
-
-/** The rejection if the present version is none of those the client named. */
-export function refuseUnlessMatching(
-  ifMatch: IfMatch | undefined,
-  currentVersion: number,
-): Refused | undefined {
-  if (ifMatch === undefined || ifMatch === "any" || ifMatch.includes(currentVersion)) return undefined
-  return refuse("version-mismatch", `The present version is ${currentVersion}.`, {
-    current_version: currentVersion,
-  })
-}

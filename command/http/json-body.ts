@@ -1,9 +1,9 @@
 // Takes a request's body before any schema sees it: UTF-8 JSON, shallow, and holding nothing that
 // JSON.parse would change without a word. A member named twice and a number that a double cannot hold are
-// refused, so what is validated is what was sent.
+// refused, so the validated body is the body that was sent.
 import type { MiddlewareHandler } from "hono"
 import { isSafeNumber, LosslessNumber, parse } from "lossless-json"
-import { HttpFault } from "../execute/http-errors.ts"
+import { HttpFault } from "./http-errors.ts"
 
 const maximumDepth = 16
 const jsonMediaType = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i

@@ -1,7 +1,7 @@
-// What /openapi.json says about being refused: for every status that a route can answer with, the problem types behind
-// it. Statuses come from the one table of codes, so a route names codes and nothing else.
+// The refusals in /openapi.json: for every status that a route can answer with, the problem types behind it. Statuses
+// come from the one table of codes, so a route names codes and nothing else.
 import { type RouteConfig, z } from "@hono/zod-openapi"
-import { type ProblemCode, problemBody, problemType, statusOf } from "../execute/http-errors.ts"
+import { type ProblemCode, problemBody, problemType, statusOf } from "./http-errors.ts"
 
 type Answers = RouteConfig["responses"]
 
@@ -10,10 +10,10 @@ export const header = (description: string) => ({ schema: { type: "string" as co
 /** The headers of every answer. */
 export const anyHeaders = { "X-Request-Id": header("Names the request in the log.") }
 
-/** What can happen to any request, whatever its route. */
+/** Problems of any request, whatever its route. */
 const anyRequest: readonly ProblemCode[] = ["body-too-large", "request-aborted", "internal-error"]
 
-/** What can happen to any request that is validated and needs the database. */
+/** Problems of any request that is validated and needs the database. */
 const anyQuestion: readonly ProblemCode[] = [
   "malformed-json",
   "unsupported-media-type",
@@ -21,7 +21,7 @@ const anyQuestion: readonly ProblemCode[] = [
   "database-unavailable",
 ]
 
-/** What can happen to any command: it may carry a key, and it commits. */
+/** Problems of any command: it may carry a key, and it commits. */
 const anyCommand: readonly ProblemCode[] = ["idempotency-key-reused", "outcome-unknown"]
 
 /** How a command is refused: by its rules, and as any command may be. */

@@ -1,8 +1,8 @@
 // Routes that ask and write nothing: their answers are shown and documented without the headers of commands.
 import type { RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-import { rejectionResponse } from "../execute/http-errors.ts"
-import { type Refused, type RejectionCode, refuse } from "../execute/rejection.ts"
+import { type Refused, type RejectionCode, refuse } from "../vocabulary/rejection.ts"
+import { rejectionResponse } from "./http-errors.ts"
 import { anyHeaders, header, questionProblems } from "./problem-answers.ts"
 
 /** Answers with a resource as it is, or that it is not there. */

@@ -1,10 +1,9 @@
-// Between a route and `execute`: takes the request's key, method, path and body, runs the work and sends the
-// answer with its headers.
+// Between a route and the executor: runs the work under the request's key, and sends the answer with its headers.
 import { type RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-import type { Done, Execute, Executed, Keyed, Work } from "../execute/execute.ts"
-import { problemBody, rejectionResponse } from "../execute/http-errors.ts"
-import type { RejectionCode, Result } from "../execute/rejection.ts"
+import type { Done, Executed, Executor, Work } from "../execute/execute.ts"
+import type { RejectionCode, Result } from "../vocabulary/rejection.ts"
+import { problemBody, rejectionResponse } from "./http-errors.ts"
 import { anyHeaders, commandProblems, header } from "./problem-answers.ts"
 
 export const idempotencyKeyHeader = z
@@ -14,7 +13,7 @@ export const idempotencyKeyHeader = z
   .openapi({ description: "Repeating a request with its key repeats its answer and does nothing else." })
 
 /**
- * What a command's work returns: the resource that it wrote, as an answer. Its version is the ETag. An answer that
+ * A command's work returns this: the resource that it wrote, as an answer. Its version is the ETag. An answer that
  * speaks of a customer says of whom, so that it can be forgotten with them.
  */
 export function done(
@@ -32,22 +31,24 @@ export function done(
   return { xid, customerId, answer: { status, headers, body: JSON.stringify(resource) } }
 }
 
-/** What a command's work returns that has taken its resource away: there is nothing to show. */
+/** The same for a command that has taken its resource away: there is nothing to show. */
 export function gone(xid: string): Done {
   return { xid, customerId: null, answer: { status: 204, headers: {}, body: "" } }
 }
 
-/** What makes this request the same as another, for `execute`. */
-export async function requestOf(c: Context): Promise<Keyed> {
-  return {
-    key: c.req.header("idempotency-key"),
-    method: c.req.method,
-    path: c.req.path,
-    body: await c.req.text(),
-  }
+/** Runs the work for this request: once for all requests with its key, if it has one. */
+export async function run(c: Context, executor: Executor, work: Work): Promise<Result<Executed>> {
+  const key = keyOf(c)
+  if (key === undefined) return await executor.execute(work)
+  const { method, path } = c.req
+  return await executor.executeKeyed({ key, method, path, body: await c.req.text() }, work)
 }
 
-/** The response to what `execute` says of the request. */
+export function keyOf(c: Context): string | undefined {
+  return c.req.header("idempotency-key")
+}
+
+/** The response to an executed or refused command. */
 export function answer(c: Context, result: Result<Executed>): Response {
   if (!result.ok) return rejectionResponse(result.rejection, c.req.path)
   const { answer, token, replayed } = result.value
@@ -58,9 +59,9 @@ export function answer(c: Context, result: Result<Executed>): Response {
   return new Response(answer.status === 204 ? null : answer.body, { status: answer.status, headers })
 }
 
-/** Runs the work once for this request and answers. Database errors are left to the app. */
-export async function respond(c: Context, execute: Execute, work: Work): Promise<Response> {
-  return answer(c, await execute(await requestOf(c), work))
+/** Runs the work for this request and answers. Database errors are left to the app. */
+export async function respond(c: Context, executor: Executor, work: Work): Promise<Response> {
+  return answer(c, await run(c, executor, work))
 }
 
 /** A route's JSON body that may be left out. */
@@ -81,7 +82,7 @@ const commandHeaders = {
 
 /**
  * A command's documented answers: the resource that it wrote, and every way in which it can be refused. Named are the
- * codes that its rules and the database's constraints know; what can happen to any command is added.
+ * codes that its rules and the database's constraints know; the refusals of any command are added.
  */
 export function answersOf(
   status: 200 | 201,

@@ -1,7 +1,7 @@
-// Turns what zod found wrong into a problem that points at each place.
+// Turns the faults that zod found into a problem that points at each of them.
 import type { Hook } from "@hono/zod-openapi"
 import type { Env } from "hono"
-import { HttpFault, type RequestError } from "../execute/http-errors.ts"
+import { HttpFault, type RequestError } from "./http-errors.ts"
 
 const maximumErrors = 20
 

@@ -1,11 +1,11 @@
-// Stock in Postgres, one row per product that is kept in stock. What is on hand is never less than what confirmed
-// orders have reserved; the rows' locks make a change here and a reservation take turns.
+// Stock in Postgres, one row per product that is kept in stock. The stock on hand is never less than the stock that
+// confirmed orders have reserved; the rows' locks make a change here and a reservation take turns.
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
 import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { ProductId } from "../ids.ts"
+import type { ProductId } from "../vocabulary/ids.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import { fitsStock } from "./bodies.ts"
 
 type StockRow = Selectable<CommandDatabase["inventory"]>
@@ -34,7 +34,7 @@ export async function setStock(
   return created ? accept(created) : setStock(trx, productId, onHand, ifMatch, now)
 }
 
-/** Adds to what is on hand, or takes away from it. */
+/** Adds to the stock on hand, or takes away from it. */
 export async function adjustStock(
   trx: Transaction<CommandDatabase>,
   productId: ProductId,

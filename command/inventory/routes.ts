@@ -1,15 +1,15 @@
-// What can be done to a product's stock over HTTP. It has a version of its own, which reservations raise too.
+// The commands on a product's stock over HTTP. Stock has a version of its own, which reservations raise too.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Execute } from "../execute/execute.ts"
-import { accept } from "../execute/rejection.ts"
+import type { Executor } from "../execute/execute.ts"
 import { changeHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
-import { productId } from "../ids.ts"
+import { productId } from "../vocabulary/ids.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { stockBody, stockChange, stockRequest, toStockBody } from "./bodies.ts"
 import { adjustStock, removeStock, setStock } from "./handle.ts"
 
-export type StockRouteDeps = { execute: Execute; now: () => Date }
+export type StockRouteDeps = { executor: Executor; now: () => Date }
 
 const params = z.object({ id: productId.openapi({ param: { name: "id", in: "path" } }) })
 
@@ -45,16 +45,17 @@ const deleteStock = createRoute({
 })
 
 /** All routes of stock. */
-export function createStockRoutes({ execute, now }: StockRouteDeps): OpenAPIHono {
+export function createStockRoutes({ executor, now }: StockRouteDeps): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(putStock, (c) => {
     const { id } = c.req.valid("param")
     const onHand = BigInt(c.req.valid("json").on_hand)
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await setStock(trx, id, onHand, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toStockBody(result.value))) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await setStock(trx, id, onHand, ifMatch, now()), (row) =>
+        done(row.xid, 200, toStockBody(row)),
+      )
     })
   })
 
@@ -62,18 +63,18 @@ export function createStockRoutes({ execute, now }: StockRouteDeps): OpenAPIHono
     const { id } = c.req.valid("param")
     const delta = BigInt(c.req.valid("json").adjust)
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await adjustStock(trx, id, delta, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toStockBody(result.value))) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await adjustStock(trx, id, delta, ifMatch, now()), (row) =>
+        done(row.xid, 200, toStockBody(row)),
+      )
     })
   })
 
   routes.openapi(deleteStock, (c) => {
     const { id } = c.req.valid("param")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await removeStock(trx, id, ifMatch)
-      return result.ok ? accept(gone(result.value)) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await removeStock(trx, id, ifMatch), (xid) => gone(xid))
     })
   })
 

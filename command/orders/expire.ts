@@ -4,7 +4,7 @@
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { Logger } from "pino"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { type OrderId, orderId } from "../ids.ts"
+import { type OrderId, orderId } from "../vocabulary/ids.ts"
 import { changeOrder } from "./handle.ts"
 
 /** The `reason` of such a cancellation. */

@@ -3,28 +3,29 @@
 import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
 import { refuseIfErased, refuseWordsIfErased } from "../customers/handle.ts"
-import type { Origin } from "../execute/origin.ts"
-import { accept, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { OrderId } from "../ids.ts"
+import { type IfMatch, refuseUnlessMatching } from "../execute/if-match.ts"
+import type { CommandContext } from "../execute/origin.ts"
+import type { ProviderCall } from "../payments/provider.ts"
 import { countUses } from "../pricing/repository.ts"
+import type { OrderId } from "../vocabulary/ids.ts"
+import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { CreateOrder, ExistingOrderCommand } from "./aggregate/commands.ts"
 import { decide } from "./aggregate/decide.ts"
 import { evolve, type OrderEvent } from "./aggregate/events.ts"
 import type { Order } from "./aggregate/order.ts"
-import { type Asking, callsOf, type ProviderCall, saveCalls } from "./store/calls.ts"
-import { saveFulfilment } from "./store/fulfilment-rows.ts"
+import { callsOf } from "./aggregate/provider-calls.ts"
+import { type Asking, saveCalls } from "./store/calls.ts"
 import { loadKnown } from "./store/known.ts"
+import { savePayments } from "./store/payment-rows.ts"
 import { lockOrder, type OrderDetails, type SavedOrder, saveOrder } from "./store/repository.ts"
-
-export type CommandContext = { now: Date; origin: Origin }
+import { saveShipments } from "./store/shipment-rows.ts"
 
 export type OrderContext = CommandContext & {
   /** How long stock is kept for an order that is confirmed and not paid. */
   reservationMs: number
 }
 
-/** Creates an order. An unknown customer shows as a foreign-key violation (see database-errors.ts). */
+/** Creates an order. An unknown customer shows as a foreign-key violation (see constraints.ts). */
 export async function createOrder(
   trx: Transaction<CommandDatabase>,
   command: CreateOrder,
@@ -51,7 +52,7 @@ export type ChangeOrder = {
   asking?: Asking
 }
 
-/** The changed order, and what the provider is to be asked now. */
+/** The changed order, and the requests to send to the provider now. */
 export type ChangedOrder = SavedOrder & { calls: ProviderCall[] }
 
 const askedBySchedule: Asking = { methodToken: null, idempotencyKey: null, afterMs: 0 }
@@ -79,8 +80,11 @@ export async function changeOrder(
     details: { ...stored.details, ...details },
   }
   const { value: event } = decision
-  const reason = event.type === "RefundRequested" ? event.reason : null
-  await saveFulfilment(trx, stored.order.fulfilment, changed.order, reason)
+  if (changed.order.fulfilment !== stored.order.fulfilment) {
+    const reason = event.type === "RefundRequested" ? event.reason : null
+    await savePayments(trx, stored.order.fulfilment, changed.order, reason)
+    await saveShipments(trx, stored.order.fulfilment, changed.order)
+  }
   await countDiscounts(trx, stored.order, changed.order, event)
   const calls = await saveCalls(trx, callsOf(changed.order, event), asking)
   const xid = await saveOrder(trx, stored.order.items, changed, event, origin)

@@ -1,8 +1,9 @@
-// The port to a payment provider. What is asked for carries a key: the provider does it once, however often it is
-// asked, and gives the same answer each time. Who has no answer asks again, and so nobody is charged twice.
+// The port to a payment provider. A request carries a key: the provider does it once, however often it is asked, and
+// gives the same answer each time. A service without an answer asks again, and so no customer is charged twice.
+import type { OrderId } from "../vocabulary/ids.ts"
 
 export type ProviderRequest = {
-  /** Names what is asked for, for ever. */
+  /** Names this one operation for ever. */
   key: string
   operation: "authorize" | "charge" | "capture" | "void" | "refund"
   amountMinor: bigint
@@ -13,7 +14,15 @@ export type ProviderRequest = {
   reference: string | null
 }
 
-/** What the provider did. `charge` and `capture` end as captured, the others as their names say; each may be declined. */
+/** A request as the service keeps it until the answer is recorded: it belongs to a payment or refund of an order. */
+export type ProviderCall = ProviderRequest & {
+  orderId: OrderId
+  payment: number
+  /** Set for refunds. */
+  refund: number | null
+}
+
+/** The provider's act. `charge` and `capture` end as captured, the others as their names say; each may be declined. */
 export type ProviderAnswer =
   | { state: "authorized" | "captured" | "voided" | "refunded"; reference: string }
   | { state: "declined"; failure: string }
@@ -26,7 +35,7 @@ export type PaymentProvider = {
   name: string
   /**
    * Asks, and calls `answered` for the answer, more than once if the provider repeats itself. Rejects if no answer came;
-   * what was asked for may have been done nevertheless.
+   * the provider may have done the operation nevertheless.
    */
   ask: (
     request: ProviderRequest,

@@ -1,33 +1,40 @@
-// Asks the provider and records what it says. Nobody holds a transaction while the provider thinks. Without an answer in
-// time the outcome is unknown, which is a state of its own; the request stays open and is asked again.
+// Asks the provider and has its answer recorded. Nobody holds a transaction while the provider thinks. Without an answer
+// in time the outcome is unknown, which is a state of its own; the request stays open and is asked again.
 import { TimeoutStrategy, timeout } from "cockatiel"
+import type { Transaction } from "kysely"
 import type { Logger } from "pino"
-import type { Execute, Executed } from "../execute/execute.ts"
-import type { CommandContext } from "../orders/handle.ts"
-import type { ProviderCall } from "../orders/store/calls.ts"
-import type { Outcome, PaymentProvider } from "./provider.ts"
-import { recordOutcome } from "./record.ts"
+import type { CommandDatabase } from "../../db/command-schema.ts"
+import type { Done, Executed, Executor } from "../execute/execute.ts"
+import type { CommandContext } from "../execute/origin.ts"
+import type { Result } from "../vocabulary/rejection.ts"
+import type { Outcome, PaymentProvider, ProviderCall } from "./provider.ts"
 
 /** Undefined if nothing could be recorded; then the request is still open. Never rejects. */
 export type Settle = (call: ProviderCall, stopping?: AbortSignal) => Promise<Executed | undefined>
 
+/** Makes the outcome part of the order that the request belongs to, and answers with the order as it is then. */
+export type RecordOutcome = (
+  trx: Transaction<CommandDatabase>,
+  call: ProviderCall,
+  outcome: Outcome,
+  context: CommandContext,
+) => Promise<Result<Done>>
+
 export function createSettle(options: {
   provider: PaymentProvider
-  execute: Execute
+  executor: Executor
+  recordOutcome: RecordOutcome
   now: () => Date
   /** The provider's answer is waited for as long. */
   answerLimitMs: number
   logger: Logger
 }): Settle {
-  const { provider, execute, now, answerLimitMs, logger } = options
+  const { provider, executor, recordOutcome, now, answerLimitMs, logger } = options
   const inTime = timeout(answerLimitMs, TimeoutStrategy.Aggressive)
 
   async function record(call: ProviderCall, outcome: Outcome): Promise<Executed | undefined> {
-    const origin: CommandContext["origin"] = { requestId: `payment-provider:${call.key}`, traceparent: null }
-    const request = { key: undefined, method: "", path: "", body: "" }
-    const result = await execute(request, (trx) =>
-      recordOutcome(trx, call, outcome, { now: now(), origin, reservationMs: 0 }),
-    )
+    const origin = { requestId: `payment-provider:${call.key}`, traceparent: null }
+    const result = await executor.execute((trx) => recordOutcome(trx, call, outcome, { now: now(), origin }))
     if (result.ok) return result.value
     logger.error(
       { key: call.key, outcome: outcome.state, refused: result.rejection },

@@ -1,6 +1,6 @@
-// What is priced, and what comes out: the vocabulary of pricing. All amounts are minor units of the basket's one
-// currency; total = subtotal - discount + shipping + tax, and none of them is ever negative.
-import type { CustomerId, ProductId } from "../ids.ts"
+// The vocabulary of pricing: the basket that is priced, and the sums that come out. All amounts are minor units of the
+// basket's one currency; total = subtotal - discount + shipping + tax, and none of them is ever negative.
+import type { CustomerId, ProductId } from "../vocabulary/ids.ts"
 
 export type BasketLine = {
   productId: ProductId
@@ -42,7 +42,7 @@ export type Breakdown = {
 
 export type Pricing = Sums & { breakdown: Breakdown }
 
-/** What the lines cost before anything is taken off or added. */
+/** The price of the lines before anything is taken off or added. */
 export function subtotalOf(lines: readonly { quantity: number; unitPriceMinor: bigint }[]): bigint {
   return lines.reduce((sum, { quantity, unitPriceMinor }) => sum + unitPriceMinor * BigInt(quantity), 0n)
 }

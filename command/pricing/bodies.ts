@@ -1,6 +1,6 @@
 // The JSON of a price: the codes that a customer may name, and the breakdown that answers show.
 import { z } from "@hono/zod-openapi"
-import { moneyBody, toMoneyBody } from "../money.ts"
+import { moneyBody, toMoneyBody } from "../vocabulary/money.ts"
 import type { Breakdown } from "./basket.ts"
 
 /** A code as it is stored: codes are compared without regard to case. */

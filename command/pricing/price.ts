@@ -1,8 +1,9 @@
 // The pricing service, pure: a basket and the rules of the moment in, sums and their breakdown out.
 // subtotal - discount + shipping + tax = total, never negative. Tax is taken once of everything that is paid for,
 // goods less discount and shipping, and rounded once per order.
-import { accept, type Refused, type Result, refuse } from "../execute/rejection.ts"
-import { maximumAmountMinor } from "../money.ts"
+
+import { maximumAmountMinor } from "../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../vocabulary/rejection.ts"
 import { type Basket, type Pricing, subtotalOf } from "./basket.ts"
 import { type Discount, isPassing, type Reason, reasonAgainst } from "./discount.ts"
 import { shareOf } from "./rounding.ts"
@@ -63,7 +64,7 @@ export function refuseUnlessSendable(
 
 /**
  * The rejection if a code that the customer named does not apply. While the basket still changes, `whatever-comes`,
- * what other items would mend is no reason.
+ * a reason that other items would remove is no reason yet.
  */
 export function refuseUnlessCodesApply(
   basket: Basket,

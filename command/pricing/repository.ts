@@ -1,12 +1,12 @@
-// Loads the rules by which a basket is priced, in the command's transaction. What could not apply stays away: a
-// shop may have a discount for every customer.
+// Loads the rules by which a basket is priced, in the command's transaction. Discounts that could not apply are not
+// loaded: a shop may have a discount for every customer.
 import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import type { CustomerId, ProductId } from "../ids.ts"
+import type { CustomerId, ProductId } from "../vocabulary/ids.ts"
 import type { Discount } from "./discount.ts"
 import type { PriceRules } from "./price.ts"
 
-/** What has to be known of a basket to find its rules. */
+/** The part of a basket by which its rules are found. */
 export type BasketOutline = {
   customerId: CustomerId | undefined
   currency: string | undefined
@@ -52,7 +52,7 @@ export async function countUses(
     .execute()
 }
 
-/** A statement of its own: what is read after it sees what was counted while it waited. */
+/** A statement of its own: the next one sees the uses that were counted while this one waited. */
 async function lockLimitedDiscounts(
   db: Kysely<CommandDatabase>,
   outline: BasketOutline,

@@ -1,11 +1,11 @@
-// The JSON of products: what requests may hold and what answers look like.
+// The JSON of products: the members of requests and of answers.
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { text } from "../http/text.ts"
-import { productId } from "../ids.ts"
 import { onHand } from "../inventory/bodies.ts"
-import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../money.ts"
+import { productId } from "../vocabulary/ids.ts"
+import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../vocabulary/money.ts"
+import { text } from "../vocabulary/text.ts"
 
 const name = text(200)
 const price = decimalAmount.openapi({ example: "29.99", description: "At most the currency's digits." })

@@ -1,34 +1,30 @@
-// The catalogue in Postgres. A product has no rules beyond its columns' and leaves no events, so its commands are
-// statements; its version rises with each. Orders that are confirmed keep the prices they were confirmed at; a draft
-// takes the new one with its next change.
-import { type Selectable, sql, type Transaction } from "kysely"
+// The catalogue in Postgres. Orders that are confirmed keep the prices they were confirmed at; a draft takes the new one
+// with its next change.
+import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { ownXid } from "../execute/own-xid.ts"
-import { accept, type Result, refuse } from "../execute/rejection.ts"
-import { type IfMatch, refuseUnlessMatching } from "../http/if-match.ts"
-import type { ProductId } from "../ids.ts"
-import { toMinor } from "../money.ts"
+import { type Change, type Saved, versioned } from "../execute/versioned.ts"
+import type { ProductId } from "../vocabulary/ids.ts"
+import { toMinor } from "../vocabulary/money.ts"
+import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 import type { ProductChange, ProductRequest } from "./bodies.ts"
 
-/** A product written by the transaction with this id. */
-type SavedProduct = Selectable<CommandDatabase["products"]> & { xid: string }
+const products = versioned({
+  table: "products",
+  key: "id",
+  lock: "no key update",
+  missing: () => refuse("product-not-found", "There is no such product."),
+})
 
 /** Creates a product, with stock if the request names it. An id in use shows as a violated key. */
 export async function createProduct(
   trx: Transaction<CommandDatabase>,
   id: ProductId,
-  { name, price, currency, weight_grams, active, stock }: ProductRequest,
+  { price, stock, ...members }: ProductRequest,
   now: Date,
-): Promise<Result<SavedProduct>> {
-  const priceMinor = toMinor(price, currency)
+): Promise<Result<Saved<"products">>> {
+  const priceMinor = toMinor(price, members.currency)
   if (!priceMinor.ok) return priceMinor
-  const times = { created_at: now, updated_at: now }
-  const row = await trx
-    .insertInto("products")
-    .values({ id, name, price_minor: priceMinor.value, currency, weight_grams, active, ...times })
-    .returningAll()
-    .returning(ownXid)
-    .executeTakeFirstOrThrow()
+  const row = await products.create(trx, { ...members, id, price_minor: priceMinor.value }, now)
   if (stock !== undefined) {
     await trx
       .insertInto("inventory")
@@ -38,32 +34,16 @@ export async function createProduct(
   return accept(row)
 }
 
-/** Overwrites the members that the change names. A price without a currency is in the present one. */
+/** Overwrites the members that the request names. A price without a currency is in the present one. */
 export async function changeProduct(
   trx: Transaction<CommandDatabase>,
   id: ProductId,
-  { price, ...change }: ProductChange,
-  ifMatch: IfMatch | undefined,
-  now: Date,
-): Promise<Result<SavedProduct>> {
-  const present = await trx
-    .selectFrom("products")
-    .select(["version", "currency"])
-    .where("id", "=", id)
-    .forNoKeyUpdate() // an order that names the product at the same moment need not wait
-    .executeTakeFirst()
-  if (!present) return refuse("product-not-found", "There is no such product.")
-  const mismatch = refuseUnlessMatching(ifMatch, present.version)
-  if (mismatch) return mismatch
-  const priceMinor = price === undefined ? undefined : toMinor(price, change.currency ?? present.currency)
-  if (priceMinor?.ok === false) return priceMinor
-  const row = await trx
-    .updateTable("products")
-    .set({ ...change, version: sql<number>`version + 1`, updated_at: now }) // undefined members are left out
-    .$if(priceMinor !== undefined, (update) => update.set({ price_minor: priceMinor?.value }))
-    .where("id", "=", id)
-    .returningAll()
-    .returning(ownXid)
-    .executeTakeFirstOrThrow()
-  return accept(row)
+  { price, ...members }: ProductChange,
+  change: Change,
+): Promise<Result<Saved<"products">>> {
+  return await products.change(trx, id, change, (present) => {
+    if (price === undefined) return accept(members)
+    const priceMinor = toMinor(price, members.currency ?? present.currency)
+    return priceMinor.ok ? accept({ ...members, price_minor: priceMinor.value }) : priceMinor
+  })
 }

@@ -1,4 +1,4 @@
 // A product as an order sees it.
-import type { Money } from "../money.ts"
+import type { Money } from "../vocabulary/money.ts"
 
 export type Product = { price: Money; active: boolean; weightGrams: number }

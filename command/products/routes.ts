@@ -1,15 +1,15 @@
-// What can be done to the catalogue over HTTP.
+// The commands on the catalogue over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
-import type { Execute } from "../execute/execute.ts"
-import { accept } from "../execute/rejection.ts"
+import type { Executor } from "../execute/execute.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { answersOf, done, jsonOf, respond } from "../http/respond.ts"
-import { type ProductId, productId } from "../ids.ts"
+import { type ProductId, productId } from "../vocabulary/ids.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
 import { productBody, productChange, productRequest, toProductBody } from "./bodies.ts"
 import { changeProduct, createProduct } from "./handle.ts"
 
-export type ProductRouteDeps = { execute: Execute; now: () => Date; newProductId: () => ProductId }
+export type ProductRouteDeps = { executor: Executor; now: () => Date; newProductId: () => ProductId }
 
 const postProduct = createRoute({
   method: "post",
@@ -42,17 +42,16 @@ const patchProduct = createRoute({
 })
 
 /** All routes of products. */
-export function createProductRoutes({ execute, now, newProductId }: ProductRouteDeps): OpenAPIHono {
+export function createProductRoutes({ executor, now, newProductId }: ProductRouteDeps): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(postProduct, (c) => {
     const request = c.req.valid("json")
-    return respond(c, execute, async (trx) => {
+    return respond(c, executor, async (trx) => {
       const id = request.id ?? newProductId()
-      const result = await createProduct(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toProductBody(result.value), `/products/${id}`))
-        : result
+      return mapAccepted(await createProduct(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toProductBody(row), `/products/${id}`),
+      )
     })
   })
 
@@ -60,9 +59,10 @@ export function createProductRoutes({ execute, now, newProductId }: ProductRoute
     const { id } = c.req.valid("param")
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await changeProduct(trx, id, change, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toProductBody(result.value))) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await changeProduct(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toProductBody(row)),
+      )
     })
   })
 

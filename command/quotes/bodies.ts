@@ -1,12 +1,12 @@
-// The JSON of quotes: a basket without an order, and what it would cost.
+// The JSON of quotes: a basket without an order, and the price that it would have.
 import { z } from "@hono/zod-openapi"
-import { countryCode } from "../address.ts"
-import { customerId } from "../ids.ts"
-import { currencyCode, moneyBody, toMoneyBody } from "../money.ts"
 import { itemTotal } from "../orders/aggregate/order.ts"
 import { maximumLines } from "../orders/aggregate/requested-items.ts"
 import { itemRequest } from "../orders/http/bodies.ts"
 import { discountCodes, pricingBody, toPricingBody } from "../pricing/bodies.ts"
+import { countryCode } from "../vocabulary/address.ts"
+import { customerId } from "../vocabulary/ids.ts"
+import { currencyCode, moneyBody, toMoneyBody } from "../vocabulary/money.ts"
 import type { Quote } from "./quote.ts"
 
 export const quoteRequest = z.strictObject({

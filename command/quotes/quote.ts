@@ -1,9 +1,7 @@
-// A quote: what confirming such an order would cost at this moment, and why it would be refused. Nothing is written,
-// and nothing is promised: prices and uses of discounts may be others a moment later.
+// A quote: the price of confirming such an order at this moment, or the reason why it would be refused. Nothing is
+// written and nothing is promised: prices and uses of discounts may be others a moment later.
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { accept, type Result, refuse } from "../execute/rejection.ts"
-import type { CustomerId } from "../ids.ts"
 import type { RequestedItem } from "../orders/aggregate/commands.ts"
 import type { Item } from "../orders/aggregate/order.ts"
 import { takeItems } from "../orders/aggregate/requested-items.ts"
@@ -11,6 +9,8 @@ import type { Pricing } from "../pricing/basket.ts"
 import { price, refuseUnlessCodesApply, refuseUnlessSendable } from "../pricing/price.ts"
 import { loadPriceRules } from "../pricing/repository.ts"
 import { loadProducts } from "../products/repository.ts"
+import type { CustomerId } from "../vocabulary/ids.ts"
+import { accept, type Result, refuse } from "../vocabulary/rejection.ts"
 
 export type QuoteRequest = {
   customerId: CustomerId | undefined

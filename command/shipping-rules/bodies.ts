@@ -1,9 +1,9 @@
-// The JSON of shipping rules: what requests may hold and what answers look like.
+// The JSON of shipping rules: the members of requests and of answers.
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { countryCode } from "../address.ts"
-import { currencyCode, decimalAmount, moneyBody, moneyOrNull, toMoneyBody } from "../money.ts"
+import { countryCode } from "../vocabulary/address.ts"
+import { currencyCode, decimalAmount, moneyBody, moneyOrNull, toMoneyBody } from "../vocabulary/money.ts"
 
 const price = decimalAmount.openapi({ example: "4.90", description: "At most the currency's digits." })
 const freeAbove = decimalAmount.openapi({

@@ -1,20 +1,20 @@
-// What can be done to shipping rules over HTTP.
+// The commands on shipping rules over HTTP.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import type { Execute } from "../execute/execute.ts"
-import { accept } from "../execute/rejection.ts"
+import type { Executor } from "../execute/execute.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
 import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
-import { text } from "../http/text.ts"
+import { mapAccepted } from "../vocabulary/rejection.ts"
+import { text } from "../vocabulary/text.ts"
 import { shippingRuleBody, shippingRuleChange, shippingRuleRequest, toShippingRuleBody } from "./bodies.ts"
 import { changeShippingRule, createShippingRule, deleteShippingRule } from "./handle.ts"
 
 export type ShippingRuleRouteDeps = {
   db: Kysely<CommandDatabase>
-  execute: Execute
+  executor: Executor
   now: () => Date
   newShippingRuleId: () => string
 }
@@ -75,17 +75,16 @@ const getRule = createRoute({
 
 /** All routes of shipping rules. */
 export function createShippingRuleRoutes(deps: ShippingRuleRouteDeps): OpenAPIHono {
-  const { db, execute, now, newShippingRuleId } = deps
+  const { db, executor, now, newShippingRuleId } = deps
   const routes = new OpenAPIHono()
 
   routes.openapi(postRule, (c) => {
     const request = c.req.valid("json")
-    return respond(c, execute, async (trx) => {
+    return respond(c, executor, async (trx) => {
       const id = newShippingRuleId()
-      const result = await createShippingRule(trx, id, request, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toShippingRuleBody(result.value), `/shipping-rules/${id}`))
-        : result
+      return mapAccepted(await createShippingRule(trx, id, request, now()), (row) =>
+        done(row.xid, 201, toShippingRuleBody(row), `/shipping-rules/${id}`),
+      )
     })
   })
 
@@ -93,18 +92,18 @@ export function createShippingRuleRoutes(deps: ShippingRuleRouteDeps): OpenAPIHo
     const { id } = c.req.valid("param")
     const change = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await changeShippingRule(trx, id, change, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toShippingRuleBody(result.value))) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await changeShippingRule(trx, id, change, { ifMatch, now: now() }), (row) =>
+        done(row.xid, 200, toShippingRuleBody(row)),
+      )
     })
   })
 
   routes.openapi(deleteRule, (c) => {
     const { id } = c.req.valid("param")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await deleteShippingRule(trx, id, ifMatch)
-      return result.ok ? accept(gone(result.value)) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await deleteShippingRule(trx, id, ifMatch), (xid) => gone(xid))
     })
   })
 

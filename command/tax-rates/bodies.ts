@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi"
 import type { Selectable } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { countryCode } from "../address.ts"
+import { countryCode } from "../vocabulary/address.ts"
 
 const basisPoints = z
   .number()

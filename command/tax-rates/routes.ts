@@ -1,18 +1,18 @@
-// What can be done to tax rates over HTTP. A country without one is not taxed.
+// The commands on tax rates over HTTP. A country without a rate is not taxed.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Kysely } from "kysely"
 import type { CommandDatabase } from "../../db/command-schema.ts"
-import { countryCode } from "../address.ts"
-import type { Execute } from "../execute/execute.ts"
-import { accept } from "../execute/rejection.ts"
+import type { Executor } from "../execute/execute.ts"
 import { changeHeaders, creationHeaders } from "../http/command-headers.ts"
 import { jsonBody, noBody } from "../http/json-body.ts"
 import { rowAnswersOf, showRow } from "../http/questions.ts"
 import { answersOf, done, gone, goneUnless, jsonOf, respond } from "../http/respond.ts"
+import { countryCode } from "../vocabulary/address.ts"
+import { accept, mapAccepted } from "../vocabulary/rejection.ts"
 import { taxRateBody, taxRateChange, taxRateRequest, toTaxRateBody } from "./bodies.ts"
-import { changeTaxRate, createTaxRate, deleteTaxRate } from "./handle.ts"
+import { taxRates } from "./handle.ts"
 
-export type TaxRateRouteDeps = { db: Kysely<CommandDatabase>; execute: Execute; now: () => Date }
+export type TaxRateRouteDeps = { db: Kysely<CommandDatabase>; executor: Executor; now: () => Date }
 
 const params = z.object({ country: countryCode.openapi({ param: { name: "country", in: "path" } }) })
 
@@ -60,16 +60,14 @@ const getRate = createRoute({
 })
 
 /** All routes of tax rates. */
-export function createTaxRateRoutes({ db, execute, now }: TaxRateRouteDeps): OpenAPIHono {
+export function createTaxRateRoutes({ db, executor, now }: TaxRateRouteDeps): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(postRate, (c) => {
     const rate = c.req.valid("json")
-    return respond(c, execute, async (trx) => {
-      const result = await createTaxRate(trx, rate, now())
-      return result.ok
-        ? accept(done(result.value.xid, 201, toTaxRateBody(result.value), `/tax-rates/${rate.country}`))
-        : result
+    return respond(c, executor, async (trx) => {
+      const row = await taxRates.create(trx, rate, now())
+      return accept(done(row.xid, 201, toTaxRateBody(row), `/tax-rates/${rate.country}`))
     })
   })
 
@@ -77,18 +75,19 @@ export function createTaxRateRoutes({ db, execute, now }: TaxRateRouteDeps): Ope
     const { country } = c.req.valid("param")
     const { basis_points } = c.req.valid("json")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await changeTaxRate(trx, country, basis_points, ifMatch, now())
-      return result.ok ? accept(done(result.value.xid, 200, toTaxRateBody(result.value))) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(
+        await taxRates.change(trx, country, { ifMatch, now: now() }, () => accept({ basis_points })),
+        (row) => done(row.xid, 200, toTaxRateBody(row)),
+      )
     })
   })
 
   routes.openapi(deleteRate, (c) => {
     const { country } = c.req.valid("param")
     const ifMatch = c.req.valid("header")["if-match"]
-    return respond(c, execute, async (trx) => {
-      const result = await deleteTaxRate(trx, country, ifMatch)
-      return result.ok ? accept(gone(result.value)) : result
+    return respond(c, executor, async (trx) => {
+      return mapAccepted(await taxRates.remove(trx, country, ifMatch), (xid) => gone(xid))
     })
   })
 

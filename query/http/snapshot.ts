@@ -2,7 +2,8 @@
 // generation and epoch of its own snapshot. Nothing about the answer is judged on memory. The process only
 // remembers which generation is live in order to name its schema; the statement returns the live generation of
 // its snapshot, and if that is another one (or the schema is gone, after a switch) it is run again there.
-import pg from "pg"
+import type pg from "pg"
+import { isBrokenConnection, sqlStateOf } from "../../db/errors.ts"
 import { quoted } from "../../db/sql-names.ts"
 import { type Lsn, toLsn } from "../cdc/vocabulary/lsn.ts"
 import type { ConsistencyToken } from "./demand.ts"
@@ -120,7 +121,7 @@ export function createSnapshotReader(options: {
           const snapshot = await readFrom(asked, question, token)
           if (snapshot) return snapshot
         } catch (error) {
-          if (!(error instanceof pg.DatabaseError) || !removedUnderneath.has(error.code ?? "")) throw error
+          if (!removedUnderneath.has(sqlStateOf(error) ?? "")) throw error
           if (schema === asked) schema = null
         }
       }
@@ -166,9 +167,6 @@ function toSnapshot(row: Row, generation: number, position: bigint): Snapshot {
   }
 }
 
-const brokenConnection = /terminated|ECONNRESET|EPIPE/
-const adminShutdown = "57P01"
-
 /** A pooled connection may have died unnoticed; a read may simply be asked again on another one. */
 async function ask<Found extends pg.QueryResultRow>(
   pool: pg.Pool,
@@ -177,11 +175,7 @@ async function ask<Found extends pg.QueryResultRow>(
   try {
     return (await pool.query<Found>(query)).rows[0]
   } catch (error) {
-    const broken =
-      error instanceof pg.DatabaseError
-        ? error.code === adminShutdown
-        : error instanceof Error && brokenConnection.test(error.message)
-    if (!broken) throw error
+    if (!isBrokenConnection(error)) throw error
     return (await pool.query<Found>(query)).rows[0]
   }
 }

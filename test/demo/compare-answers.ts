@@ -2,7 +2,7 @@
 // answer's from its JSON, the other from SQL over the write tables; amounts are whole minor units on both.
 import type pg from "pg"
 import { z } from "zod"
-import { parseAmount } from "../../command/money.ts"
+import { parseAmount } from "../../command/vocabulary/money.ts"
 import { type Comparison, summary } from "./compare-models.ts"
 
 export type Ask = (path: string) => Promise<unknown>

@@ -1,5 +1,5 @@
-// Every command an order takes. Prices come from the catalogue; `price` is what the client believes it to be.
-import type { CustomerId, OrderId, ProductId } from "../../ids.ts"
+// Every command an order takes. Prices come from the catalogue; `price` is the price that the client expects.
+import type { CustomerId, OrderId, ProductId } from "../../vocabulary/ids.ts"
 import type { PaymentCommand } from "./pay.ts"
 import type { ShipmentCommand } from "./ship.ts"
 
@@ -37,7 +37,7 @@ export type UpdateOrder = {
 /** `expectedTotal` is a plain decimal text that the total must equal. */
 export type ConfirmOrder = { type: "ConfirmOrder"; expectedTotal?: string | undefined }
 
-/** What a draft takes, with prices following. */
+/** A draft takes these commands, and each prices the draft again. */
 export type DraftCommand =
   | UpdateOrder
   | { type: "AddItem"; item: RequestedItem }

@@ -1,26 +1,25 @@
-// What a cancelled order owes its customer: captured payments are refunded, authorized ones voided. Payments whose
-// outcome is still open are compensated when it is known. Pure.
-import type { Fulfilment } from "./fulfilment.ts"
-import type { Compensation, RequestedRefund } from "./fulfilment-events.ts"
-import { refundableMinor } from "./sums.ts"
+// A cancelled order owes its customer this: captured payments are refunded, authorized payments voided. A payment whose
+// outcome is still open is compensated when the outcome is known. Pure.
+import { type Payments, refundableMinor } from "./payment.ts"
+import type { Compensation, RequestedRefund } from "./payment-events.ts"
 
-export function compensationOf(fulfilment: Fulfilment): Compensation {
+export function compensationOf(all: Payments): Compensation {
   return {
-    refunds: refundsOf(fulfilment),
-    voids: fulfilment.payments.filter(({ status }) => status === "authorized").map(({ payment }) => payment),
+    refunds: refundsOf(all),
+    voids: all.payments.filter(({ status }) => status === "authorized").map(({ payment }) => payment),
   }
 }
 
 /** Refunds of this amount, from the first payment on; all that is left without an amount. */
-export function refundsOf(fulfilment: Fulfilment, amountMinor?: bigint): RequestedRefund[] {
+export function refundsOf(all: Payments, amountMinor?: bigint): RequestedRefund[] {
   const refunds: RequestedRefund[] = []
   let rest = amountMinor
-  for (const payment of fulfilment.payments) {
-    const refundable = refundableMinor(fulfilment, payment)
+  for (const payment of all.payments) {
+    const refundable = refundableMinor(all, payment)
     const taken = rest === undefined || rest > refundable ? refundable : rest
     if (taken <= 0n) continue
     if (rest !== undefined) rest -= taken
-    const refund = fulfilment.refunds.length + refunds.length + 1
+    const refund = all.refunds.length + refunds.length + 1
     refunds.push({ refund, payment: payment.payment, amountMinor: taken })
   }
   return refunds

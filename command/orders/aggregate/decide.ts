@@ -1,19 +1,19 @@
-// The rules of an order, pure: an order and a command in, one event or one rejection out.
-// Which command an order takes at all stands in transitions.ts; the rules of drafts, payments and shipments are in files
-// of their own.
-import { accept, type Result, refuse } from "../../execute/rejection.ts"
+// The rules of an order, pure: an order and a command in, one event or one rejection out. transitions.ts says which
+// status takes which command; the rules of drafts, payments and shipments are in files of their own.
+import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { ExistingOrderCommand, OrderCommand, UpdateOrder } from "./commands.ts"
 import { compensationOf } from "./compensation.ts"
 import { decideCreate, decideDraft } from "./draft.ts"
 import type { OrderEvent } from "./events.ts"
-import type { FulfilmentFact } from "./fulfilment-events.ts"
 import type { Order } from "./order.ts"
 import { decidePayment } from "./pay.ts"
+import type { PaymentFact } from "./payment-events.ts"
 import type { Known } from "./repricing.ts"
 import { decideShipment } from "./ship.ts"
+import type { ShipmentFact } from "./shipment-events.ts"
 import { refuseUnlessTaken } from "./transitions.ts"
 
-/** The event that follows from the command, or why none does. */
+/** The event that follows from the command, or the reason why none follows. */
 export function decide(order: Order | undefined, command: OrderCommand, known: Known): Result<OrderEvent> {
   if (command.type === "CreateOrder") return decideCreate(command, known)
   if (!order) return refuse("order-not-found", "There is no such order.")
@@ -22,7 +22,7 @@ export function decide(order: Order | undefined, command: OrderCommand, known: K
 
 function decideNext(order: Order, command: ExistingOrderCommand, known: Known): Result<OrderEvent> {
   const next = { version: order.version + 1, at: known.now }
-  const following = (fact: Result<FulfilmentFact>): Result<OrderEvent> =>
+  const following = (fact: Result<PaymentFact | ShipmentFact>): Result<OrderEvent> =>
     fact.ok ? accept({ ...fact.value, ...next }) : fact
   switch (command.type) {
     case "AddItem":
@@ -49,21 +49,21 @@ function decideNext(order: Order, command: ExistingOrderCommand, known: Known): 
         compensation: compensationOf(order.fulfilment),
         ...next,
       })
+    case "ShipOrder":
+    case "DeliverShipment":
+      return following(decideShipment(order, command))
     case "PayOrder":
     case "CapturePayment":
     case "RecordPayment":
     case "RefundOrder":
     case "RecordRefund":
       return following(decidePayment(order, command))
-    case "ShipOrder":
-    case "DeliverShipment":
-      return following(decideShipment(order, command))
     default:
       return command satisfies never
   }
 }
 
-/** What a confirmed order costs is agreed on: codes are final, and so is the country that it was priced for. */
+/** The price of a confirmed order is agreed on: codes are final, and so is the country that it was priced for. */
 function decideUpdate(order: Order, command: UpdateOrder, { now }: Known): Result<OrderEvent> {
   const about = { order_status: order.status }
   if (command.discountCodes) {

@@ -1,9 +1,9 @@
-// What can be done to an order that is not confirmed yet, pure. Items, country and discount codes change only here,
-// and every accepted change prices the whole draft again; confirming needs an item, reserves stock and freezes what it
-// costs.
-import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
-import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
+// The rules of an order that is not confirmed yet, pure. Items, country and discount codes change only here, and every
+// accepted change prices the whole draft again. Confirming needs an item, reserves stock and freezes the price.
+
 import { refuseUnlessCodesApply, refuseUnlessSendable } from "../../pricing/price.ts"
+import { formatAmount, parseAmount, toMoneyBody } from "../../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { ConfirmOrder, CreateOrder, DraftCommand, UpdateOrder } from "./commands.ts"
 import type { OrderEvent } from "./events.ts"
 import { type DraftOrder, type Item, withoutLine, withQuantity } from "./order.ts"
@@ -73,7 +73,7 @@ export function decideDraft(order: DraftOrder, command: DraftCommand, known: Kno
   }
 }
 
-/** Codes that the customer names now must be good for something; those named before may have expired. */
+/** Codes that the customer names now must apply or may still apply; codes named before may have expired. */
 function decideUpdate(order: DraftOrder, command: UpdateOrder, known: Known): Result<OrderEvent> {
   const { type: _, fields, ...changed } = command
   const repriced = reprice({ ...order, ...changed }, known)

@@ -1,10 +1,12 @@
 // The order aggregate: a union on `status`, so that a time or a reason exists only where it can.
 // Address and note are no part of it: no rule looks at them and they are personal data, so they live in the
 // row only (`OrderDetails`) and never in an event.
-import type { CustomerId, OrderId, ProductId } from "../../ids.ts"
-import type { Money } from "../../money.ts"
+
 import { type Breakdown, subtotalOf } from "../../pricing/basket.ts"
-import type { Fulfilment } from "./fulfilment.ts"
+import type { CustomerId, OrderId, ProductId } from "../../vocabulary/ids.ts"
+import type { Money } from "../../vocabulary/money.ts"
+import type { Payments } from "./payment.ts"
+import type { Shipments } from "./shipment.ts"
 
 export type Item = {
   /** 1, 2, .. in the order of adding; a removed line's number is not given again. */
@@ -14,6 +16,11 @@ export type Item = {
   /** The catalogue's price at the draft's last change; frozen when the order is confirmed. */
   unitPriceMinor: bigint
 }
+
+/** An order keeps this from its confirmation on. */
+export type Fulfilment = Payments & Shipments
+
+export const nothingFulfilled: Fulfilment = { reserved: [], payments: [], refunds: [], shipments: [] }
 
 type OrderFacts = {
   id: OrderId

@@ -1,13 +1,13 @@
-// The rules of payments and refunds, pure. Open and captured payments never exceed the total, refunds never what was
-// captured. An answer that arrives when the order has been cancelled is undone at once.
-import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
-import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
+// The rules of payments and refunds, pure. Open and captured payments never exceed the total, refunds never the
+// captured amount. An answer that arrives when the order has been cancelled is undone at once.
+
 import type { Outcome } from "../../payments/provider.ts"
+import { formatAmount, parseAmount, toMoneyBody } from "../../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../../vocabulary/rejection.ts"
 import { refundsOf } from "./compensation.ts"
-import type { Payment, Refund } from "./fulfilment.ts"
-import { type FulfilmentFact, noCompensation } from "./fulfilment-events.ts"
 import { type Order, orderSums } from "./order.ts"
-import { coveredMinor } from "./sums.ts"
+import { coveredMinor, type Payment, type Refund } from "./payment.ts"
+import { noCompensation, type PaymentFact } from "./payment-events.ts"
 
 export type PaymentCommand =
   /** `amount`: a plain decimal text; all that is due without it. */
@@ -17,8 +17,8 @@ export type PaymentCommand =
   | { type: "RefundOrder"; amount: string | undefined; reason: string | null }
   | { type: "RecordRefund"; refund: number; outcome: Outcome }
 
-/** What follows for an order whose status takes the command. */
-export function decidePayment(order: Order, command: PaymentCommand): Result<FulfilmentFact> {
+/** The fact that follows for an order whose status takes the command. */
+export function decidePayment(order: Order, command: PaymentCommand): Result<PaymentFact> {
   switch (command.type) {
     case "PayOrder": {
       const due = orderSums(order).totalMinor - coveredMinor(order.fulfilment)
@@ -65,7 +65,7 @@ export function decidePayment(order: Order, command: PaymentCommand): Result<Ful
   }
 }
 
-function recordPayment(order: Order, number: number, outcome: Outcome): FulfilmentFact {
+function recordPayment(order: Order, number: number, outcome: Outcome): PaymentFact {
   const found = order.fulfilment.payments.find(({ payment }) => payment === number)
   const { payment, amountMinor } = requireOpen(order, "payment", number, found)
   const cancelled = order.status === "cancelled"
@@ -94,7 +94,7 @@ function recordPayment(order: Order, number: number, outcome: Outcome): Fulfilme
   }
 }
 
-function recordRefund(order: Order, number: number, outcome: Outcome): FulfilmentFact {
+function recordRefund(order: Order, number: number, outcome: Outcome): PaymentFact {
   const found = order.fulfilment.refunds.find(({ refund }) => refund === number)
   const { refund, payment, amountMinor } = requireOpen(order, "refund", number, found)
   switch (outcome.state) {

@@ -1,13 +1,14 @@
 // The prices of a draft, pure: its lines at the catalogue's prices of the moment, and the sums that follow.
 // Every accepted change of a draft goes through here, confirming it too; then they are frozen.
-import { accept, type Result } from "../../execute/rejection.ts"
+
 import type { Basket, Pricing } from "../../pricing/basket.ts"
 import { type PriceRules, price } from "../../pricing/price.ts"
 import type { Product } from "../../products/product.ts"
+import { accept, type Result } from "../../vocabulary/rejection.ts"
 import type { DraftOrder, Item } from "./order.ts"
 import type { StockOf } from "./reserve.ts"
 
-/** What a decision may look at besides the order: the moment, the catalogue, stock that is locked, price rules. */
+/** A decision may look at this besides the order: the moment, the catalogue, stock that is locked, price rules. */
 export type Known = {
   now: Date
   productOf: (productId: string) => Product | undefined
@@ -22,7 +23,7 @@ export type LinePrice = { line: number; unitPriceMinor: bigint }
 /** The lines whose unit price became another, and the sums of the whole order. */
 export type Repriced = { prices: readonly LinePrice[]; pricing: Pricing }
 
-/** What an order's price depends on. */
+/** An order's price depends on these. */
 export type Priceable = Pick<DraftOrder, "customerId" | "currency" | "country" | "discountCodes" | "items">
 
 /** Refused as `amount-too-large` only. */

@@ -1,8 +1,9 @@
-// What a customer asks for, against the catalogue: the product is for sale, in the order's currency, and at the
-// price that the customer believes it to have.
-import { accept, type Refused, type Result, refuse } from "../../execute/rejection.ts"
-import { formatAmount, parseAmount, toMoneyBody } from "../../money.ts"
+// The items that a customer asks for, against the catalogue: the product is for sale, in the order's currency, and at
+// the price that the customer believes it to have.
+
 import type { Product } from "../../products/product.ts"
+import { formatAmount, parseAmount, toMoneyBody } from "../../vocabulary/money.ts"
+import { accept, type Refused, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { RequestedItem } from "./commands.ts"
 import type { Item } from "./order.ts"
 
@@ -12,7 +13,7 @@ type Catalogue = { productOf: (productId: string) => Product | undefined }
 
 /**
  * The items of a new order on lines 1, 2, .. and its currency: the one named, else that of the items. Naming a
- * product twice makes two lines: lines are what was typed, not a sum per product.
+ * product twice makes two lines: an order has the lines that were typed, not a sum per product.
  */
 export function takeItems(
   requested: readonly RequestedItem[],

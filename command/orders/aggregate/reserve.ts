@@ -1,7 +1,7 @@
-// Stock for an order that is being confirmed: all of it or none. Pure; the rows are locked by whoever asks.
-import { accept, type Result, refuse } from "../../execute/rejection.ts"
-import type { LineQuantity } from "./fulfilment.ts"
+// Stock for an order that is being confirmed: all of it or none. Pure; store/known.ts has locked the rows.
+import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { Item } from "./order.ts"
+import type { LineQuantity } from "./shipment.ts"
 
 export type Stock = {
   onHand: bigint

@@ -1,9 +1,9 @@
 // The rules of shipments, pure: a paid order leaves in one parcel or in several, and each arrives once.
-import { accept, type Result, refuse } from "../../execute/rejection.ts"
-import { type LineQuantity, shippedOf } from "./fulfilment.ts"
-import type { FulfilmentFact } from "./fulfilment-events.ts"
+import { accept, type Result, refuse } from "../../vocabulary/rejection.ts"
 import type { Order } from "./order.ts"
-import { isRefunded } from "./sums.ts"
+import { isRefunded } from "./payment.ts"
+import { type LineQuantity, shippedOf } from "./shipment.ts"
+import type { ShipmentFact } from "./shipment-events.ts"
 
 export type ShipmentCommand =
   /** `items`: everything that is left without them. */
@@ -15,8 +15,8 @@ export type ShipmentCommand =
     }
   | { type: "DeliverShipment"; shipment: number }
 
-/** What follows for an order whose status takes the command. */
-export function decideShipment(order: Order, command: ShipmentCommand): Result<FulfilmentFact> {
+/** The fact that follows for an order whose status takes the command. */
+export function decideShipment(order: Order, command: ShipmentCommand): Result<ShipmentFact> {
   switch (command.type) {
     case "ShipOrder":
       return decideShip(order, command)
@@ -38,7 +38,7 @@ export function decideShipment(order: Order, command: ShipmentCommand): Result<F
 function decideShip(
   order: Order,
   { carrier, tracking, items }: Extract<ShipmentCommand, { type: "ShipOrder" }>,
-): Result<FulfilmentFact> {
+): Result<ShipmentFact> {
   if (isRefunded(order.fulfilment)) {
     return refuse("order-refunded", "The order was refunded in full; nothing of it is shipped any more.")
   }

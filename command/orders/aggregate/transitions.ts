@@ -1,6 +1,6 @@
 // The life of an order: which command is taken in which status, and the statuses it can lead to. The decider refuses
-// what is not here; README's diagram is made from it.
-import { type Refused, refuse } from "../../execute/rejection.ts"
+// every other command; the documented diagram is made from this table.
+import { type Refused, refuse } from "../../vocabulary/rejection.ts"
 import type { ExistingOrderCommand } from "./commands.ts"
 import type { Order } from "./order.ts"
 
@@ -30,7 +30,7 @@ export const transitions: Record<Status, Partial<Record<CommandName, readonly St
     ShipOrder: ["paid", "shipped"],
     DeliverShipment: ["paid"],
     RefundOrder: ["paid"],
-    // Refunded in full, the order ends with what has left of it: shipped, or delivered if that has arrived.
+    // Refunded in full, the order ends with the parcels that have left: shipped, or delivered if they have arrived.
     RecordRefund: ["paid", "shipped", "delivered"],
     // As long as nothing was shipped.
     CancelOrder: ["cancelled"],
@@ -45,7 +45,7 @@ export const transitions: Record<Status, Partial<Record<CommandName, readonly St
     RecordRefund: ["delivered"],
   },
   cancelled: {
-    // An answer of the provider that was outstanding: what it took is given back.
+    // An answer of the provider that was outstanding: money that it took is given back.
     RecordPayment: ["cancelled"],
     RefundOrder: ["cancelled"],
     RecordRefund: ["cancelled"],

@@ -1,17 +1,18 @@
-// The JSON of orders: what requests may hold and what answers look like. Requests are strict; every limit on
+// The JSON of orders: the members of requests and of answers. Requests are strict; every limit on
 // size stands here and so also in /openapi.json.
 import { z } from "@hono/zod-openapi"
-import { addressBody, addressOrNull } from "../../address.ts"
-import { text } from "../../http/text.ts"
-import { customerId, productId } from "../../ids.ts"
-import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../../money.ts"
 import { discountCodes, pricingBody, toPricingBody } from "../../pricing/bodies.ts"
+import { addressBody, addressOrNull } from "../../vocabulary/address.ts"
+import { customerId, productId } from "../../vocabulary/ids.ts"
+import { currencyCode, decimalAmount, moneyBody, toMoneyBody } from "../../vocabulary/money.ts"
+import { text } from "../../vocabulary/text.ts"
 import type { RequestedItem } from "../aggregate/commands.ts"
-import { reservedOf, shippedOf } from "../aggregate/fulfilment.ts"
 import { itemTotal, orderSums } from "../aggregate/order.ts"
 import { maximumLines } from "../aggregate/requested-items.ts"
+import { reservedOf, shippedOf } from "../aggregate/shipment.ts"
 import type { StoredOrder } from "../store/repository.ts"
-import { fulfilmentShape, toFulfilmentBody } from "./fulfilment-body.ts"
+import { paymentShape, toPaymentBody } from "./payment-body.ts"
+import { shipmentShape, toShipmentBody } from "./shipment-body.ts"
 
 const quantity = z.number().int().min(1).max(100_000)
 const note = text(2_000)
@@ -88,7 +89,12 @@ export const orderBody = z
     created_at: time,
     updated_at: time,
     confirmed_at: time.nullable(),
-    ...fulfilmentShape,
+    ...paymentShape,
+    ...shipmentShape,
+    reserved_until: time.nullable(),
+    paid_at: time.nullable(),
+    shipped_at: time.nullable(),
+    delivered_at: time.nullable(),
     cancelled_at: time.nullable(),
     cancel_reason: z.string().nullable(),
   })
@@ -96,14 +102,15 @@ export const orderBody = z
 
 /** The order as the write side sees it. */
 export function toOrderBody({ order, details }: StoredOrder): z.infer<typeof orderBody> {
-  const { currency } = order
+  const { currency, status } = order
+  const iso = (moment: Date | null) => moment?.toISOString() ?? null
   const money = (amountMinor: bigint) => toMoneyBody({ amountMinor, currency })
   const { subtotalMinor, totalMinor } = orderSums(order)
   const cancelled = order.status === "cancelled" ? order : undefined
   return {
     id: order.id,
     customer_id: order.customerId,
-    status: order.status,
+    status,
     currency,
     items: order.items.map((item) => ({
       line: item.line,
@@ -126,8 +133,13 @@ export function toOrderBody({ order, details }: StoredOrder): z.infer<typeof ord
     version: order.version,
     created_at: order.createdAt.toISOString(),
     updated_at: order.updatedAt.toISOString(),
-    confirmed_at: order.status === "draft" ? null : (order.confirmedAt?.toISOString() ?? null),
-    ...toFulfilmentBody(order),
+    confirmed_at: status === "draft" ? null : iso(order.confirmedAt),
+    ...toPaymentBody(order),
+    ...toShipmentBody(order),
+    reserved_until: status === "confirmed" ? iso(order.reservedUntil) : null,
+    paid_at: status === "draft" || status === "confirmed" ? null : iso(order.paidAt),
+    shipped_at: status === "shipped" || status === "delivered" ? iso(order.shippedAt) : null,
+    delivered_at: status === "delivered" ? iso(order.deliveredAt) : null,
     cancelled_at: cancelled?.cancelledAt.toISOString() ?? null,
     cancel_reason: cancelled?.cancelReason ?? null,
   }

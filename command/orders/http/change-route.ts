@@ -1,27 +1,27 @@
-// What the routes that change an order have in common: their headers and parameters, their documented answers, and the
-// way from a command to its answer. If the command has the payment provider asked, the answer waits for the provider's.
+// The routes that change an order have this in common: headers and parameters, documented answers, and the way from a
+// command to its answer. If the command has the payment provider asked, the answer waits for the provider's.
 import { type RouteConfig, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-import type { Execute, Executed } from "../../execute/execute.ts"
+import type { Executed, Executor } from "../../execute/execute.ts"
+import type { IfMatch } from "../../execute/if-match.ts"
 import { originOf } from "../../execute/origin.ts"
-import { accept, type RejectionCode } from "../../execute/rejection.ts"
-import type { IfMatch } from "../../http/if-match.ts"
-import { answer, answersOf, requestOf } from "../../http/respond.ts"
-import { type OrderId, orderId } from "../../ids.ts"
+import { answer, answersOf, keyOf, run } from "../../http/respond.ts"
+import type { ProviderCall } from "../../payments/provider.ts"
 import type { Settle } from "../../payments/settle.ts"
+import { type OrderId, orderId } from "../../vocabulary/ids.ts"
+import { accept, type RejectionCode } from "../../vocabulary/rejection.ts"
 import type { ExistingOrderCommand } from "../aggregate/commands.ts"
 import { type ChangeOrder, changeOrder, type OrderContext } from "../handle.ts"
-import type { ProviderCall } from "../store/calls.ts"
 import { orderBody } from "./bodies.ts"
 import { orderDone } from "./order-answer.ts"
 
 export type ChangeDeps = {
-  execute: Execute
+  executor: Executor
   settle: Settle
   now: () => Date
   /** How long stock is kept for an order that is confirmed and not paid. */
   reservationMs: number
-  /** How long a request to the provider is left to who asks it, at first. */
+  /** The command that opens a request to the provider has this long to ask it; then the schedule asks. */
   holdMs: number
 }
 
@@ -35,7 +35,7 @@ export const numberParam = (name: string) =>
     .transform(Number)
     .openapi({ type: "integer", minimum: 1, maximum: 999_999_999, param: { name, in: "path" } })
 
-/** The answers of a command to an order that exists, with what this one's rules refuse. */
+/** The answers of a command on an order that exists, with the refusals of this command's rules. */
 export const changedUnless = (...refusals: RejectionCode[]): RouteConfig["responses"] =>
   answersOf(200, orderBody, ["order-not-found", "version-mismatch", "version-conflict", ...refusals])
 
@@ -65,16 +65,15 @@ export function contextOf(c: Context, { now, reservationMs }: ChangeDeps): Order
 }
 
 export function createChange(deps: ChangeDeps): Change {
-  const { execute, settle, holdMs } = deps
+  const { executor, settle, holdMs } = deps
   return async (c, { id, headers }, command, { details, methodToken } = {}) => {
-    const request = await requestOf(c)
     let calls: ProviderCall[] = []
     const asking = {
       methodToken: methodToken ?? null,
-      idempotencyKey: request.key ?? null,
+      idempotencyKey: keyOf(c) ?? null,
       afterMs: holdMs,
     }
-    const first = await execute(request, async (trx) => {
+    const first = await run(c, executor, async (trx) => {
       const change = { orderId: id, command, ifMatch: headers["if-match"], details: details ?? {}, asking }
       const result = await changeOrder(trx, change, contextOf(c, deps))
       if (!result.ok) return result

@@ -3,8 +3,8 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import { changeHeaders } from "../../http/command-headers.ts"
 import { noBody, optionalJsonBody } from "../../http/json-body.ts"
 import { optionalJsonOf } from "../../http/respond.ts"
-import { text } from "../../http/text.ts"
-import { decimalAmount } from "../../money.ts"
+import { decimalAmount } from "../../vocabulary/money.ts"
+import { text } from "../../vocabulary/text.ts"
 import { askedUnless, type ChangeDeps, createChange, numberParam, orderParams } from "./change-route.ts"
 
 export type PaymentRouteDeps = ChangeDeps & { providerName: string }

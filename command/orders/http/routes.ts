@@ -1,11 +1,10 @@
-// The table of contents of what can be done to an order over HTTP. A handler only translates: request to
-// command, accepted order to answer.
+// The commands on an order over HTTP. A handler only translates: request to command, accepted order to answer.
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi"
-import { accept } from "../../execute/rejection.ts"
 import { changeHeaders, creationHeaders } from "../../http/command-headers.ts"
 import { jsonBody, noBody, optionalJsonBody } from "../../http/json-body.ts"
 import { answersOf, jsonOf, optionalJsonOf, respond } from "../../http/respond.ts"
-import type { OrderId } from "../../ids.ts"
+import type { OrderId } from "../../vocabulary/ids.ts"
+import { accept } from "../../vocabulary/rejection.ts"
 import type { DetailField, UpdateOrder } from "../aggregate/commands.ts"
 import { type ChangeOrder, createOrder } from "../handle.ts"
 import {
@@ -32,7 +31,7 @@ export type OrderRouteDeps = ChangeDeps & { newOrderId: () => OrderId }
 
 const lineParams = orderParams.extend({ line: numberParam("line") })
 
-/** What naming a product can run into. */
+/** The refusals of a command that names a product. */
 const itemRefusals = [
   "product-unknown",
   "product-inactive",
@@ -129,7 +128,7 @@ const postCancel = createRoute({
 
 /** All routes of orders up to their confirmation, and of their end. */
 export function createOrderRoutes(deps: OrderRouteDeps): OpenAPIHono {
-  const { execute, newOrderId } = deps
+  const { executor, newOrderId } = deps
   const change = createChange(deps)
   const routes = new OpenAPIHono()
 
@@ -139,7 +138,7 @@ export function createOrderRoutes(deps: OrderRouteDeps): OpenAPIHono {
     if (shipping_address !== undefined) fields.push("shipping_address")
     if (note !== undefined) fields.push("note")
     const details = { shippingAddress: shipping_address ?? null, note: note ?? null }
-    return respond(c, execute, async (trx) => {
+    return respond(c, executor, async (trx) => {
       const orderId = newOrderId()
       const command = {
         type: "CreateOrder",

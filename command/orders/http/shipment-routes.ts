@@ -1,9 +1,9 @@
-// The routes of shipments: what leaves, and what has arrived.
+// The routes of shipments: a parcel leaves, and a parcel has arrived.
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi"
 import { changeHeaders } from "../../http/command-headers.ts"
 import { jsonBody, noBody } from "../../http/json-body.ts"
 import { jsonOf } from "../../http/respond.ts"
-import { text } from "../../http/text.ts"
+import { text } from "../../vocabulary/text.ts"
 import { maximumLines } from "../aggregate/requested-items.ts"
 import { type ChangeDeps, changedUnless, createChange, numberParam, orderParams } from "./change-route.ts"
 

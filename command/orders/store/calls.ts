@@ -1,21 +1,12 @@
-// What the provider has still to be asked, one row per request. A row is written in the transaction of the command that
-// wants it and leaves in the one that records the answer: whatever dies in between, somebody asks again, by the same key.
+// The open requests to the payment provider, one row each. A row is written in the transaction of the command that
+// wants it and leaves in the transaction that records the answer: whatever dies in between, the schedule asks again by
+// the same key.
 import { type Kysely, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
-import { type OrderId, orderId } from "../../ids.ts"
-import type { ProviderRequest } from "../../payments/provider.ts"
-import type { OrderEvent } from "../aggregate/events.ts"
-import type { Compensation } from "../aggregate/fulfilment-events.ts"
-import type { Order } from "../aggregate/order.ts"
+import type { ProviderCall } from "../../payments/provider.ts"
+import { orderId } from "../../vocabulary/ids.ts"
 
-export type ProviderCall = ProviderRequest & {
-  orderId: OrderId
-  payment: number
-  /** Set for refunds. */
-  refund: number | null
-}
-
-/** Who asks first, and how. */
+/** How the provider is asked first, and by whom: by the command until `afterMs` are over, then by the schedule. */
 export type Asking = {
   methodToken: string | null
   /** The key whose stored answer the provider's is to replace. */
@@ -24,70 +15,7 @@ export type Asking = {
   afterMs: number
 }
 
-/** What the provider is to be asked because of the event; `order` is as the event leaves it. */
-export function callsOf(order: Order, event: OrderEvent): ProviderCall[] {
-  switch (event.type) {
-    case "PaymentRequested":
-      return [callFor(order, event.payment, event.capture ? "charge" : "authorize")]
-    case "PaymentCaptureRequested":
-      return [callFor(order, event.payment, "capture")]
-    case "RefundRequested":
-      return compensating(order, { refunds: event.refunds, voids: [] })
-    case "OrderCancelled":
-    case "PaymentAuthorized":
-    case "PaymentProcessed":
-      return compensating(order, event.compensation)
-    case "OrderCreated":
-    case "OrderUpdated":
-    case "ItemAdded":
-    case "ItemChanged":
-    case "ItemRemoved":
-    case "OrderConfirmed":
-    case "PaymentDeclined":
-    case "PaymentVoided":
-    case "PaymentOutcomeUnknown":
-    case "OrderRefunded":
-    case "RefundFailed":
-    case "RefundOutcomeUnknown":
-    case "OrderShipped":
-    case "OrderDelivered":
-    case "PersonalDataErased":
-      return []
-    default:
-      return event satisfies never
-  }
-}
-
-function compensating(order: Order, { refunds, voids }: Compensation): ProviderCall[] {
-  return [
-    ...voids.map((payment) => callFor(order, payment, "void")),
-    ...refunds.map(({ refund, payment, amountMinor }) => ({
-      ...callFor(order, payment, "refund"),
-      key: `${order.id}/refunds/${refund}`,
-      refund,
-      amountMinor,
-    })),
-  ]
-}
-
-function callFor(order: Order, payment: number, operation: ProviderCall["operation"]): ProviderCall {
-  const found = order.fulfilment.payments.find((one) => one.payment === payment)
-  if (!found) throw new Error(`order ${order.id} has no payment ${payment}`)
-  const isFirst = operation === "authorize" || operation === "charge"
-  return {
-    key: isFirst ? `${order.id}/${payment}` : `${order.id}/${payment}/${operation}`,
-    operation,
-    amountMinor: found.amountMinor,
-    currency: order.currency,
-    methodToken: null,
-    reference: found.reference,
-    orderId: order.id,
-    payment,
-    refund: null,
-  }
-}
-
-/** Notes what is to be asked, and returns it as it will be asked. */
+/** Keeps the requests, and returns them as they will be sent. */
 export async function saveCalls(
   trx: Transaction<CommandDatabase>,
   calls: readonly ProviderCall[],
@@ -119,8 +47,8 @@ export async function saveCalls(
 const mostDoublings = 7
 
 /**
- * Takes requests that are due, each for one instance: nobody else gets it before `holdMs` are over, and longer with each
- * attempt.
+ * Takes requests that are due, each for one instance: no other instance gets a request before `holdMs` are over, and
+ * twice as long with each attempt.
  */
 export async function claimDueCalls(
   db: Kysely<CommandDatabase>,

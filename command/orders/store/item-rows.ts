@@ -1,13 +1,13 @@
-// The rows of an order's items, made what they are after an event by comparing with before: prices of a draft may change
-// with any line. What is reserved and sent of them is written with the fulfilment.
+// The rows of an order's items after an event. Written are the rows that differ from before: prices of a draft may
+// change with any line. Reserved and sent quantities are written with the shipments.
 import { sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
-import type { OrderId } from "../../ids.ts"
+import type { OrderId } from "../../vocabulary/ids.ts"
 import type { Item, Order } from "../aggregate/order.ts"
 
 /**
- * Parts of a WITH clause, each begun by a comma, that turn the items of before into those of now; rows that are the same
- * are left alone.
+ * Parts of a WITH clause, each begun by a comma, that turn the old items into the new ones; rows that are the same are
+ * left alone.
  */
 export function writeItems(trx: Transaction<CommandDatabase>, order: Order, before: readonly Item[]) {
   const { id, items, updatedAt } = order

@@ -1,17 +1,17 @@
-// Loads what a decision may look at besides the order: the catalogue, stock and the price rules of this moment.
-// Locks are taken in one order everywhere: the order (it is locked already), stock by product, discounts by id.
+// Loads everything that a decision may look at besides the order: the catalogue, stock and the price rules of this
+// moment. Locks are taken in one order everywhere: the order (it is locked already), stock by product, discounts by id.
 import type { Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
-import type { ProductId } from "../../ids.ts"
 import { loadPriceRules } from "../../pricing/repository.ts"
 import { loadProducts } from "../../products/repository.ts"
+import type { ProductId } from "../../vocabulary/ids.ts"
 import type { OrderCommand } from "../aggregate/commands.ts"
 import type { Order } from "../aggregate/order.ts"
 import type { Known } from "../aggregate/repricing.ts"
 import type { Stock } from "../aggregate/reserve.ts"
 import { lockStock } from "./order-stock.ts"
 
-/** What changes no price needs nothing. Confirming locks stock and the discounts that may run out. */
+/** A command that changes no price needs nothing. Confirming locks stock and the discounts that may run out. */
 export async function loadKnown(
   trx: Transaction<CommandDatabase>,
   order: Order | undefined,

@@ -3,15 +3,15 @@
 import { type Selectable, sql, type Transaction } from "kysely"
 import type { CommandDatabase } from "../../../db/command-schema.ts"
 import type { Origin } from "../../execute/origin.ts"
-import { customerId, type OrderId, orderId, productId } from "../../ids.ts"
-import { fromStoredBreakdown, toStoredBreakdown } from "../../pricing/stored-pricing.ts"
+import { readBreakdown, writeBreakdown } from "../../pricing/stored-pricing.ts"
+import { customerId, type OrderId, orderId, productId } from "../../vocabulary/ids.ts"
 import type { OrderEvent } from "../aggregate/events.ts"
-import type { Fulfilment } from "../aggregate/fulfilment.ts"
-import { type Item, type Order, orderSums } from "../aggregate/order.ts"
-import { capturedMinor, refundedMinor } from "../aggregate/sums.ts"
-import { toStoredEvent } from "./event-payload.ts"
-import { loadFulfilment } from "./fulfilment-rows.ts"
+import { type Fulfilment, type Item, nothingFulfilled, type Order, orderSums } from "../aggregate/order.ts"
+import { capturedMinor, refundedMinor } from "../aggregate/payment.ts"
+import { toStoredEvent } from "./event-codecs.ts"
 import { writeItems } from "./item-rows.ts"
+import { loadPayments } from "./payment-rows.ts"
+import { loadShipments } from "./shipment-rows.ts"
 
 /** Columns that no rule looks at. The address is JSON as stored. */
 export type OrderDetails = { shippingAddress: unknown; note: string | null }
@@ -38,8 +38,13 @@ export async function lockOrder(
     .where("order_id", "=", id)
     .orderBy("line")
     .execute()
+  // A draft has neither payments nor shipments.
+  const fulfilment =
+    row.status === "draft"
+      ? nothingFulfilled
+      : { ...(await loadPayments(trx, id)), ...(await loadShipments(trx, id, items)) }
   return {
-    order: toOrder(row, items, await loadFulfilment(trx, id, row.status, items)),
+    order: toOrder(row, items, fulfilment),
     details: { shippingAddress: row.shipping_address, note: row.note },
   }
 }
@@ -93,7 +98,7 @@ function toRow(order: Order) {
     refunded_minor: refundedMinor(order.fulfilment),
     country: order.country,
     discount_codes: [...order.discountCodes],
-    pricing: order.breakdown && JSON.stringify(toStoredBreakdown(order.breakdown)),
+    pricing: order.breakdown && JSON.stringify(writeBreakdown(order.breakdown)),
     last_line: order.lastLine,
     version: order.version,
     created_at: order.createdAt,
@@ -132,7 +137,7 @@ function toOrder(
     taxMinor: row.tax_minor,
     country: row.country,
     discountCodes: row.discount_codes,
-    breakdown: fromStoredBreakdown(row.pricing),
+    breakdown: readBreakdown(row.pricing),
     version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

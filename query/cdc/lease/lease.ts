@@ -4,8 +4,9 @@
 // progress rows in one transaction. Every apply must match that stamp, and everything else that a projector writes
 // runs under `underLease`. A process that lost the lease without noticing can therefore write nothing.
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely"
+import { sqlStateOf } from "../../../db/errors.ts"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
-import { EngineError, sqlStateOf } from "../vocabulary/errors.ts"
+import { EngineError } from "../vocabulary/errors.ts"
 
 /** What every write has to show. */
 export type LeaseRef = { source: string; leaseEpoch: bigint }

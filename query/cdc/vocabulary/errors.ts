@@ -2,6 +2,7 @@
 //   retry        a dependency is down or a conflict was temporary: progress is held, readiness is red, it goes on
 //   dead-letter  this record or row is bad: it is parked with the progress, and the rest goes on
 //   halt         going on would break the promise: it stops with the reason and the next step for a person
+import { isUnreachable, type PostgresFault, postgresFaultOf, sqlStateOf } from "../../../db/errors.ts"
 
 export type Disposition = "retry" | "dead-letter" | "halt"
 
@@ -67,31 +68,18 @@ export class EngineError extends Error {
 export const rebuildNextStep =
   "Records are missing and cannot come back. Check the connector (npm run connectors:status), then rebuild from a snapshot: npm run projection:rebuild."
 
-/**
- * Postgres' error classes; the longest prefix of a SQLSTATE decides, and what is not listed refuses the statement.
- * https://www.postgresql.org/docs/current/errcodes-appendix.html
- */
-const sqlStates: Readonly<Record<string, ErrorCode>> = {
-  "08": "dependency-down", // connection exception
-  "22": "bad-row", // data exception
-  "23": "bad-row", // integrity constraint violation
-  "25006": "dependency-down", // read-only: a failover is under way
-  "25P": "dependency-down", // a transaction that was ended for idling
-  "28": "misconfigured", // role or password
-  "3D": "misconfigured", // no such database
-  "40": "apply-conflict", // serialization failure, deadlock
-  "42501": "misconfigured", // insufficient privilege
-  "44": "bad-row", // check option
-  "53": "dependency-down", // out of connections, memory or disk
-  "54": "bad-row", // a value beyond a limit, such as an index row too large
-  "55": "dependency-down", // an object in use, a lock not to be had
-  "57": "dependency-down", // shut down, starting up, cancelled
-  "58": "dependency-down", // the server's own files or network
-  P0: "bad-row", // raised by a trigger
-  XX: "dependency-down", // an internal error
-  XX001: "refused-statement", // data corrupted
-  XX002: "refused-statement", // index corrupted
-}
+/** What is done about a fault that Postgres tells of. */
+const byPostgresFault = {
+  "bad-statement": "refused-statement",
+  "bad-value": "bad-row",
+  conflict: "apply-conflict",
+  damaged: "refused-statement",
+  "failed-before": "unexpected",
+  "no-access": "misconfigured",
+  "no-permission": "misconfigured",
+  "server-fault": "dependency-down",
+  unavailable: "dependency-down",
+} as const satisfies Record<PostgresFault, ErrorCode>
 
 /**
  * Kafka's answers that waiting does not change; every other fault of Kafka or of its client is waited for.
@@ -146,27 +134,23 @@ export function httpFault(what: string, status: number): EngineError {
 export function classifyError(error: unknown): EngineError {
   if (error instanceof EngineError) return error
   const message = error instanceof Error ? error.message : String(error)
-  const sqlState = sqlStateOf(error)
-  if (sqlState !== null) return refusedBy(sqlState, message, error)
-  const isOutage = error instanceof Error && ("code" in error || /connection|timeout/i.test(message))
-  return new EngineError(isOutage ? "dependency-down" : "unexpected", message, { cause: error })
+  const fault = postgresFaultOf(error)
+  if (fault !== null) return refusedBy(fault, message, error)
+  return new EngineError(isOutage(error) ? "dependency-down" : "unexpected", message, { cause: error })
 }
 
-function refusedBy(sqlState: string, message: string, cause: unknown): EngineError {
-  const prefix = [5, 3, 2].map((length) => sqlState.slice(0, length)).find((key) => key in sqlStates) ?? ""
-  const code = sqlStates[prefix] ?? "refused-statement"
-  const more = { detail: { sqlState }, cause }
+/** A time limit of this process passed: `AbortSignal.timeout` names its error so and gives it no code of the system. */
+function isOutage(error: unknown): boolean {
+  return isUnreachable(error) || (error instanceof Error && error.name === "TimeoutError")
+}
+
+function refusedBy(fault: PostgresFault, message: string, cause: unknown): EngineError {
+  const code = byPostgresFault[fault]
+  const more = { detail: { sqlState: sqlStateOf(cause) ?? "" }, cause }
   if (dispositions[code] !== "halt") return new EngineError(code, message, more)
   const nextStep =
     code === "misconfigured"
       ? "Check the database's roles and this process' settings, then restart it."
       : "This is a fault of the projection or of its tables. Fix it, restart, or rebuild: npm run projection:rebuild."
   return new EngineError(code, `Postgres refused a statement: ${message}`, { nextStep, ...more })
-}
-
-/** The SQLSTATE that a Postgres error carries; null for every other one. */
-export function sqlStateOf(error: unknown): string | null {
-  if (typeof error !== "object" || error === null || !("code" in error)) return null
-  // No class begins with E; names of system errors do, and EPIPE is five letters long.
-  return typeof error.code === "string" && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(error.code) ? error.code : null
 }

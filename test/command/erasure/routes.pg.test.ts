@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto"
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { orderId } from "../../../command/ids.ts"
 import { evolve } from "../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../command/orders/aggregate/order.ts"
-import { fromStoredEvent } from "../../../command/orders/store/event-payload.ts"
+import { fromStoredEvent } from "../../../command/orders/store/event-codecs.ts"
+import { orderId } from "../../../command/vocabulary/ids.ts"
 import { waitFor } from "../../support/wait.ts"
 import { type RunningService, runService } from "../given/running-service.ts"
 

@@ -1,10 +1,10 @@
 import fc from "fast-check"
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { orderId } from "../../../command/ids.ts"
 import { evolve } from "../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../command/orders/aggregate/order.ts"
-import { fromStoredEvent } from "../../../command/orders/store/event-payload.ts"
+import { fromStoredEvent } from "../../../command/orders/store/event-codecs.ts"
+import { orderId } from "../../../command/vocabulary/ids.ts"
 import { type RunningService, runService } from "../given/running-service.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "./given/folded-row.ts"
 

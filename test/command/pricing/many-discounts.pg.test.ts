@@ -2,8 +2,8 @@
 // all each time.
 import { CompiledQuery, type RootOperationNode, sql } from "kysely"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { customerId, productId } from "../../../command/ids.ts"
 import { type BasketOutline, loadPriceRules } from "../../../command/pricing/repository.ts"
+import { customerId, productId } from "../../../command/vocabulary/ids.ts"
 import { type RunningService, runService } from "../given/running-service.ts"
 
 let service: RunningService

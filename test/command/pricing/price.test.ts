@@ -1,7 +1,5 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { productId } from "../../../command/ids.ts"
-import { fractionDigits, maximumAmountMinor, toMoneyBody } from "../../../command/money.ts"
 import type { Basket } from "../../../command/pricing/basket.ts"
 import type { Discount } from "../../../command/pricing/discount.ts"
 import {
@@ -12,6 +10,8 @@ import {
 } from "../../../command/pricing/price.ts"
 import { shareOf } from "../../../command/pricing/rounding.ts"
 import type { ShippingRule } from "../../../command/pricing/shipping.ts"
+import { productId } from "../../../command/vocabulary/ids.ts"
+import { fractionDigits, maximumAmountMinor, toMoneyBody } from "../../../command/vocabulary/money.ts"
 import { basket, fiveOff, keyboard, lamp, noRules, now, parcel, tenPercent } from "./given/examples.ts"
 
 function priced(of: Basket, rules: Partial<PriceRules>) {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest"
-import type { RejectionCode } from "../../../../command/execute/rejection.ts"
-import { productId } from "../../../../command/ids.ts"
 import type { OrderCommand, RequestedItem } from "../../../../command/orders/aggregate/commands.ts"
 import { decide } from "../../../../command/orders/aggregate/decide.ts"
 import type { Order } from "../../../../command/orders/aggregate/order.ts"
 import { maximumLines } from "../../../../command/orders/aggregate/requested-items.ts"
+import { productId } from "../../../../command/vocabulary/ids.ts"
+import type { RejectionCode } from "../../../../command/vocabulary/rejection.ts"
 import {
   aCustomerId,
   anOrderId,

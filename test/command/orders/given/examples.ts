@@ -1,11 +1,12 @@
 // Orders and a catalogue for the tests of the decider.
-import { customerId, orderId, productId } from "../../../../command/ids.ts"
+
 import { evolve, type OrderEvent } from "../../../../command/orders/aggregate/events.ts"
-import { noCompensation } from "../../../../command/orders/aggregate/fulfilment-events.ts"
 import type { Order } from "../../../../command/orders/aggregate/order.ts"
+import { noCompensation } from "../../../../command/orders/aggregate/payment-events.ts"
 import type { Known } from "../../../../command/orders/aggregate/repricing.ts"
 import type { Pricing } from "../../../../command/pricing/basket.ts"
 import type { Product } from "../../../../command/products/product.ts"
+import { customerId, orderId, productId } from "../../../../command/vocabulary/ids.ts"
 
 export const at = new Date("2026-01-02T03:04:05.678Z")
 

@@ -2,10 +2,10 @@
 // new column does not compile here before the fold knows it, and fails the comparison with the row.
 import { type Selectable, sql } from "kysely"
 import type { DetailField } from "../../../../command/orders/aggregate/commands.ts"
-import { reservedOf, shippedOf } from "../../../../command/orders/aggregate/fulfilment.ts"
 import { type Order, orderSums } from "../../../../command/orders/aggregate/order.ts"
-import { capturedMinor, refundedMinor } from "../../../../command/orders/aggregate/sums.ts"
-import { toStoredBreakdown } from "../../../../command/pricing/stored-pricing.ts"
+import { capturedMinor, refundedMinor } from "../../../../command/orders/aggregate/payment.ts"
+import { reservedOf, shippedOf } from "../../../../command/orders/aggregate/shipment.ts"
+import { writeBreakdown } from "../../../../command/pricing/stored-pricing.ts"
 import type { CommandDatabase } from "../../../../db/command-schema.ts"
 
 type OrderRow = Omit<Selectable<CommandDatabase["orders"]>, DetailField>
@@ -40,7 +40,7 @@ export function orderRowOf(order: Order): OrderRow {
     refunded_minor: refundedMinor(fulfilment),
     country: order.country,
     discount_codes: [...order.discountCodes],
-    pricing: order.breakdown && toStoredBreakdown(order.breakdown),
+    pricing: order.breakdown && writeBreakdown(order.breakdown),
     cancel_reason: status === "cancelled" ? order.cancelReason : null,
     last_line: order.lastLine,
     version: order.version,

@@ -1,9 +1,10 @@
 // Baskets and price rules for the tests of pricing.
-import { customerId, productId } from "../../../../command/ids.ts"
+
 import type { Basket } from "../../../../command/pricing/basket.ts"
 import type { Discount } from "../../../../command/pricing/discount.ts"
 import type { PriceRules } from "../../../../command/pricing/price.ts"
 import type { ShippingRule } from "../../../../command/pricing/shipping.ts"
+import { customerId, productId } from "../../../../command/vocabulary/ids.ts"
 
 export const now = new Date("2026-06-01T12:00:00Z")
 export const ada = customerId.parse("ada")

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { formatAmount, fractionDigits, parseAmount } from "../../command/money.ts"
+import { formatAmount, fractionDigits, parseAmount } from "../../../command/vocabulary/money.ts"
 
 describe("amounts", () => {
   it.each([

@@ -1,7 +1,7 @@
 // Money as the write side knows it: whole minor units (cents) and an ISO 4217 currency, never a float.
 // In JSON an amount is a decimal string with exactly the currency's fraction digits.
 import { z } from "@hono/zod-openapi"
-import { accept, type Result, refuse } from "./execute/rejection.ts"
+import { accept, type Result, refuse } from "./rejection.ts"
 
 export type Money = { amountMinor: bigint; currency: string }
 

@@ -1,6 +1,6 @@
 // A postal address as requests send it: the address of an order's shipment or of a customer.
 import { z } from "@hono/zod-openapi"
-import { text } from "./http/text.ts"
+import { text } from "./text.ts"
 
 export const countryCode = z.string().regex(/^[A-Z]{2}$/, "must be an ISO 3166 code such as US")
 

@@ -1,7 +1,7 @@
 // The one table from codes to HTTP: every rejection and every fault of a request has its status and title here,
 // and a code without an entry does not compile. Problems are RFC 9457 documents; `type` is stable.
 import { z } from "@hono/zod-openapi"
-import type { Rejection, RejectionCode } from "./rejection.ts"
+import type { Rejection, RejectionCode } from "../vocabulary/rejection.ts"
 
 type RequestFault =
   | "malformed-json"

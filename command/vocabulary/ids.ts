@@ -1,6 +1,6 @@
 // Branded ids of the write side: the compiler refuses a product's id where the code wants an order's id.
 import type { z } from "@hono/zod-openapi"
-import { text } from "./http/text.ts"
+import { text } from "./text.ts"
 
 export const orderId = text(200).brand<"OrderId">()
 export const customerId = text(200).brand<"CustomerId">()

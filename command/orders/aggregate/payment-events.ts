@@ -1,6 +1,5 @@
-// Part of `evolve`: the events that commands record after an order is confirmed, and how each event changes the order's
-// fulfilment.
-import type { Fulfilment, LineQuantity, Payment, Refund } from "./fulfilment.ts"
+// The facts about payments and refunds, and the order's payments after each. Part of `evolve`.
+import type { Payment, Payments, Refund } from "./payment.ts"
 
 /** A part of a payment that is to be given back. */
 export type RequestedRefund = { refund: number; payment: number; amountMinor: bigint }
@@ -10,7 +9,7 @@ export type Compensation = { refunds: readonly RequestedRefund[]; voids: readonl
 
 export const noCompensation: Compensation = { refunds: [], voids: [] }
 
-export type FulfilmentFact =
+export type PaymentFact =
   | { type: "PaymentRequested"; payment: number; amountMinor: bigint; capture: boolean; provider: string }
   | { type: "PaymentCaptureRequested"; payment: number }
   | { type: "PaymentAuthorized"; payment: number; reference: string; compensation: Compensation }
@@ -28,24 +27,9 @@ export type FulfilmentFact =
   | { type: "OrderRefunded"; refund: number; payment: number; amountMinor: bigint; reference: string }
   | { type: "RefundFailed"; refund: number; failure: string }
   | { type: "RefundOutcomeUnknown"; refund: number }
-  | {
-      type: "OrderShipped"
-      shipment: number
-      carrier: string
-      tracking: string | null
-      items: readonly LineQuantity[]
-      /** No item of the order is left to be shipped. */
-      complete: boolean
-    }
-  | {
-      type: "OrderDelivered"
-      shipment: number
-      /** Every item of the order has arrived. */
-      complete: boolean
-    }
 
-/** The fulfilment after the fact. Payments, refunds and shipments that the fact leaves alone stay the same objects. */
-export function evolveFulfilment(before: Fulfilment, fact: FulfilmentFact, at: Date): Fulfilment {
+/** Payments and refunds that the fact does not concern stay the same objects. */
+export function evolvePayments(before: Payments, fact: PaymentFact): Payments {
   switch (fact.type) {
     case "PaymentRequested": {
       const { payment, amountMinor, provider } = fact
@@ -87,29 +71,13 @@ export function evolveFulfilment(before: Fulfilment, fact: FulfilmentFact, at: D
       return withRefund(before, fact.refund, { status: "failed", failure: fact.failure })
     case "RefundOutcomeUnknown":
       return withRefund(before, fact.refund, { status: "unknown" })
-    case "OrderShipped": {
-      const { shipment, carrier, tracking, items } = fact
-      const sent = { shipment, carrier, tracking, items, shippedAt: at, deliveredAt: null }
-      return {
-        ...before,
-        reserved: without(before.reserved, items),
-        shipments: [...before.shipments, sent],
-      }
-    }
-    case "OrderDelivered":
-      return {
-        ...before,
-        shipments: before.shipments.map((one) =>
-          one.shipment === fact.shipment ? { ...one, deliveredAt: at } : one,
-        ),
-      }
     default:
       return fact satisfies never
   }
 }
 
-/** The fulfilment after the compensation was requested. */
-export function compensate(before: Fulfilment, { refunds, voids }: Compensation): Fulfilment {
+/** The payments when the compensation has been asked for. */
+export function compensate(before: Payments, { refunds, voids }: Compensation): Payments {
   const opened = refunds.map(
     (refund): Refund => ({ ...refund, status: "pending", reference: null, failure: null }),
   )
@@ -120,27 +88,18 @@ export function compensate(before: Fulfilment, { refunds, voids }: Compensation)
   return { ...voiding, refunds: [...voiding.refunds, ...opened] }
 }
 
-function without(reserved: readonly LineQuantity[], sent: readonly LineQuantity[]): LineQuantity[] {
-  return reserved
-    .map(({ line, quantity }) => ({
-      line,
-      quantity: quantity - (sent.find((one) => one.line === line)?.quantity ?? 0),
-    }))
-    .filter(({ quantity }) => quantity > 0)
-}
-
 function withPayment(
-  before: Fulfilment,
+  before: Payments,
   payment: number,
   change: (one: Payment) => Partial<Payment>,
-): Fulfilment {
+): Payments {
   return {
     ...before,
     payments: before.payments.map((one) => (one.payment === payment ? { ...one, ...change(one) } : one)),
   }
 }
 
-function withRefund(before: Fulfilment, refund: number, change: Partial<Refund>): Fulfilment {
+function withRefund(before: Payments, refund: number, change: Partial<Refund>): Payments {
   return {
     ...before,
     refunds: before.refunds.map((one) => (one.refund === refund ? { ...one, ...change } : one)),

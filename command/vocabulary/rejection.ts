@@ -66,6 +66,11 @@ export function accept<T>(value: T): Result<T> {
   return { ok: true, value }
 }
 
+/** The value of an accepted result as something else; a refusal stays as it is. */
+export function mapAccepted<From, To>(result: Result<From>, to: (value: From) => To): Result<To> {
+  return result.ok ? accept(to(result.value)) : result
+}
+
 export function refuse(code: RejectionCode, detail: string, about: Record<string, unknown> = {}): Refused {
   return { ok: false, rejection: { code, detail, about } }
 }
