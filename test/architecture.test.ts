@@ -58,12 +58,17 @@ describe("imports go with the data", () => {
     { part: "db", never: ["command", "connectors", "query"] },
     { part: "command", never: ["query", "connectors"] },
     { part: "connectors", never: ["command", "query"] },
-    { part: "query", never: ["command", "connectors"] },
+    { part: "query", never: ["command"] },
     { part: "query/cdc", never: ["query/orders", "query/http"] },
   ]
 
   test.each(rules)("$part imports nothing from $never", ({ part, never }) => {
     expect(imports(under(part), isUnder(...never))).toEqual([])
+  })
+
+  test("of the read side only the command line imports connectors", () => {
+    const importing = under("query").filter(({ imports: names }) => names.some(isUnder("connectors")))
+    expect(importing.filter(({ path }) => !path.startsWith("query/cli/"))).toEqual([])
   })
 
   test("nothing imports tests", () => {
@@ -141,13 +146,7 @@ describe("packages stay where they belong", () => {
 
 test("only configuration reads the environment", () => {
   const readers = sources.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path)
-  const allowed = [
-    "command/config.ts",
-    "connectors/config.ts",
-    "db/migrate.ts",
-    "query/cli/database.ts",
-    "query/config.ts",
-  ]
+  const allowed = ["command/config.ts", "query/cli/settings.ts", "query/config.ts"]
   expect(readers.filter((path) => !allowed.includes(path))).toEqual([])
 })
 

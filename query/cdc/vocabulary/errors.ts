@@ -65,7 +65,7 @@ export class EngineError extends Error {
 
 /** What to do when records that were promised are gone: the sentence every such halt ends with. */
 export const rebuildNextStep =
-  "Records are missing and cannot come back. Check the connector (npm run connectors:status), then rebuild from a snapshot: npm run projection:rebuild."
+  "Records are missing and cannot come back. Check the connector (npx lockstep connector status), then rebuild from a snapshot: npx lockstep projection rebuild."
 
 /**
  * Postgres' error classes; the longest prefix of a SQLSTATE decides, and what is not listed refuses the statement.
@@ -160,7 +160,7 @@ function refusedBy(sqlState: string, message: string, cause: unknown): EngineErr
   const nextStep =
     code === "misconfigured"
       ? "Check the database's roles and this process' settings, then restart it."
-      : "This is a fault of the projection or of its tables. Fix it, restart, or rebuild: npm run projection:rebuild."
+      : "This is a fault of the projection or of its tables. Fix it, restart, or rebuild: npx lockstep projection rebuild."
   return new EngineError(code, `Postgres refused a statement: ${message}`, { nextStep, ...more })
 }
 
