@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
 import { createSystem, type System } from "../support/system.ts"
+import { waitFor } from "../support/wait.ts"
 import { differenceOf } from "./compare.ts"
 import { stepsOf } from "./document.ts"
 import { readDocuments } from "./documents.ts"
@@ -49,6 +50,7 @@ it("reads the documents that show how the system is used", () => {
 })
 
 async function follow({ file, steps }: (typeof documents)[number]): Promise<void> {
+  await waitFor(async () => (await fetch(`${system.query.url()}/readyz`)).ok, "the system is ready")
   const printed = await typeInto(
     steps.map(({ command }) => addressed(command)),
     { directory: projectDirectory, environment: environment(), limitMs },
