@@ -16,7 +16,7 @@ test.each(documents)("no line of $file is longer than 140 characters", ({ file, 
   const long = text
     .split("\n")
     .flatMap((line, index) =>
-      [...line].length > mostCharacters ? [`${file}:${index + 1} has ${[...line].length} characters`] : [],
+      line.length > mostCharacters ? [`${file}:${index + 1} has ${line.length} characters`] : [],
     )
   expect(long).toEqual([])
 })
