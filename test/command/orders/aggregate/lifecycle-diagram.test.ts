@@ -1,4 +1,4 @@
-// The diagram of an order's life in the README is made from the table that the decider asks.
+// The diagram of an order's life in command/README.md is made from the table that the decider asks.
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect, test } from "vitest"
@@ -20,7 +20,7 @@ function diagram(): string {
   return ["stateDiagram-v2", "  [*] --> draft: CreateOrder", ...lines].join("\n")
 }
 
-test("the README shows the transitions as they are", () => {
-  const readme = readFileSync(join(projectDirectory, "README.md"), "utf8")
+test("command/README.md shows the transitions as they are", () => {
+  const readme = readFileSync(join(projectDirectory, "command/README.md"), "utf8")
   expect(readme).toContain(`\n\`\`\`mermaid\n${diagram()}\n\`\`\`\n`)
 })
