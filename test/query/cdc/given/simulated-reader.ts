@@ -81,24 +81,27 @@ export function createSimulatedReader(
     prepared: () => prepared,
     /** One thing that may happen; choice 0 goes on plainly. @throws EngineError as the flow does. */
     step(): void {
-      const what = choices.pick(20)
+      const what = choices.pick(19)
       if (what < 5) fetch(commitLog, 1 + choices.pick(4))
       else if (what < 10)
         fetch(dataPartitions[choices.pick(dataPartitions.length)] ?? "", 1 + choices.pick(4))
       else if (what < 12) pump()
-      else if (what < 14) commit()
-      else if (what === 14) askCommitted()
+      else if (what < 14) {
+        // The next batch may be gathered while this one is on its way.
+        if (choices.pick(2) === 1) prepare()
+        commit()
+      } else if (what === 14) askCommitted()
       else if (what === 15) nowMs += choices.pick(longMs)
-      else if (what === 16) prepare()
-      else if (what === 17) deliverElsewhere(partitions[choices.pick(partitions.length)] ?? "")
-      else if (what === 18) isConnectDown = choices.pick(2) === 1
+      else if (what === 16) deliverElsewhere(partitions[choices.pick(partitions.length)] ?? "")
+      else if (what === 17) isConnectDown = choices.pick(2) === 1
       else restart()
     },
     /** Reads, applies and proves until nothing moves any more. */
     drain(): void {
       isConnectDown = false
-      for (let before = ""; before !== progress(); ) {
+      for (let before = "", round = 0; before !== progress(); round++) {
         before = progress()
+        if (round % 2 === 1) prepare()
         commit()
         for (const partition of partitions) fetch(partition, 1)
         pump()
