@@ -1,5 +1,5 @@
-// Settings of the connectors' programs, from the environment. The worker's own variables (CAPTURE_...,
-// SCHEMA_REGISTRY_URL) are read by Kafka Connect, never here: no secret of the source passes through these programs.
+// Settings of registering a connector and of looking at it. The worker's own variables (CAPTURE_...,
+// SCHEMA_REGISTRY_URL) are read by Kafka Connect, never here: no secret of the source passes through these operations.
 import { z } from "zod"
 
 /** A topic prefix is a Kafka topic part, a regular expression's literal and half a slot name: letters, digits, `_`, `-`. */
@@ -11,7 +11,7 @@ const slotNameSchema = z
   .max(63)
   .regex(/^[a-z0-9_]+$/, "only lower-case letters, digits and _ may be used")
 
-/** What the programs under connectors/ read; `.env.example` lists the same names. */
+/** `.env.example` lists the same names. */
 const connectorsEnvironment = z.object({
   CONNECT_URL: z.url(),
   KAFKA_BROKERS: z.string().min(1),
@@ -34,17 +34,9 @@ export type ConnectorsConfig = {
   databaseName: string | undefined
 }
 
-/** Reads the environment; every fault is named at once, and no value is printed. */
-export function readConnectorsConfig(
-  environment: Record<string, string | undefined> = process.env,
-): ConnectorsConfig {
-  const parsed = connectorsEnvironment.safeParse(environment)
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`)
-    throw new ConfigurationError(`The environment is not complete:\n${faults.join("\n")}`)
-  }
-  const env = parsed.data
-  return {
+/** Settings as the environment holds them, parsed into what the operations take. */
+export const connectorsConfig = connectorsEnvironment.transform(
+  (env): ConnectorsConfig => ({
     connectUrl: env.CONNECT_URL,
     kafkaBrokers: env.KAFKA_BROKERS,
     adminUrl: env.COMMAND_ADMIN_URL,
@@ -52,10 +44,5 @@ export function readConnectorsConfig(
     topicPrefix: env.TOPIC_PREFIX,
     slotName: env.SLOT_NAME,
     databaseName: env.CONNECTOR_DATABASE_NAME,
-  }
-}
-
-/** The program was called wrongly: exit code 2. */
-export class ConfigurationError extends Error {
-  override name = "ConfigurationError"
-}
+  }),
+)

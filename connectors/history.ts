@@ -27,7 +27,7 @@ export function refuseBrokenHistory(check: HistoryCheck): void {
       `Connect has offsets of connector ${connectorName}, but its replication slot ${slotName} does not exist: ` +
         `the changes since those offsets are lost to it.`,
       `Forget the offsets (PUT /connectors/${connectorName}/stop, then DELETE /connectors/${connectorName}/offsets), ` +
-        `register again, and rebuild the projection from a snapshot: npm run projection:rebuild.`,
+        `register again, and rebuild the projection from a snapshot: npx lockstep projection rebuild.`,
     )
   }
   if (slot.database !== database || slot.plugin !== "pgoutput") {
@@ -42,7 +42,7 @@ export function refuseBrokenHistory(check: HistoryCheck): void {
     throw new RegistrationRefused(
       `Slot ${slotName} is lost (${slot.invalidationReason ?? slot.walStatus}): Postgres has removed WAL that it needed.`,
       `Drop it (select pg_drop_replication_slot('${slotName}')), delete the connector's offsets, register again, ` +
-        `and rebuild the projection from a snapshot: npm run projection:rebuild.`,
+        `and rebuild the projection from a snapshot: npx lockstep projection rebuild.`,
     )
   }
   if (!known && !(check.isRunning && slot.active)) {
@@ -51,7 +51,7 @@ export function refuseBrokenHistory(check: HistoryCheck): void {
         `whatever the slot has already confirmed would be missing from the topics.`,
       `If the offsets topic was lost or this is another Connect cluster, drop the slot ` +
         `(select pg_drop_replication_slot('${slotName}')), register again, and rebuild the projection from a snapshot: ` +
-        `npm run projection:rebuild. If another connector uses the slot, choose another SLOT_NAME.`,
+        `npx lockstep projection rebuild. If another connector uses the slot, choose another SLOT_NAME.`,
     )
   }
 }

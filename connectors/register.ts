@@ -1,8 +1,5 @@
 // From a migrated database to a connector that captures: check that history is whole, make the topics, write the
 // settings where they differ, wait until the task runs and the slot is active. Running it again changes nothing.
-import { pathToFileURL } from "node:url"
-import { Command } from "commander"
-import { ConfigurationError, readConnectorsConfig } from "./config.ts"
 import {
   type ConnectClient,
   type ConnectorSettings,
@@ -13,17 +10,15 @@ import {
   buildSettings,
   capturedTables,
   compareSettings,
-  describeDifference,
   type SettingDifference,
 } from "./connector-settings.ts"
 import { refuseBrokenHistory } from "./history.ts"
-import { ConnectorNotRunning, RegistrationRefused } from "./refusal.ts"
 import { hasFailed, waitUntilCapturing } from "./running.ts"
 import { readCapture } from "./slot.ts"
-import { ensureTopics, planTopics, TopicRefused, type TopicResult } from "./topics.ts"
+import { ensureTopics, planTopics, type TopicResult } from "./topics.ts"
 
-/** Topics of domain events, after the prefix. */
-const eventTopics = ["order-events"]
+/** Topics of domain events, after the prefix; the read side names them too (query/orders/events.ts). */
+export const eventTopics = ["order-events"]
 
 export type RegistrationOptions = {
   connectUrl: string
@@ -147,57 +142,3 @@ function reportTopics(topics: readonly TopicResult[], { dryRun, onProgress }: Re
     }
   }
 }
-
-function printRegistration({ connectorName, outcome, dryRun, differences }: Registration): void {
-  const result = dryRun
-    ? `connector ${connectorName} would be ${outcome}; nothing was changed`
-    : `connector ${connectorName} is ${outcome} and captures`
-  console.log([...differences.map(describeDifference), result].join("\n"))
-}
-
-function printFailure(error: unknown, json: boolean): number {
-  const refused = error instanceof RegistrationRefused || error instanceof TopicRefused
-  const nextStep = refused || error instanceof ConnectorNotRunning ? error.nextStep : null
-  const message = error instanceof Error ? error.message : String(error)
-  if (json) console.log(JSON.stringify({ error: message, nextStep }, null, 2))
-  else console.error(nextStep === null ? message : `${message}\nWhat next: ${nextStep}`)
-  return error instanceof ConfigurationError ? 2 : 1
-}
-
-async function main(): Promise<number> {
-  const program = new Command("connectors:register")
-    .description("Makes the topics, registers the connector and waits until it captures. Safe to run again.")
-    .option("--json", "print the result as JSON; progress goes to standard error")
-    .option("--dry-run", "say what would change, and change nothing")
-    .option("--time-limit <seconds>", "how long the connector may take to come up", "120")
-    .addHelpText("after", "\nExit codes: 0 captures, 1 refused or failed, 2 called wrongly.")
-    .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2))
-    .parse()
-  const {
-    json = false,
-    dryRun = false,
-    timeLimit,
-  } = program.opts<{
-    json?: boolean
-    dryRun?: boolean
-    timeLimit: string
-  }>()
-  try {
-    const timeLimitMs = Number(timeLimit) * 1000
-    if (!(timeLimitMs > 0))
-      throw new ConfigurationError(`--time-limit ${timeLimit} is not a number of seconds`)
-    const registration = await registerConnector({
-      ...readConnectorsConfig(),
-      dryRun,
-      timeLimitMs,
-      onProgress: (message) => console.error(message),
-    })
-    if (json) console.log(JSON.stringify(registration, null, 2))
-    else printRegistration(registration)
-    return 0
-  } catch (error) {
-    return printFailure(error, json)
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await main()

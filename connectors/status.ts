@@ -1,8 +1,6 @@
 // How capture stands, from both sides: what Connect says of connector and task, what Postgres says of slot and
-// publication. Every fault is named with what to do; the program exits 1 when there is one.
-import { pathToFileURL } from "node:url"
-import { Command } from "commander"
-import { ConfigurationError, type ConnectorsConfig, readConnectorsConfig } from "./config.ts"
+// publication. Every fault is named with its next step.
+import type { ConnectorsConfig } from "./config.ts"
 import { type ConnectorOffset, type ConnectorStatus, createConnectClient } from "./connect-client.ts"
 import { buildSettings, capturedTables, signalTable } from "./connector-settings.ts"
 import { summarizeTrace } from "./refusal.ts"
@@ -70,19 +68,19 @@ export async function readCaptureStatus(
 
 function connectorFaults(connectorName: string, status: ConnectorStatus | null): string[] {
   if (status === null) {
-    return [`Connector ${connectorName} is not registered: npm run connectors:register.`]
+    return [`Connector ${connectorName} is not registered: npx lockstep connector register.`]
   }
   const faults: string[] = []
   if (status.connector.state !== "RUNNING") {
     faults.push(
-      `Connector ${connectorName} is ${status.connector.state}: npm run connectors:register resumes it.`,
+      `Connector ${connectorName} is ${status.connector.state}: npx lockstep connector register resumes it.`,
     )
   }
   if (status.tasks.length === 0) faults.push(`Connector ${connectorName} has no task.`)
   for (const { id, state, trace } of status.tasks) {
     if (state === "RUNNING") continue
     const reason = trace === undefined ? "" : `\n${summarizeTrace(trace)}`
-    faults.push(`Task ${id} is ${state}: remove the cause, then npm run connectors:register.${reason}`)
+    faults.push(`Task ${id} is ${state}: remove the cause, then npx lockstep connector register.${reason}`)
   }
   return faults
 }
@@ -106,7 +104,7 @@ function publicationFaults(
   { name, captured, missing }: CaptureStatus["publication"],
   { publication }: Capture,
 ): string[] {
-  if (publication === null) return [`Publication ${name} does not exist: npm run db:migrate.`]
+  if (publication === null) return [`Publication ${name} does not exist: npx lockstep db migrate.`]
   const faults: string[] = []
   if (missing.length > 0) faults.push(`Publication ${name} lacks captured tables: ${missing.join(", ")}.`)
   if (publication.unpublished.length > 0) {
@@ -125,54 +123,3 @@ function publicationFaults(
   }
   return faults
 }
-
-function describePublication({ capture, publication: { captured, missing } }: CaptureStatus): string {
-  if (capture.publication === null) return "none"
-  if (missing.length === 0) return `${captured.length} tables captured`
-  return `${captured.length - missing.length} of ${captured.length} tables captured`
-}
-
-/** The status as the program prints it, a line each. */
-export function describeStatus(status: CaptureStatus): string {
-  const { capture, publication } = status
-  const slot = capture.slot
-  const states = status.tasks.map(({ id, state }) => `task ${id} ${state}`)
-  return [
-    `connector    ${status.connectorName}: ${[status.connector?.state ?? "none", ...states].join(", ")}`,
-    `slot         ${slot === null ? "none" : `${slot.active ? "active" : "NOT ACTIVE"}, ${slot.walStatus}`}`,
-    slot && `  restart    ${slot.restartLsn} (${slot.retainedBytes} bytes of WAL kept)`,
-    slot && `  confirmed  ${slot.confirmedFlushLsn} (${slot.lagBytes} bytes behind ${capture.currentLsn})`,
-    `publication  ${publication.name}: ${describePublication(status)}`,
-    publication.extra.length > 0 && `  not captured: ${publication.extra.join(", ")}`,
-    status.offsets.length === 0 && "offsets      none stored yet",
-    ...status.offsets.map(
-      (held) => `offsets      ${JSON.stringify(held.partition)} ${JSON.stringify(held.offset)}`,
-    ),
-    ...status.faults.map((fault) => `FAULT        ${fault}`),
-    status.healthy ? "healthy" : `not healthy, faults: ${status.faults.length}`,
-  ]
-    .filter((line) => typeof line === "string")
-    .join("\n")
-}
-
-const bigintsAsText = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value)
-
-async function main(): Promise<number> {
-  const program = new Command("connectors:status")
-    .description("Shows connector, task, slot, publication and offsets.")
-    .option("--json", "print the status as JSON")
-    .addHelpText("after", "\nExit codes: 0 healthy, 1 not healthy or not readable, 2 called wrongly.")
-    .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2))
-    .parse()
-  const { json = false } = program.opts<{ json?: boolean }>()
-  try {
-    const status = await readCaptureStatus(readConnectorsConfig())
-    console.log(json ? JSON.stringify(status, bigintsAsText, 2) : describeStatus(status))
-    return status.healthy ? 0 : 1
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error))
-    return error instanceof ConfigurationError ? 2 : 1
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await main()

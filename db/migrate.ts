@@ -1,16 +1,13 @@
 // Brings both databases to the newest schema and sets the roles' passwords. Safe to run again, and safe when
-// two run at once: Kysely's migrator holds a lock. Run as a program it reads its settings from the environment.
-import { pathToFileURL } from "node:url"
+// two run at once: Kysely's migrator holds a lock. Both functions answer the names of the migrations that were run.
 import { ExponentialBackoff, handleWhen, retry } from "cockatiel"
 import { type Migration, Migrator, sql } from "kysely"
-import { z } from "zod"
 import * as commandRoles from "./command/migrations/0001-roles.ts"
 import * as commandOrderTables from "./command/migrations/0002-order-tables.ts"
 import * as commandOrderEvents from "./command/migrations/0003-order-events.ts"
 import * as commandCapture from "./command/migrations/0004-capture.ts"
 import * as commandOrderDomain from "./command/migrations/0005-order-domain.ts"
 import { createDatabase, createPool } from "./connect.ts"
-import { loadDemoData } from "./demo-data.ts"
 import { isCatalogConflict } from "./errors.ts"
 import * as queryRoles from "./query/migrations/0001-roles.ts"
 import * as queryCdcTables from "./query/migrations/0002-cdc-tables.ts"
@@ -47,16 +44,16 @@ export type QueryPasswords = { projector: string; reader: string }
 export async function migrateCommandDatabase(options: {
   adminUrl: string
   passwords: CommandPasswords
-}): Promise<void> {
-  await migrate(options.adminUrl, commandMigrations, options.passwords)
+}): Promise<string[]> {
+  return migrate(options.adminUrl, commandMigrations, options.passwords)
 }
 
 /** Migrates the read side's database (schema `cdc`; read-model tables are made by each generation). */
 export async function migrateQueryDatabase(options: {
   adminUrl: string
   passwords: QueryPasswords
-}): Promise<void> {
-  await migrate(options.adminUrl, queryMigrations, options.passwords)
+}): Promise<string[]> {
+  return migrate(options.adminUrl, queryMigrations, options.passwords)
 }
 
 // Roles are shared by the cluster, and no lock spans databases: two migrated at once may collide on a role's row.
@@ -69,51 +66,21 @@ async function migrate(
   adminUrl: string,
   migrations: Record<string, Migration>,
   passwords: Record<string, string>,
-): Promise<void> {
+): Promise<string[]> {
   const db = createDatabase<unknown>(
     createPool({ url: adminUrl, applicationName: "migrate", maxConnections: 2 }),
   )
   try {
     const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
-    const { error } = await migrator.migrateToLatest()
+    const { error, results = [] } = await migrator.migrateToLatest()
     if (error) throw error
     for (const [role, password] of Object.entries(passwords)) {
       await setPassword.execute(() =>
         sql`alter role ${sql.id(role)} password ${sql.lit(password)}`.execute(db),
       )
     }
+    return results.map(({ migrationName }) => migrationName)
   } finally {
     await db.destroy()
   }
 }
-
-const environment = z.object({
-  COMMAND_ADMIN_URL: z.string().min(1),
-  QUERY_ADMIN_URL: z.string().min(1),
-  COMMAND_APP_PASSWORD: z.string().min(1),
-  CAPTURE_PASSWORD: z.string().min(1),
-  BASE_LOADER_PASSWORD: z.string().min(1),
-  PROJECTOR_PASSWORD: z.string().min(1),
-  READER_PASSWORD: z.string().min(1),
-  DEMO_DATA: z.stringbool().default(false),
-})
-
-async function main(): Promise<void> {
-  const env = environment.parse(process.env)
-  await migrateCommandDatabase({
-    adminUrl: env.COMMAND_ADMIN_URL,
-    passwords: {
-      command_app: env.COMMAND_APP_PASSWORD,
-      capture: env.CAPTURE_PASSWORD,
-      base_loader: env.BASE_LOADER_PASSWORD,
-    },
-  })
-  await migrateQueryDatabase({
-    adminUrl: env.QUERY_ADMIN_URL,
-    passwords: { projector: env.PROJECTOR_PASSWORD, reader: env.READER_PASSWORD },
-  })
-  if (env.DEMO_DATA) await loadDemoData(env.COMMAND_ADMIN_URL)
-  console.log("both databases are migrated")
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main()

@@ -173,13 +173,7 @@ describe("twins", () => {
 
 test("only configuration reads the environment", () => {
   const readers = sources.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path)
-  const allowed = [
-    "command/config.ts",
-    "connectors/config.ts",
-    "db/migrate.ts",
-    "query/cli/database.ts",
-    "query/config.ts",
-  ]
+  const allowed = ["command/config.ts", "query/cli/settings.ts", "query/config.ts"]
   expect(readers.filter((path) => !allowed.includes(path))).toEqual([])
 })
 

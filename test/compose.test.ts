@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest"
 import { parse } from "yaml"
 import { z } from "zod"
 import { loadConfig as loadCommandConfig } from "../command/config.ts"
-import { readConnectorsConfig } from "../connectors/config.ts"
+import { connectorsConfig } from "../connectors/config.ts"
 import { loadConfig as loadQueryConfig } from "../query/config.ts"
 import { readExample } from "./support/env-example.ts"
 
@@ -18,10 +18,10 @@ const read = (path: string) => readFileSync(join(root, path), "utf8")
 const command = z.union([z.string(), z.array(z.string())])
 const serviceSchema = z.strictObject({
   image: z.string(),
-  build: z
-    .strictObject({ context: z.literal("."), dockerfile: z.string(), target: z.string().optional() })
-    .optional(),
+  build: z.strictObject({ context: z.literal("."), dockerfile: z.string() }).optional(),
   command: command.optional(),
+  entrypoint: z.array(z.string()).optional(),
+  profiles: z.array(z.string()).optional(),
   environment: z.record(z.string(), z.string()).default({}),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
@@ -117,13 +117,12 @@ describe("images", () => {
 
   test.each(built)(
     "$name is built from exact versions and runs as a user without rights",
-    ({ dockerfile, target }) => {
+    ({ dockerfile }) => {
       expect(existsSync(join(root, dockerfile))).toBe(true)
       const text = read(dockerfile)
       const stages = text.split(/^(?=FROM )/m).slice(1)
       for (const stage of stages) expect(stage).toMatch(/^FROM [\w./-]+:\d+\.\d+/)
-      const last =
-        target === undefined ? stages.at(-1) : stages.find((stage) => stage.includes(` AS ${target}\n`))
+      const last = stages.at(-1)
       const user = /^USER (\S+)$/m.exec(last ?? "")?.[1]
       expect(user).toMatch(/^(node|connect)$/)
       expect(last).toMatch(/^(CMD|ENTRYPOINT) \[/m)
@@ -151,15 +150,18 @@ describe("settings", () => {
   test("the services and programs accept what they are given", () => {
     expect(() => loadCommandConfig(environmentOf("command"))).not.toThrow()
     expect(() => loadQueryConfig(environmentOf("query"))).not.toThrow()
-    expect(() => readConnectorsConfig(environmentOf("register"))).not.toThrow()
+    expect(() => connectorsConfig.parse(environmentOf("register"))).not.toThrow()
   })
 
-  test("the migrations get every variable without a default", () => {
-    const required = [...read("db/migrate.ts").matchAll(/^ {2}([A-Z_]+): (?!.*\.default\()/gm)].map(
+  test("every operation gets every setting without a default that a verb reads", () => {
+    const readers = ["query/cli/db.ts", "query/cli/database.ts", "connectors/config.ts"].map(read).join("\n")
+    const required = [...readers.matchAll(/^ {2}([A-Z_]+): (?!.*\.(?:default|optional)\()/gm)].map(
       ([, name = ""]) => name,
     )
-    expect(required.length).toBeGreaterThan(0)
-    expect(Object.keys(environmentOf("migrate"))).toEqual(expect.arrayContaining(required))
+    expect(required).toEqual(expect.arrayContaining(["READER_PASSWORD", "REDIS_URL", "CONNECT_URL"]))
+    for (const name of ["migrate", "register", "lockstep"]) {
+      expect(Object.keys(environmentOf(name)), name).toEqual(expect.arrayContaining(required))
+    }
   })
 
   test("the worker gets every variable that the connector's settings and its own name", () => {

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
 import { loadConfig as loadCommandConfig } from "../command/config.ts"
-import { readConnectorsConfig } from "../connectors/config.ts"
+import { connectorsConfig } from "../connectors/config.ts"
 import { loadConfig as loadQueryConfig } from "../query/config.ts"
 import { readExample } from "./support/env-example.ts"
 
@@ -19,9 +19,11 @@ const sources = ["command", "query", "connectors", "db", "test/stack"].flatMap((
 
 const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name = ""]) => name)
 
-/** Names that are read: keys of the zod objects where process.env is, and placeholders of the other files. */
+/** Names that are read: keys of the zod objects that parse an environment, and placeholders of the other files. */
 function namesRead(): Set<string> {
-  const readers = sources.map(read).filter((text) => text.includes("process.env"))
+  const readers = sources
+    .map(read)
+    .filter((text) => /process\.env|\bparseSettings\(|\bconnectorsEnvironment\b/.test(text))
   return new Set([
     ...readers.flatMap((text) =>
       matches(text, /^ {2}([A-Z][A-Z0-9_]+): (?:z|port|url|postgresUrl|httpUrl)\b/gm),
@@ -45,7 +47,10 @@ test("the services and the connectors' programs accept the example as it stands"
     port: 8081,
     projecting: { sources: [{ name: "orders", topicPrefix: "ecommerce" }] },
   })
-  expect(readConnectorsConfig(example)).toMatchObject({ connectorName: "orders", slotName: "ecommerce_slot" })
+  expect(connectorsConfig.parse(example)).toMatchObject({
+    connectorName: "orders",
+    slotName: "ecommerce_slot",
+  })
 })
 
 test("the example shows the defaults", () => {
@@ -76,5 +81,10 @@ test("a role's password in a URL of the example is the one that the migrations w
 test("only the readers of the environment touch process.env", () => {
   const readers = sources.filter((path) => read(path).includes("process.env"))
   expect(readers.filter((path) => path.startsWith("command/"))).toEqual(["command/config.ts"])
-  expect(readers.filter((path) => path.startsWith("connectors/"))).toEqual(["connectors/config.ts"])
+  expect(readers.filter((path) => path.startsWith("connectors/"))).toEqual([])
+  expect(readers.filter((path) => path.startsWith("db/"))).toEqual([])
+  expect(readers.filter((path) => path.startsWith("query/")).toSorted()).toEqual([
+    "query/cli/settings.ts",
+    "query/config.ts",
+  ])
 })

@@ -4,6 +4,7 @@ import { z } from "zod"
 import { createDatabase, createPool } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { postgresUrl, sourceNameSchema } from "../source-settings.ts"
+import { parseSettings } from "./settings.ts"
 
 const environment = z.object({
   PROJECTOR_DATABASE_URL: postgresUrl,
@@ -16,32 +17,25 @@ const servers = z.object({
   TOPIC_PREFIX: z.string().min(1).default("ecommerce"),
 })
 
-/** Where the source's topics and cached answers are. @throws Error naming the setting that is missing. */
+/** Where the source's topics and cached answers are. @throws UnusableSettings. */
 export function readServers(): { brokers: string[]; redisUrl: string; topicPrefix: string } {
-  const env = servers.safeParse(process.env)
-  if (!env.success) throw new Error(`Kafka and Redis must be named:\n${z.prettifyError(env.error)}`)
-  const { KAFKA_BROKERS, REDIS_URL, TOPIC_PREFIX } = env.data
+  const { KAFKA_BROKERS, REDIS_URL, TOPIC_PREFIX } = parseSettings(servers)
   return { brokers: KAFKA_BROKERS.split(","), redisUrl: REDIS_URL, topicPrefix: TOPIC_PREFIX }
 }
 
-/** Opens the database for `work` and closes it after. @throws Error naming the setting that is missing. */
+/** Opens the database for `work` and closes it after. @throws UnusableSettings. */
 export async function withDatabase<Result>(
   work: (db: Kysely<QueryDatabase>, source: string) => Promise<Result>,
 ): Promise<Result> {
-  const env = environment.safeParse(process.env)
-  if (!env.success) {
-    throw new Error(
-      `The query database must be named, and no stack runs here:\n${z.prettifyError(env.error)}`,
-    )
-  }
+  const env = parseSettings(environment)
   const pool = createPool({
-    url: env.data.PROJECTOR_DATABASE_URL,
+    url: env.PROJECTOR_DATABASE_URL,
     applicationName: "lockstep cli",
     maxConnections: 1,
   })
   const db = createDatabase<QueryDatabase>(pool)
   try {
-    return await work(db, env.data.SOURCE_NAME)
+    return await work(db, env.SOURCE_NAME)
   } finally {
     await db.destroy()
   }

@@ -1,13 +1,14 @@
 // `lockstep dlq ..`: dead letters. Listing and showing read the database; redrive and discard are requests that the
 // projector executes. Values of rows are masked unless --reveal, which is noted with who asked.
 import { userInfo } from "node:os"
-import { type Command, InvalidArgumentError, Option } from "commander"
+import { type Command, Option } from "commander"
 import type { EntryFilter } from "../cdc/dead-letters/parked-entries.ts"
 import { noteOperatorAction, requestDeadLetters } from "../cdc/lease/requests.ts"
 import { withDatabase } from "./database.ts"
 import { describeOutcome, outcomeShape, progressLine } from "./dlq-output.ts"
 import { describeEntry, listEntries, maskQuoted, showEntry } from "./dlq-read.ts"
 import { followRequest } from "./follow-request.ts"
+import { positive, withExamples } from "./help.ts"
 
 type Chosen = { all?: boolean; table?: string; code?: string; aggregate?: string }
 type Redrive = Chosen & {
@@ -21,39 +22,44 @@ type Discard = Chosen & { yes?: boolean; dryRun?: boolean; json?: boolean }
 
 export function addDeadLetterCommands(program: Command): void {
   const dlq = program.command("dlq").description("dead letters: row changes that could not be applied")
-  dlq
+  const list = dlq
     .command("list")
-    .description("what is parked, oldest first")
+    .description("list dead letters, oldest first")
     .addOption(
-      new Option("--state <state>", "entries in this state")
+      new Option("--state <state>", "dead letters in this state")
         .choices(["parked", "applied", "superseded", "discarded", "erased"])
         .default("parked"),
     )
-    .option("--table <table>", "entries of this table")
-    .option("--code <code>", "entries with this error code")
+    .option("--table <table>", "dead letters of this table")
+    .option("--code <code>", "dead letters with this error code")
     .option("--limit <n>", "at most this many", positive, 100)
     .option("--json", "print as JSON")
-    .action(list)
-  dlq
+    .action(runList)
+  withExamples(list, ["npx lockstep dlq list", "npx lockstep dlq list --table orders --json"])
+  const show = dlq
     .command("show <id>")
-    .description("one entry: where it came from, why it is parked, its row")
+    .description("show one dead letter: where it came from, why it is parked, its row")
     .option("--reveal", "show the values and the bytes; this is noted")
     .option("--json", "print as JSON")
-    .action(show)
-  choosing(dlq.command("redrive [ids...]"))
+    .action(runShow)
+  withExamples(show, ["npx lockstep dlq show 17"])
+  const redrive = choosing(dlq.command("redrive [ids...]"))
     .description("run parked changes through the guarded path at their place in history")
     .option("--dry-run", "show what it would change, and change nothing")
     .option("--reveal", "show values in what --dry-run prints; this is noted")
-    .option("--max-attempts <n>", "leave entries alone that failed this often", positive, 5)
-    .option("--rate <n>", "entries a second, at most", positive, 50)
+    .option("--max-attempts <n>", "leave dead letters alone that failed this often", positive, 5)
+    .option("--rate <n>", "dead letters a second, at most", positive, 50)
     .option("--json", "print as JSON")
-    .action(redrive)
-  choosing(dlq.command("discard [ids...]"))
+    .action(runRedrive)
+  const redriven = "0 done, 1 failed, 2 wrong usage or settings, 3 some still fail, 130 left with Ctrl-C."
+  withExamples(redrive, ["npx lockstep dlq redrive 17 --dry-run", "npx lockstep dlq redrive --all"], redriven)
+  const discard = choosing(dlq.command("discard [ids...]"))
     .description("give parked changes up: the read models stay without them until the next rebuild")
     .option("--dry-run", "list what would be discarded")
     .option("--yes", "do it without listing first")
     .option("--json", "print as JSON")
-    .action(discard)
+    .action(runDiscard)
+  withExamples(discard, ["npx lockstep dlq discard 17 --yes", "npx lockstep dlq discard --all --dry-run"])
 }
 
 const choosing = (command: Command): Command =>
@@ -62,12 +68,6 @@ const choosing = (command: Command): Command =>
     .option("--table <table>", "those of this table")
     .option("--code <code>", "those with this error code")
     .option("--aggregate <id>", "those whose row's key begins with this id")
-
-function positive(value: string): number {
-  const number = Number(value)
-  if (Number.isSafeInteger(number) && number > 0) return number
-  throw new InvalidArgumentError("It must be a whole number above 0.")
-}
 
 function assertId(command: Command, id: string): void {
   if (!/^\d{1,18}$/.test(id)) command.error(`error: "${id}" is not the id of an entry`)
@@ -85,7 +85,7 @@ function filterOf(command: Command, ids: string[], { all, table, code, aggregate
   return filter
 }
 
-async function list(options: {
+async function runList(options: {
   state: string
   table?: string
   code?: string
@@ -101,7 +101,7 @@ async function list(options: {
   })
 }
 
-async function show(
+async function runShow(
   id: string,
   options: { reveal?: boolean; json?: boolean },
   command: Command,
@@ -123,14 +123,14 @@ const shown = (value: unknown): string => {
   return typeof value === "string" ? value : JSON.stringify(value)
 }
 
-async function redrive(ids: string[], options: Redrive, command: Command): Promise<void> {
+async function runRedrive(ids: string[], options: Redrive, command: Command): Promise<void> {
   const filter = filterOf(command, ids, options)
   const { dryRun = false, reveal = false, maxAttempts, rate } = options
   if (reveal && !dryRun) command.error("error: --reveal belongs to --dry-run")
   await work("redrive", { filter, dryRun, reveal, maxAttempts, rate }, options.json === true, reveal)
 }
 
-async function discard(ids: string[], options: Discard, command: Command): Promise<void> {
+async function runDiscard(ids: string[], options: Discard, command: Command): Promise<void> {
   const filter = filterOf(command, ids, options)
   if (options.yes === true && options.dryRun !== true) {
     await work("discard", { filter }, options.json === true, false)

@@ -10,23 +10,26 @@ import { dataTopic, deadLetterTopic } from "../cdc/vocabulary/topics.ts"
 import { personalColumns } from "../orders/personal-data.ts"
 import { readServers, withDatabase } from "./database.ts"
 import { type ErasureReport, readErasureReport } from "./erasure-report.ts"
+import { withExamples } from "./help.ts"
 
 export function addErasureCommands(program: Command): void {
-  program
+  const report = program
     .command("erasure")
     .description("personal data that was erased")
     .command("report")
     .argument("<customer>", "id of a customer")
     .description("show what the read side, its cache and the topics still hold of an erased customer")
     .option("--json", "print as JSON")
-    .addHelpText(
-      "after",
-      "\nExit codes: 0 nothing is left, 1 failed, 2 wrong usage, 3 something is, or not erased.",
-    )
-    .action(report)
+    .action(runReport)
+  const codes = "0 nothing is left, 1 failed, 2 wrong usage or settings, 3 something is left, or not erased."
+  withExamples(
+    report,
+    ["npx lockstep erasure report customer-123", "npx lockstep erasure report customer-123 --json"],
+    codes,
+  )
 }
 
-async function report(customerId: string, options: { json?: boolean }): Promise<void> {
+async function runReport(customerId: string, options: { json?: boolean }): Promise<void> {
   await withDatabase(async (db, source) => {
     const read = await readErasureReport(db, source, customerId)
     if (!read) throw new Error(`No read models of source ${source} serve yet.`)

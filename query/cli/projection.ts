@@ -5,12 +5,13 @@ import { z } from "zod"
 import { requestRebuild } from "../cdc/lease/requests.ts"
 import { withDatabase } from "./database.ts"
 import { followRequest } from "./follow-request.ts"
+import { withExamples } from "./help.ts"
 
 const loadShape = z.object({ step: z.string(), rowsLoaded: z.number(), rowsExpected: z.number() })
 const doneShape = z.object({ generation: z.number() })
 
 export function addProjectionCommands(program: Command): void {
-  program
+  const rebuild = program
     .command("projection")
     .description("read models")
     .command("rebuild")
@@ -18,10 +19,11 @@ export function addProjectionCommands(program: Command): void {
       "load a fresh generation from a snapshot of the source and switch to it; readers are served meanwhile",
     )
     .option("--json", "print the outcome as JSON")
-    .action(rebuild)
+    .action(runRebuild)
+  withExamples(rebuild, ["npx lockstep projection rebuild"])
 }
 
-async function rebuild(options: { json?: boolean }): Promise<void> {
+async function runRebuild(options: { json?: boolean }): Promise<void> {
   await withDatabase(async (db, source) => {
     const { id, joined } = await requestRebuild(db, source, userInfo().username)
     console.error(`rebuild ${id} ${joined ? "is under way already; showing its progress" : "requested"}`)

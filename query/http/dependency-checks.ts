@@ -92,7 +92,8 @@ function taskFaults({ connector, tasks }: z.infer<typeof connectorShape>): strin
 const notCapturing = (reason: string): Check => ({
   state: "failed",
   reason,
-  next_step: "Nothing new is captured. See npm run connectors:status, then npm run connectors:register.",
+  next_step:
+    "Nothing new is captured. See npx lockstep connector status, then npx lockstep connector register.",
 })
 
 async function get(url: URL): Promise<void> {

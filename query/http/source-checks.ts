@@ -63,7 +63,7 @@ function generationCheck(status: SourceStatus, knownVersion: string): Check {
     return {
       state: "failed",
       reason: `The live generation has projection version ${status.projection_version}; this instance knows ${knownVersion}.`,
-      next_step: "Run the version that made it, or rebuild: npm run projection:rebuild.",
+      next_step: "Run the version that made it, or rebuild: npx lockstep projection rebuild.",
       detail,
     }
   }
@@ -106,7 +106,7 @@ function heartbeatCheck(status: SourceStatus, now: number): Check {
       appliedSeconds > oldestHeartbeatSeconds
         ? `Nothing has been applied for ${appliedSeconds} s: capture or the projector stands still.`
         : `The last heartbeat of the source that was applied is ${ageSeconds} s old: the read models are catching up, or the clocks of the source and of this process differ.`,
-    next_step: "Look at the projector above, then at the connector: npm run connectors:status.",
+    next_step: "Look at the projector above, then at the connector: npx lockstep connector status.",
     detail,
   }
 }

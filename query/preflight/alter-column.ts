@@ -20,7 +20,7 @@ export function judgeAddColumn(table: CapturedTable, column: ColumnDef): Verdict
   if (table.columns.has(column.colname ?? "")) {
     return loses(
       `${name} is read, and the rows that are there get its value (the default, or null) without a change.`,
-      `Fill it with an UPDATE after it was added, or rebuild: npm run projection:rebuild.`,
+      `Fill it with an UPDATE after it was added, or rebuild: npx lockstep projection rebuild.`,
     )
   }
   const constraints = (column.constraints ?? []).flatMap((node) =>
@@ -76,7 +76,7 @@ export function judgeRetype(table: CapturedTable, command: AlterTableCmd): Verdi
   if (!isPlainCast(definition?.raw_default, column)) {
     return loses(
       `${told} with USING: the rows that are there get other values without a change.`,
-      `Fill a new column with UPDATEs instead, or rebuild: npm run projection:rebuild.`,
+      `Fill a new column with UPDATEs instead, or rebuild: npx lockstep projection rebuild.`,
     )
   }
   if (fit === "exact") {
@@ -113,7 +113,7 @@ export function judgeNotNull(table: CapturedTable, command: AlterTableCmd, isSet
     return otherForm(
       "notice",
       `${name} becomes not null: the connector declares changes by what the column is when it sends them, so a null that it has not sent yet reads as an empty value until the row's next change.`,
-      "Let the connector catch up after the last null was filled (npm run connectors:status: bytes behind), then set it.",
+      "Let the connector catch up after the last null was filled (npx lockstep connector status: bytes behind), then set it.",
     )
   }
   return halts(

@@ -135,7 +135,7 @@ function judgeReplicaIdentity(table: CapturedTable, definition: Node | undefined
   }
   return loses(
     `${table.name} is identified by another index: a changed primary key leaves its old row behind, and a delete does not name its row (where its key is empty, the projector halts).`,
-    "Leave the replica identity as it is; if it was changed, set it to default and rebuild: npm run projection:rebuild.",
+    "Leave the replica identity as it is; if it was changed, set it to default and rebuild: npx lockstep projection rebuild.",
   )
 }
 

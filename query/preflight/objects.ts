@@ -20,7 +20,7 @@ import {
 const replaced = (name: string): Verdict =>
   loses(
     `${name} is another table from then on: the publication holds the old one, so changes of this one are not captured.`,
-    "Add it to the publication before anything is written, then rebuild: npm run projection:rebuild.",
+    "Add it to the publication before anything is written, then rebuild: npx lockstep projection rebuild.",
   )
 
 export function judgeCreateTable(captured: Captured, names: Names, statement: CreateStmt): Verdict {

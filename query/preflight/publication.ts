@@ -7,7 +7,7 @@ import type { Names } from "./names.ts"
 import { halts, loses, notice, ok, unknown, type Verdict } from "./verdict.ts"
 
 const registerNext =
-  "Add it to table.include.list in connectors/orders.json and run npm run connectors:register; a version that reads it loads a fresh generation."
+  "Add it to table.include.list in connectors/orders.json and run npx lockstep connector register; a version that reads it loads a fresh generation."
 
 export function judgeAlterPublication(
   captured: Captured,
@@ -50,7 +50,7 @@ export function judgeCreatePublication(captured: Captured, { pubname = "" }: Cre
   if (pubname !== captured.publication) return ok(`Publication ${pubname} is not the connector's.`)
   return notice(
     `Publication ${pubname} is made: what was written while there was none is never captured.`,
-    "If it is not the first, rebuild afterwards: npm run projection:rebuild.",
+    "If it is not the first, rebuild afterwards: npx lockstep projection rebuild.",
   )
 }
 
@@ -58,7 +58,7 @@ export const judgeDropPublication = (captured: Captured, name: string): Verdict 
   name === captured.publication
     ? loses(
         `Publication ${name} goes: no change is captured until it is back, and those of the time between never are; heartbeats stop, so answers only grow old.`,
-        "Leave it; otherwise make it again at once and rebuild: npm run projection:rebuild.",
+        "Leave it; otherwise make it again at once and rebuild: npx lockstep projection rebuild.",
       )
     : ok(`Publication ${name} is not the connector's.`)
 

@@ -14,7 +14,7 @@ export function judgeTruncate(captured: Captured, names: Names, statement: Trunc
       return {
         ...halts(
           `${name} is truncated: that names no rows, so it cannot be applied.`,
-          "Use DELETE; or rebuild afterwards: npm run projection:rebuild.",
+          "Use DELETE; or rebuild afterwards: npx lockstep projection rebuild.",
         ),
         registry: "nothing new",
         projector: "applies everything before it, then halts (truncate)",

@@ -72,7 +72,7 @@ export const unknown = (what: string): Verdict => ({
   next: "Look yourself: what this does cannot be told from the file.",
 })
 
-export const rebuildNext = "Afterwards rebuild: npm run projection:rebuild."
+export const rebuildNext = "Afterwards rebuild: npx lockstep projection rebuild."
 
 /** How a column that is read can change without a halt. */
 export const expandAndContract =

@@ -123,7 +123,7 @@ it("halts when the source was promoted, however far behind the new server's cloc
   const halt = await waitForHalt(system)
   expect(halt.detail).toMatchObject({ code: "source-changed" })
   expect(halt.reason).toMatch(/another one: system \d+ timeline 2, not \d+ timeline 1/)
-  expect(halt.next_step).toContain("npm run projection:rebuild")
+  expect(halt.next_step).toContain("npx lockstep projection rebuild")
   await rebuild(system)
   expect((await client.read(await client.placeOrder())).status).toBe(200)
 })

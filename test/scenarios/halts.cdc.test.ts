@@ -65,7 +65,7 @@ it("halts when a captured table is truncated at the source, and a rebuild makes 
 
   const halt = await waitForHalt(system)
   expect(halt.reason).toBe("Table payments was truncated at the source.")
-  expect(halt.next_step).toContain("npm run projection:rebuild")
+  expect(halt.next_step).toContain("npx lockstep projection rebuild")
   expect(halt.detail).toMatchObject({ code: "truncate", table: "payments" })
   expect(system.query.logs.filter(({ level, code }) => level === 60 && code === "truncate")).toHaveLength(1)
   await expectLoudAndServing(order, halt)
@@ -86,7 +86,7 @@ it("halts at a commit-log entry that cannot be read, names its place, and does n
 
   const halt = await waitForHalt(system)
   expect(halt.reason).toContain(`${topic}[${partition}]@`)
-  expect(halt.next_step).toContain("npm run projection:rebuild")
+  expect(halt.next_step).toContain("npx lockstep projection rebuild")
   expect(halt.detail).toMatchObject({
     code: "undecodable-commit-log",
     topic,

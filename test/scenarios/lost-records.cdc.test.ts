@@ -67,7 +67,7 @@ async function expectGap(begins: ReadonlyMap<string, bigint>): Promise<void> {
 
 /** Readiness repeats what the halt says, commands work, and what was read before is still shown. */
 async function expectLoud(halt: Halt): Promise<void> {
-  expect(halt.next_step).toContain("rebuild from a snapshot: npm run projection:rebuild")
+  expect(halt.next_step).toContain("rebuild from a snapshot: npx lockstep projection rebuild")
   expect((await client.read("/readyz", {})).body).toMatchObject({
     status: "not-ready",
     checks: { projector: { state: "failed", reason: halt.reason, next_step: halt.next_step } },

@@ -46,14 +46,19 @@ const answerOf = (command, ...args) => {
 const has = (command) =>
   (process.env.PATH ?? "").split(delimiter).some((directory) => existsSync(join(directory, command)))
 
-// What only looks at a stack or stops one needs none of it.
-if (!["down", "status", "env", "run", "reset"].includes(process.argv[2] ?? "")) {
+// A command that only looks at a stack or stops one needs none of these programs, and installs nothing.
+const isLooking = ["down", "status", "logs", "env", "reset"].includes(process.argv[2] ?? "")
+if (!isLooking) {
   const machine = { nodeVersion: process.versions.node, stack: process.env.STACK, answerOf, has }
   const missing = complaints(machine)
   for (const complaint of missing) console.error(complaint)
   if (missing.length > 0) process.exit(1)
 }
-if (!isInstalled()) {
+if (isLooking && !existsSync(join(project, "node_modules/tsx"))) {
+  console.error("This checkout has no node_modules: run npm ci, then the command again.")
+  process.exit(1)
+}
+if (!isLooking && !isInstalled()) {
   const code = await install()
   if (code !== 0) {
     console.error("npm ci did not finish: see its message above, mend it and run the command again.")

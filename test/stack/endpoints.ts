@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { z } from "zod"
+import { variablesOf } from "./environment.ts"
 import { createInfrastructure } from "./infrastructure.ts"
 import { projectDirectory, readLayout } from "./layout.ts"
 import type { ConnectOptions } from "./native/connect.ts"
@@ -36,8 +37,11 @@ const Endpoints = z.object({
 export type Endpoints = z.infer<typeof Endpoints>
 
 /** Writes the endpoints for others to read; they hold passwords, so only the owner of the file may read it. */
-export const writeEndpoints = (path: string, endpoints: Endpoints): void =>
-  writeFileSync(path, `${JSON.stringify(endpoints, null, 2)}\n`, { mode: 0o600 })
+export const writeEndpoints = (path: string, endpoints: Endpoints): void => {
+  // `lockstep` fills its settings from `environment` and knows nothing else of this file.
+  const written = { ...endpoints, environment: variablesOf(endpoints) }
+  writeFileSync(path, `${JSON.stringify(written, null, 2)}\n`, { mode: 0o600 })
+}
 
 /** The endpoints of the stack that this run of tests may use: STACK_ENDPOINTS, else .stack-test, else .stack. */
 export const readEndpoints = (): Endpoints => {

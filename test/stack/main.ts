@@ -1,4 +1,4 @@
-// The stack commands by name: start, test, bench, demo, up, down, status, env, run, reset. Returns the exit code; prints what went
+// The stack commands by name: start, test, bench, demo, up, down, status, logs, env, reset. Returns the exit code; prints what went
 // wrong as one message, because a stack trace of this file helps nobody who wanted to start the system.
 import { readSettings, type Settings } from "./settings.ts"
 
@@ -13,8 +13,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import("./commands/up.ts")).up,
   down: async () => (await import("./commands/down.ts")).down,
   status: async () => (await import("./commands/status.ts")).status,
+  logs: async () => (await import("./commands/logs.ts")).logs,
   env: async () => (await import("./commands/env.ts")).env,
-  run: async () => (await import("./commands/run.ts")).run,
   reset: async () => (await import("./commands/reset.ts")).reset,
 }
 

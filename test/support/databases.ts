@@ -43,7 +43,7 @@ export const createQueryDatabase = (base: string): Promise<TestDatabase> => {
 }
 
 type Side = "command" | "query"
-type Migrate = (adminUrl: string) => Promise<void>
+type Migrate = (adminUrl: string) => Promise<unknown>
 
 const createFrom = async (
   side: Side,

@@ -1,4 +1,4 @@
-// Has the projector of a system load a fresh generation, as `npm run projection:rebuild` does, and waits for it.
+// Has the projector of a system load a fresh generation, as `npx lockstep projection rebuild` does, and waits for it.
 import type pg from "pg"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"

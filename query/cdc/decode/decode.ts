@@ -200,7 +200,7 @@ function undecodable(raw: RawRecord, what: string, cause?: unknown): EngineError
 function unreadableLog(cause: EngineError): EngineError {
   return new EngineError("undecodable-commit-log", cause.message, {
     nextStep:
-      "Nothing after it is applied. Find out who wrote it; a rebuild starts behind it: npm run projection:rebuild.",
+      "Nothing after it is applied. Find out who wrote it; a rebuild starts behind it: npx lockstep projection rebuild.",
     detail: cause.detail,
     cause,
   })
@@ -208,7 +208,7 @@ function unreadableLog(cause: EngineError): EngineError {
 
 function truncated(raw: RawRecord, table: string): EngineError {
   return new EngineError("truncate", `Table ${table} was truncated at the source.`, {
-    nextStep: "A TRUNCATE names no rows. Rebuild from a snapshot: npm run projection:rebuild.",
+    nextStep: "A TRUNCATE names no rows. Rebuild from a snapshot: npx lockstep projection rebuild.",
     detail: { table, topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
   })
 }

@@ -13,7 +13,7 @@ export type WriterSchemas = { schemaId: number; value: JsonRecord; key: Json | n
 
 const deployNextStep =
   "Deploy a query service whose projections fit the table: it loads a fresh generation and goes on from there. " +
-  "Or bring the table back into its form and rebuild: npm run projection:rebuild. Nothing is lost meanwhile."
+  "Or bring the table back into its form and rebuild: npx lockstep projection rebuild. Nothing is lost meanwhile."
 
 /** Why records of these schemas cannot be read exactly, or null when they can. */
 export function findMisfit(table: SourceTable, schemas: WriterSchemas): EngineError | null {
@@ -53,7 +53,7 @@ function columnMisfit(
   return incompatible(
     `${about(table, schemaId)}: column ${column.name} may be null and has a default, which the connector sends in place of null`,
     { ...detail, writerType: `${writerType} or null, with a default` },
-    `Drop the default of ${table}.${column.name} at the source, or make it not null; then rebuild: npm run projection:rebuild.`,
+    `Drop the default of ${table}.${column.name} at the source, or make it not null; then rebuild: npx lockstep projection rebuild.`,
   )
 }
 
@@ -91,7 +91,7 @@ export function emptyKey(table: string, schemaId: number): EngineError {
   return incompatible(
     `${about(table, schemaId)}: a delete has an empty key, so the table's replica identity is not its primary key`,
     { table, schemaId },
-    `At the source: alter table ${table} replica identity default. Deletes since it was changed name no row, so rebuild: npm run projection:rebuild.`,
+    `At the source: alter table ${table} replica identity default. Deletes since it was changed name no row, so rebuild: npx lockstep projection rebuild.`,
   )
 }
 

@@ -42,7 +42,7 @@ function valueUnderOldKey(column: string, old: ParkedRow | undefined): Value {
   return old.stored.columns.get(column) ?? null
 }
 
-const rebuild = "Rebuild: npm run projection:rebuild."
+const rebuild = "Rebuild: npx lockstep projection rebuild."
 
 const unknownKey = (column: string): EngineError =>
   new EngineError(

@@ -111,7 +111,7 @@ const missingValue = ({ change, origin }: RowChange, { xid }: Changes): EngineEr
     "missing-stored-value",
     `An update of ${change.table} leaves a value alone that the row before it does not have.`,
     {
-      nextStep: "Rebuild from a snapshot: npm run projection:rebuild.",
+      nextStep: "Rebuild from a snapshot: npx lockstep projection rebuild.",
       detail: { table: change.table, key: keyText(change.key), xid, offset: String(origin.offset) },
     },
   )

@@ -137,7 +137,7 @@ function missingStoredRow(table: MirroredTable, row: PendingRow, value: StoredVa
     "missing-stored-value",
     `An update of ${table.name} leaves a value alone, but no row with key ${keyText(value.key)} is stored to take it from.`,
     {
-      nextStep: "The read model has lost a row. Rebuild from a snapshot: npm run projection:rebuild.",
+      nextStep: "The read model has lost a row. Rebuild from a snapshot: npx lockstep projection rebuild.",
       detail: { table: table.name, key: keyText(row.key), xid: row.xid, offset: String(row.origin.offset) },
     },
   )

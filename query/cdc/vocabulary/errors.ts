@@ -66,7 +66,7 @@ export class EngineError extends Error {
 
 /** What to do when records that were promised are gone: the sentence every such halt ends with. */
 export const rebuildNextStep =
-  "Records are missing and cannot come back. Check the connector (npm run connectors:status), then rebuild from a snapshot: npm run projection:rebuild."
+  "Records are missing and cannot come back. Check the connector (npx lockstep connector status), then rebuild from a snapshot: npx lockstep projection rebuild."
 
 /** What is done about a fault that Postgres tells of. */
 const byPostgresFault = {
@@ -151,6 +151,6 @@ function refusedBy(fault: PostgresFault, message: string, cause: unknown): Engin
   const nextStep =
     code === "misconfigured"
       ? "Check the database's roles and this process' settings, then restart it."
-      : "This is a fault of the projection or of its tables. Fix it, restart, or rebuild: npm run projection:rebuild."
+      : "This is a fault of the projection or of its tables. Fix it, restart, or rebuild: npx lockstep projection rebuild."
   return new EngineError(code, `Postgres refused a statement: ${message}`, { nextStep, ...more })
 }

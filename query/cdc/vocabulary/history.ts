@@ -61,7 +61,7 @@ export function sourceChanged(known: SourceIdentity, now: SourceIdentity): Engin
     `The source database is another one: system ${now.systemIdentifier} timeline ${now.timeline}, not ${known.systemIdentifier} timeline ${known.timeline}.`,
     {
       nextStep:
-        "It was restored or promoted, so earlier positions mean nothing. Rebuild: npm run projection:rebuild.",
+        "It was restored or promoted, so earlier positions mean nothing. Rebuild: npx lockstep projection rebuild.",
       detail: { systemIdentifier: now.systemIdentifier, timeline: now.timeline },
     },
   )

@@ -1,6 +1,7 @@
-// What `connectors:status` prints of a publication that is there, lacks tables, or does not exist.
+// What `lockstep connector status` prints of a publication that is there, lacks tables, or does not exist.
 import { expect, test } from "vitest"
-import { type CaptureStatus, describeStatus } from "../../connectors/status.ts"
+import type { CaptureStatus } from "../../../connectors/status.ts"
+import { describeStatus } from "../../../query/cli/connector-output.ts"
 
 const captured = ["public.orders", "public.order_items", "public.payments"]
 
