@@ -70,7 +70,7 @@ const choosing = (command: Command): Command =>
     .option("--aggregate <id>", "those whose row's key begins with this id")
 
 function assertId(command: Command, id: string): void {
-  if (!/^\d{1,18}$/.test(id)) command.error(`error: "${id}" is not the id of an entry`)
+  if (!/^\d{1,18}$/.test(id)) command.error(`error: "${id}" is not the id of a dead letter`)
 }
 
 /** What to work on. Naming nothing is not the same as all. */
@@ -109,7 +109,7 @@ async function runShow(
   assertId(command, id)
   await withDatabase(async (db, source) => {
     const entry = await showEntry(db, source, BigInt(id), options.reveal === true)
-    if (!entry) throw new Error(`There is no entry ${id}. npx lockstep dlq list shows what is parked.`)
+    if (!entry) throw new Error(`There is no dead letter ${id}: npx lockstep dlq list shows what is parked.`)
     if (options.reveal) {
       await noteOperatorAction(db, { source, actor: whoAsks(), action: "reveal", detail: { entry: id } })
     }

@@ -91,7 +91,7 @@ async function schemas(): Promise<string[]> {
 
 /** Runs the command as an operator would. */
 async function rebuild(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const cli = spawn(process.execPath, ["--import", "tsx", "query/cli.ts", "projection", "rebuild", ...args], {
+  const cli = spawn(process.execPath, ["query/lockstep.mjs", "projection", "rebuild", ...args], {
     cwd: projectDirectory,
     env: { ...inheritedEnvironment(), ...system.queryEnvironment },
   })

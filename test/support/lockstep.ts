@@ -6,11 +6,11 @@ import type { System } from "./system.ts"
 
 export type Ran = { code: number | null; out: string; err: string }
 
-const program = fileURLToPath(new URL("../../query/cli.ts", import.meta.url))
+const program = fileURLToPath(new URL("../../query/lockstep.mjs", import.meta.url))
 
 /** Resolves when it has ended, whatever its exit code. */
 export async function lockstep(system: System, ...args: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, ["--import", "tsx", program, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     env: { PATH: process.env.PATH, ...system.queryEnvironment },
     stdio: ["ignore", "pipe", "pipe"],
   })

@@ -290,7 +290,7 @@ describe("the command", () => {
   const run = (...more: string[]) => {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      ["--import", "tsx", "query/cli.ts", "connector", "preflight", ...more],
+      ["query/lockstep.mjs", "connector", "preflight", ...more],
       { cwd: projectDirectory, encoding: "utf8", env: { PATH: process.env.PATH } },
     )
     return { status, stdout, stderr }
