@@ -1,7 +1,7 @@
 // The project's own images without an engine: folders with exactly the files that the Dockerfiles copy. The services
 // start there as far as their settings let them, and every command that a message names can be typed there.
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -39,6 +39,7 @@ function run(root: string, command: string, ...args: string[]) {
       ...environment,
       HOME: join(directory, "nobody"),
       PATH: [join(root, "usr/local/bin"), process.env.PATH].join(delimiter),
+      npm_config_prefix: join(root, "usr/local"),
       npm_config_registry: "http://127.0.0.1:9",
     },
   })
@@ -63,6 +64,10 @@ describe("in the query image", () => {
   test("the words that messages print can be typed: npx lockstep", () => {
     const { status, stdout } = run(roots.query, "npx", "lockstep", "--version")
     expect({ status, stdout }).toEqual({ status: 0, stdout: "0.1.0\n" })
+    const installed = join(environment.NPM_CONFIG_CACHE ?? "", "_npx")
+    expect(existsSync(installed), "npx takes the program on PATH, it makes no package of the folder").toBe(
+      false,
+    )
   }, 120_000)
 
   test("a planned migration is judged by the connector's settings that the image holds", () => {

@@ -1,10 +1,11 @@
 // A folder with the files that an image's last stage has, made by playing its Dockerfile: what is copied from the build
 // is copied here from a build of this checkout, without the packages that only development needs.
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { z } from "zod"
 import { projectDirectory } from "../stack/layout.ts"
 
+const manifest = z.looseObject({ bin: z.unknown() })
 const lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) })
 
 /** @param dist the compiled sources. Answers the image's environment, with paths of the folder. */
@@ -15,6 +16,7 @@ export function makeImageFolder(root: string, dockerfile: string, dist: string):
   for (const line of stage.split("\n")) {
     const [, from = "", to = ""] = /^COPY --from=build \/build\/(\S+) \.\/(\S*)$/.exec(line) ?? []
     if (from !== "") copy(from, join(root, "app", to === "" ? from : to), dist)
+    if (from === "package.json" && text.includes("npm pkg delete bin")) removeBin(join(root, "app", from))
     const [, target, link] = /^RUN ln -s (\S+) (\S+)$/.exec(line) ?? []
     if (target !== undefined && link !== undefined) {
       mkdirSync(join(root, dirname(link)), { recursive: true })
@@ -25,6 +27,11 @@ export function makeImageFolder(root: string, dockerfile: string, dist: string):
     }
   }
   return environment
+}
+
+function removeBin(path: string): void {
+  const { bin: _, ...rest } = manifest.parse(JSON.parse(readFileSync(path, "utf8")))
+  writeFileSync(path, JSON.stringify(rest))
 }
 
 function copy(from: string, to: string, dist: string): void {
