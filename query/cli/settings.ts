@@ -6,7 +6,7 @@ import { checkout, endpointsFileOf } from "./checkout.ts"
 
 export type Settings = Readonly<Record<string, string | undefined>>
 
-const endpoints = z.object({ environment: z.record(z.string(), z.string()) })
+const endpoints = z.object({ environment: z.record(z.string(), z.string()).default({}) })
 
 /** @param directory the checkout; null in an image, where the environment says everything. */
 export function readSettings(environment: Settings = process.env, directory = checkout): Settings {
