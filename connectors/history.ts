@@ -27,7 +27,7 @@ export function refuseBrokenHistory(check: HistoryCheck): void {
       `Connect has offsets of connector ${connectorName}, but its replication slot ${slotName} does not exist: ` +
         `the changes since those offsets are lost to it.`,
       `Forget the offsets (PUT /connectors/${connectorName}/stop, then DELETE /connectors/${connectorName}/offsets), ` +
-        `register again, and rebuild the projection from a snapshot: npx lockstep projection rebuild.`,
+        `register again (npx lockstep connector register), and rebuild from a snapshot: npx lockstep projection rebuild.`,
     )
   }
   if (slot.database !== database || slot.plugin !== "pgoutput") {
@@ -41,8 +41,8 @@ export function refuseBrokenHistory(check: HistoryCheck): void {
   if (slot.walStatus === "lost" || slot.invalidationReason !== null) {
     throw new RegistrationRefused(
       `Slot ${slotName} is lost (${slot.invalidationReason ?? slot.walStatus}): Postgres has removed WAL that it needed.`,
-      `Drop it (select pg_drop_replication_slot('${slotName}')), delete the connector's offsets, register again, ` +
-        `and rebuild the projection from a snapshot: npx lockstep projection rebuild.`,
+      `Drop it (select pg_drop_replication_slot('${slotName}')), delete the connector's offsets, ` +
+        `register again (npx lockstep connector register), and rebuild from a snapshot: npx lockstep projection rebuild.`,
     )
   }
   if (!known && !(check.isRunning && slot.active)) {
@@ -50,8 +50,8 @@ export function refuseBrokenHistory(check: HistoryCheck): void {
       `Slot ${slotName} exists, but Connect has no offsets for connector ${connectorName} with prefix ${topicPrefix}: ` +
         `whatever the slot has already confirmed would be missing from the topics.`,
       `If the offsets topic was lost or this is another Connect cluster, drop the slot ` +
-        `(select pg_drop_replication_slot('${slotName}')), register again, and rebuild the projection from a snapshot: ` +
-        `npx lockstep projection rebuild. If another connector uses the slot, choose another SLOT_NAME.`,
+        `(select pg_drop_replication_slot('${slotName}')), register again (npx lockstep connector register), ` +
+        `and rebuild from a snapshot: npx lockstep projection rebuild. If another connector uses the slot, choose another SLOT_NAME.`,
     )
   }
 }

@@ -86,7 +86,10 @@ function connectorFaults(connectorName: string, status: ConnectorStatus | null):
 }
 
 function slotFaults(slotName: string, { slot }: Capture): string[] {
-  if (slot === null) return [`Slot ${slotName} does not exist.`]
+  if (slot === null)
+    return [
+      `Slot ${slotName} does not exist: npx lockstep connector register makes it, or says what is lost.`,
+    ]
   if (slot.walStatus === "lost" || slot.invalidationReason !== null) {
     return [
       `Slot ${slotName} is lost (${slot.invalidationReason ?? slot.walStatus}): see connectors/README.md.`,
@@ -113,12 +116,12 @@ function publicationFaults(
   const isCaptured = (table: string) => captured.includes(table)
   for (const table of publication.filtered.filter(isCaptured)) {
     faults.push(
-      `Publication ${name} has a row filter on ${table}: take it away, then rebuild the projection.`,
+      `Publication ${name} has a row filter on ${table}: take it away, then rebuild: npx lockstep projection rebuild.`,
     )
   }
   for (const table of publication.misidentified.filter(isCaptured)) {
     faults.push(
-      `Deletes of ${table} do not name rows by its primary key: alter table ${table} replica identity default, then rebuild the projection.`,
+      `Deletes of ${table} do not name rows by its primary key: alter table ${table} replica identity default, then rebuild: npx lockstep projection rebuild.`,
     )
   }
   return faults

@@ -222,7 +222,7 @@ export class TopicRefused extends Error {
   constructor(topic: string, partitions: number, wanted: number) {
     super(`Topic ${topic} has ${partitions} partitions where ${wanted} are needed.`)
     this.nextStep =
-      `Partitions cannot be taken away. Stop the connector, delete the topics of this prefix, register again and ` +
-      `rebuild the projection from a snapshot; or register under another TOPIC_PREFIX and SLOT_NAME.`
+      `Partitions cannot be taken away. Stop the connector, delete the topics of this prefix, register again ` +
+      `(npx lockstep connector register) and rebuild (npx lockstep projection rebuild); or register under another TOPIC_PREFIX and SLOT_NAME.`
   }
 }
