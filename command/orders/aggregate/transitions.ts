@@ -1,6 +1,6 @@
 // The life of an order: which command is taken in which status, and the statuses it can lead to. The decider refuses
 // what is not here; the diagram in command/README.md is made from it.
-import { type Refused, refuse } from "../../execute/rejection.ts"
+import { type Refused, refuse } from "../../vocabulary/rejection.ts"
 import type { ExistingOrderCommand } from "./commands.ts"
 import type { Order } from "./order.ts"
 
