@@ -109,7 +109,8 @@ export function versioned<Name extends Table>(options: {
 
 /** Names and values of the columns that are given; the others get their default, or stay. */
 function columnsOf(row: object): { names: RawBuilder<unknown>[]; values: unknown[] } {
-  const given = Object.entries(row).filter(([, value]) => value !== undefined)
+  const columns: [string, unknown][] = Object.entries(row)
+  const given = columns.filter(([, value]) => value !== undefined)
   return { names: given.map(([name]) => sql.ref(name)), values: given.map(([, value]) => value) }
 }
 

@@ -75,7 +75,7 @@ const writeIfAny = (write: Write): Write =>
 
 /** How the members go by their stored names. A member that is not there has no name either: JSON has no undefined. */
 function renaming<Shape extends z.core.$ZodLooseShape>(shape: Shape, spread: Spread<Shape>) {
-  const members = Object.entries(shape).map(([name, schema]) => ({
+  const members = Object.entries<z.core.$ZodType>(shape).map(([name, schema]) => ({
     name,
     storedName: snakeCase(name),
     spread: spread[name],

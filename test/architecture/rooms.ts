@@ -46,8 +46,50 @@ export const readSide: Rooms = {
   ],
 }
 
-/** Operations on the connector come before the command lines that call them. */
-export const capture: Rooms = { folder: "connectors", names: [".", "cli"] }
+/**
+ * The write side: from the words of a command to the running service. `orders/store` may import `pricing`, and `pricing`
+ * may not import `orders/store`.
+ */
+export const writeSide: Rooms = {
+  folder: "command",
+  names: [
+    "vocabulary",
+    "execute",
+    "http",
+    "inventory",
+    "products",
+    "customers",
+    "pricing",
+    "discounts",
+    "shipping-rules",
+    "tax-rates",
+    "payments",
+    "orders/aggregate",
+    "orders/store",
+    "orders",
+    "orders/http",
+    "quotes",
+    "erasure",
+    ".",
+  ],
+}
+
+/** Capture: asking Connect and Postgres, then the two operations that are made of the answers. */
+export const capture: Rooms = {
+  folder: "connectors",
+  names: [
+    "config.ts",
+    "refusal.ts",
+    "connect-client.ts",
+    "slot.ts",
+    "connector-settings.ts",
+    "history.ts",
+    "running.ts",
+    "topics.ts",
+    "register.ts",
+    "status.ts",
+  ],
+}
 
 /**
  * The room of a path, or null where the path is not under the folder. Of `orders` and `orders/store`, the longer name that
@@ -71,7 +113,9 @@ export function importsGoingBack(rooms: Rooms, sources: readonly Source[]): stri
   return sources.flatMap(({ path, imports }) => {
     const own = indexOf(path)
     if (own === null) return []
-    return imports.filter((name) => (indexOf(name) ?? 0) > own).map((name) => `${path} -> ${name}`)
+    // A file of settings imports nothing, so it may be anywhere.
+    const isBack = (name: string): boolean => name.endsWith(".ts") && (indexOf(name) ?? 0) > own
+    return imports.filter(isBack).map((name) => `${path} -> ${name}`)
   })
 }
 
