@@ -8,11 +8,11 @@ import type { Tally } from "./test-runner.ts"
 export const checks = ["check:format", "check:lint", "check:types", "check:dead"] as const
 
 /** Runs one check; prints what it said when it found something. */
-export const runCheck = async (
+export async function runCheck(
   progress: Progress,
   name: (typeof checks)[number],
   signal: AbortSignal,
-): Promise<Tally> => {
+): Promise<Tally> {
   try {
     await progress.step(name, () => runScript(name, signal))
     return { passed: 1, failed: 0, skipped: 0 }

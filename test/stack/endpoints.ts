@@ -37,14 +37,14 @@ const Endpoints = z.object({
 export type Endpoints = z.infer<typeof Endpoints>
 
 /** Writes the endpoints for others to read; they hold passwords, so only the owner of the file may read it. */
-export const writeEndpoints = (path: string, endpoints: Endpoints): void => {
+export function writeEndpoints(path: string, endpoints: Endpoints): void {
   // `lockstep` fills its settings from `environment` and knows nothing else of this file.
   const written = { ...endpoints, environment: variablesOf(endpoints) }
   writeFileSync(path, `${JSON.stringify(written, null, 2)}\n`, { mode: 0o600 })
 }
 
 /** The endpoints of the stack that this run of tests may use: STACK_ENDPOINTS, else .stack-test, else .stack. */
-export const readEndpoints = (): Endpoints => {
+export function readEndpoints(): Endpoints {
   const { STACK_ENDPOINTS } = readSettings()
   const places = [".stack-test", ".stack"].map((name) => join(projectDirectory, name))
   const running = places.find((place) => ownerOf(place) !== undefined && existsSync(endpointsFile(place)))
@@ -60,17 +60,17 @@ export const readEndpointsFile = (path: string): Endpoints =>
   Endpoints.parse(JSON.parse(readFileSync(path, "utf8")))
 
 /** True when the stack that runs in this directory consists of containers. */
-export const isOfContainers = (directory: string): boolean => {
+export function isOfContainers(directory: string): boolean {
   const path = endpointsFile(directory)
   return existsSync(path) && readEndpointsFile(path).stack === "compose"
 }
 
 /** The endpoints of a stack whose infrastructure runs; `services` says where the two services are. */
-export const endpointsOf = (
+export function endpointsOf(
   { kind, urls, passwords, parts }: Infrastructure,
   directory: string,
   services: { readonly commandUrl: string; readonly queryUrl: string; readonly parts: readonly Part[] },
-): Endpoints => {
+): Endpoints {
   const running = [...Object.values(parts), ...services.parts]
   const pids = running.flatMap((part) => {
     const pid = part.identity()?.pid

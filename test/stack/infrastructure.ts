@@ -8,11 +8,11 @@ import { readExternalServers, type Settings } from "./settings.ts"
 import type { Infrastructure } from "./stack.ts"
 
 /** The infrastructure of this kind, running or not. */
-export const createInfrastructure = (
+export function createInfrastructure(
   kind: Infrastructure["kind"],
   layout: Layout,
   options: NativeOptions = {},
-): Infrastructure => {
+): Infrastructure {
   switch (kind) {
     case "native":
       return createNativeInfrastructure(layout, options)

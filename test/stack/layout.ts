@@ -33,7 +33,7 @@ export type Ports = z.infer<typeof Ports>
 export type Passwords = z.infer<typeof Passwords>
 
 /** Everything that says where a stack's parts are; known before any of them runs. */
-export interface Layout {
+export type Layout = {
   readonly project: string
   readonly directory: string
   readonly jars: string
@@ -47,55 +47,11 @@ export interface Layout {
 /** The project's root directory. */
 export const projectDirectory = resolve(dirname(fileURLToPath(import.meta.url)), "../..")
 
-const directoriesOf = (directory: string) => ({
-  project: projectDirectory,
-  directory,
-  jars: join(projectDirectory, "connectors/jars"),
-  data: join(directory, "data"),
-  logs: join(directory, "logs"),
-  run: join(directory, "run"),
-})
-
-const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"))
-
-const secret = (): string => randomBytes(18).toString("base64url")
-
-const choosePasswords = (): Passwords => ({
-  admin: secret(),
-  command_app: secret(),
-  capture: secret(),
-  base_loader: secret(),
-  projector: secret(),
-  reader: secret(),
-})
-
-const choosePorts = async (
-  kept: { readonly [part in keyof Ports]?: number | undefined },
-  avoid: readonly number[],
-): Promise<Ports> => {
-  const taken = new Set(avoid)
-  const choose = async (port: number | undefined): Promise<number> => {
-    const chosen =
-      port !== undefined && !taken.has(port) && (await isFree(port)) ? port : await pickFreePort(taken)
-    taken.add(chosen)
-    return chosen
-  }
-  return {
-    commandDatabase: await choose(kept.commandDatabase),
-    queryDatabase: await choose(kept.queryDatabase),
-    kafka: await choose(kept.kafka),
-    kafkaController: await choose(kept.kafkaController),
-    registry: await choose(kept.registry),
-    connect: await choose(kept.connect),
-    redis: await choose(kept.redis),
-  }
-}
-
 /**
  * Makes the directories of a stack that is about to start and settles its ports and passwords.
  * The stack must not be running: its own ports would look taken. Ports in `avoid` are never chosen.
  */
-export const prepareLayout = async (directory: string, avoid: readonly number[]): Promise<Layout> => {
+export async function prepareLayout(directory: string, avoid: readonly number[]): Promise<Layout> {
   const directories = directoriesOf(directory)
   for (const path of [directories.data, directories.logs, directories.run])
     mkdirSync(path, { recursive: true })
@@ -119,3 +75,47 @@ export const readLayout = (directory: string): Layout => ({
 /** True when a stack was once prepared in this directory. */
 export const isPrepared = (directory: string): boolean =>
   existsSync(join(directory, "ports.json")) && existsSync(join(directory, "secrets.json"))
+
+const directoriesOf = (directory: string) => ({
+  project: projectDirectory,
+  directory,
+  jars: join(projectDirectory, "connectors/jars"),
+  data: join(directory, "data"),
+  logs: join(directory, "logs"),
+  run: join(directory, "run"),
+})
+
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"))
+
+const secret = (): string => randomBytes(18).toString("base64url")
+
+const choosePasswords = (): Passwords => ({
+  admin: secret(),
+  command_app: secret(),
+  capture: secret(),
+  base_loader: secret(),
+  projector: secret(),
+  reader: secret(),
+})
+
+async function choosePorts(
+  kept: { readonly [part in keyof Ports]?: number | undefined },
+  avoid: readonly number[],
+): Promise<Ports> {
+  const taken = new Set(avoid)
+  const choose = async (port: number | undefined): Promise<number> => {
+    const chosen =
+      port !== undefined && !taken.has(port) && (await isFree(port)) ? port : await pickFreePort(taken)
+    taken.add(chosen)
+    return chosen
+  }
+  return {
+    commandDatabase: await choose(kept.commandDatabase),
+    queryDatabase: await choose(kept.queryDatabase),
+    kafka: await choose(kept.kafka),
+    kafkaController: await choose(kept.kafkaController),
+    registry: await choose(kept.registry),
+    connect: await choose(kept.connect),
+    redis: await choose(kept.redis),
+  }
+}

@@ -5,7 +5,7 @@ import { signal } from "./native/identity.ts"
 import { lastLines, type Part } from "./native/process.ts"
 
 /** What a command does with a stack. */
-export interface Errand {
+export type Errand = {
   /** Resolves with the exit code; must end soon after the signal is aborted and the stack stopped under it. */
   readonly work: (signal: AbortSignal) => Promise<number>
   /** Parts whose death ends the errand. */
@@ -17,7 +17,7 @@ export interface Errand {
 }
 
 /** Runs the errand to its end, stops everything, and returns the exit code. */
-export const runErrand = async (errand: Errand): Promise<number> => {
+export async function runErrand(errand: Errand): Promise<number> {
   const ending = new AbortController()
   const work = errand
     .work(ending.signal)
@@ -56,7 +56,7 @@ const patienceMs = 20_000
 
 // The first signal asks for an orderly stop. npm passes on the one that the terminal has sent already, so only another
 // one two seconds later ends everything at once.
-const listenForSignals = (parts: readonly Part[]) => {
+function listenForSignals(parts: readonly Part[]) {
   const controller = new AbortController()
   let first: number | undefined
   const receive = () => {

@@ -19,7 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 /** Runs the command that the first argument names with the rest of the arguments. */
-export const main = async ([name = "", ...args]: readonly string[]): Promise<number> => {
+export async function main([name = "", ...args]: readonly string[]): Promise<number> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (load === undefined) {
     console.error(`No such stack command: "${name}". There are ${Object.keys(commands).join(", ")}.`)

@@ -14,7 +14,7 @@ export const isFree = (port: number): Promise<boolean> =>
   })
 
 /** A free port that is not in `taken`; `random` gives numbers in [0, 1). */
-export const pickFreePort = async (taken: ReadonlySet<number>, random = Math.random): Promise<number> => {
+export async function pickFreePort(taken: ReadonlySet<number>, random = Math.random): Promise<number> {
   for (let attempt = 0; attempt < 500; attempt++) {
     const port = first + Math.floor(random() * (last - first + 1))
     if (!taken.has(port) && (await isFree(port))) return port

@@ -2,7 +2,7 @@
 // seconds a line naming what is still under way.
 
 /** Reports steps as they end. */
-export interface Progress {
+export type Progress = {
   /** Runs a step, prints its title with its seconds and a note, and returns its result. */
   step<T>(title: string, run: () => Promise<T>, note?: string): Promise<T>
   /** Prints one line. */

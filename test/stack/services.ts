@@ -11,18 +11,18 @@ import type { Settings } from "./settings.ts"
 import type { Infrastructure, InfrastructureUrls } from "./stack.ts"
 
 /** The two services and what must be done before they can run. */
-export interface Services {
+export type Services = {
   readonly parts: readonly Part[]
   readonly start: (progress: Progress, signal: AbortSignal) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
 /** Both services of a stack, running or not. */
-export const createServices = (
+export function createServices(
   layout: Layout,
   { urls, passwords }: Pick<Infrastructure, "urls" | "passwords">,
   settings: Settings,
-): Services => {
+): Services {
   const { command_app, capture, base_loader, projector, reader } = passwords
   const databaseAs = (url: string, role: string, password: string): string => {
     const changed = new URL(url)
@@ -75,7 +75,7 @@ export const createServices = (
 
 const capturing = { CONNECTOR_NAME: "orders", TOPIC_PREFIX: "ecommerce" }
 
-const register = async (urls: InfrastructureUrls): Promise<void> => {
+async function register(urls: InfrastructureUrls): Promise<void> {
   await registerConnector({
     connectUrl: urls.connectUrl,
     kafkaBrokers: urls.kafkaBrokers,

@@ -44,7 +44,7 @@ export type ExternalServers = z.infer<typeof ExternalServers>
 export const readExternalServers = (environment: NodeJS.ProcessEnv = process.env): ExternalServers =>
   parse(ExternalServers, environment)
 
-const parse = <T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T => {
+function parse<T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T {
   const parsed = schema.safeParse(environment)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`)
@@ -52,7 +52,7 @@ const parse = <T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T => {
 }
 
 /** The environment that child processes inherit. */
-export const inheritedEnvironment = (): Record<string, string> => {
+export function inheritedEnvironment(): Record<string, string> {
   const inherited: Record<string, string> = {}
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined) inherited[name] = value

@@ -4,7 +4,7 @@ import type { Part } from "./native/process.ts"
 import type { Progress } from "./progress.ts"
 
 /** Where the infrastructure answers. The database URLs are those of the cluster superusers. */
-export interface InfrastructureUrls {
+export type InfrastructureUrls = {
   readonly commandDatabaseUrl: string
   readonly queryDatabaseUrl: string
   readonly kafkaBrokers: string
@@ -22,7 +22,7 @@ export type InfrastructureParts = Readonly<
 export type RolePasswords = Omit<Passwords, "admin">
 
 /** Everything that the two services need to run. */
-export interface Infrastructure {
+export type Infrastructure = {
   readonly kind: "native" | "compose" | "external"
   readonly parts: InfrastructureParts
   readonly urls: InfrastructureUrls

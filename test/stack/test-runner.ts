@@ -12,7 +12,7 @@ import { endpointsFile } from "./ownership.ts"
 import { inheritedEnvironment } from "./settings.ts"
 
 /** How many tests passed, failed and were left out. */
-export interface Tally {
+export type Tally = {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
@@ -38,7 +38,7 @@ const Report = z.object({
  * Counts a report of vitest. A file that failed without a failed test (it could not be loaded, or its set-up broke)
  * counts as one failure; so does an exit code other than 0 that nothing in the report explains, and an empty report.
  */
-export const tallyOf = (report: unknown, exitCode: number): Tally => {
+export function tallyOf(report: unknown, exitCode: number): Tally {
   const parsed = Report.safeParse(report)
   if (!parsed.success) return { passed: 0, failed: 1, skipped: 0 }
   const { numPassedTests, numFailedTests, numPendingTests, testResults } = parsed.data
@@ -51,11 +51,11 @@ export const tallyOf = (report: unknown, exitCode: number): Tally => {
 }
 
 /** Runs vitest with these arguments against the stack in `directory`. */
-export const runTests = async (
+export async function runTests(
   directory: string,
   args: readonly string[],
   signal: AbortSignal,
-): Promise<Tally> => {
+): Promise<Tally> {
   const results = join(directory, "results")
   mkdirSync(results, { recursive: true })
   const file = join(results, "report.json")
@@ -80,7 +80,7 @@ export const runTests = async (
   return tallyOf(existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined, exitCode)
 }
 
-const endGroup = async (leader: number | undefined, ended: Promise<number>): Promise<void> => {
+async function endGroup(leader: number | undefined, ended: Promise<number>): Promise<void> {
   signalGroup(leader, "SIGTERM")
   await Promise.race([ended, pause(5000)])
   signalGroup(leader, "SIGKILL")

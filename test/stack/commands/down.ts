@@ -8,7 +8,7 @@ import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Stops the stack of this checkout, if one runs; the data stays. */
-export const down = async (settings: Settings): Promise<number> => {
+export async function down(settings: Settings): Promise<number> {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) await stopProcess(owner, "SIGTERM", 90_000)
   if (isOfContainers(stackDirectory)) await runCompose(readLayout(stackDirectory), settings, ["down"])

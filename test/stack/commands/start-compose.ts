@@ -12,7 +12,7 @@ import { localUrls } from "../stack.ts"
 import { describeSystem } from "./welcome.ts"
 
 /** Runs the system in containers until it is told to stop. */
-export const startCompose = async (directory: string, settings: Settings): Promise<number> => {
+export async function startCompose(directory: string, settings: Settings): Promise<number> {
   const began = Date.now()
   const progress = createProgress(console.log)
   const release = await takeOwnership(directory)

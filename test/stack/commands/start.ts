@@ -20,7 +20,7 @@ import { describeSystem } from "./welcome.ts"
 export const stackDirectory = join(projectDirectory, ".stack")
 
 /** Runs the system until it is told to stop; the exit code is 0 after a stop on demand and 1 after a crash. */
-export const start = async (settings: Settings): Promise<number> => {
+export async function start(settings: Settings): Promise<number> {
   const kind = kindOfStart(settings)
   if (kind === "compose") return startCompose(stackDirectory, settings)
   const began = Date.now()
@@ -47,7 +47,7 @@ export const start = async (settings: Settings): Promise<number> => {
   }
 }
 
-const requireFreePorts = async (settings: Settings): Promise<void> => {
+async function requireFreePorts(settings: Settings): Promise<void> {
   if (settings.STACK_PARTS === "infra") return
   for (const name of ["COMMAND_PORT", "QUERY_PORT"] as const) {
     if (await isFree(settings[name])) continue
@@ -57,7 +57,7 @@ const requireFreePorts = async (settings: Settings): Promise<void> => {
   }
 }
 
-const createSystem = (kind: Infrastructure["kind"], layout: Layout, settings: Settings) => {
+function createSystem(kind: Infrastructure["kind"], layout: Layout, settings: Settings) {
   const infrastructure = createInfrastructure(kind, layout)
   const services =
     settings.STACK_PARTS === "infra" ? undefined : createServices(layout, infrastructure, settings)

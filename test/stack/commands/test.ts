@@ -26,7 +26,7 @@ const runs = [
 ]
 
 /** Runs the checks and the tests; the exit code is 0 when nothing failed. */
-export const test = async (settings: Settings, args: readonly string[]): Promise<number> => {
+export async function test(settings: Settings, args: readonly string[]): Promise<number> {
   const progress = createProgress(console.log)
   const limit = AbortSignal.timeout(limitMs)
   const release = await takeOwnership(directory)
@@ -71,7 +71,7 @@ export const test = async (settings: Settings, args: readonly string[]): Promise
 }
 
 // What a run kept, but for the note of who owns the directory and what is to stay.
-const forget = (staying: readonly string[] = []): void => {
+function forget(staying: readonly string[] = []): void {
   const made = ["data", "config", "logs", "results", "ports.json", "secrets.json", "endpoints.json"]
   for (const name of made) {
     if (!staying.includes(name)) rmSync(join(directory, name), { recursive: true, force: true })

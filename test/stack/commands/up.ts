@@ -10,7 +10,7 @@ import { inheritedEnvironment, type Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Starts the system detached from this terminal. */
-export const up = async (_settings: Settings): Promise<number> => {
+export async function up(_settings: Settings): Promise<number> {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
     console.log(
@@ -48,7 +48,7 @@ export const up = async (_settings: Settings): Promise<number> => {
 }
 
 // Prints what was added to the file since the last call.
-const follow = (path: string) => {
+function follow(path: string) {
   let shown = 0
   return () => {
     const text = readFileSync(path, "utf8")

@@ -18,7 +18,7 @@ export const composeServices = {
 } as const
 
 /** Name of the project whose containers, volumes and network belong to the stack in this directory. */
-export const composeProject = (directory: string): string => {
+export function composeProject(directory: string): string {
   const key = createHash("sha256").update(directory).digest("hex").slice(0, 12)
   return `lockstep-${basename(directory).replace(/[^a-z-]/g, "")}-${key}`
 }

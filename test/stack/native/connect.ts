@@ -8,21 +8,12 @@ import { kafkaClass, propertiesFile } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
 
 /** How a test may run the worker; `offsetFlushMs` is the time between two stored source offsets. */
-export interface ConnectOptions {
+export type ConnectOptions = {
   readonly offsetFlushMs?: number
 }
 
-const ownProperties = ({ ports, jars }: Layout, options: ConnectOptions): Record<string, string> => ({
-  listeners: `http://127.0.0.1:${ports.connect}`,
-  "rest.advertised.host.name": "127.0.0.1",
-  "plugin.path": join(jars, "plugins"),
-  ...(options.offsetFlushMs === undefined
-    ? {}
-    : { "offset.flush.interval.ms": String(options.offsetFlushMs) }),
-})
-
 /** The worker's part; serves its REST interface once it has joined its group. */
-export const createConnect = (layout: Layout, options: ConnectOptions = {}): Part => {
+export function createConnect(layout: Layout, options: ConnectOptions = {}): Part {
   const { ports, passwords } = layout
   const config = propertiesFile(layout, "connect.properties")
   const part = createPart(
@@ -57,3 +48,12 @@ export const createConnect = (layout: Layout, options: ConnectOptions = {}): Par
     },
   }
 }
+
+const ownProperties = ({ ports, jars }: Layout, options: ConnectOptions): Record<string, string> => ({
+  listeners: `http://127.0.0.1:${ports.connect}`,
+  "rest.advertised.host.name": "127.0.0.1",
+  "plugin.path": join(jars, "plugins"),
+  ...(options.offsetFlushMs === undefined
+    ? {}
+    : { "offset.flush.interval.ms": String(options.offsetFlushMs) }),
+})

@@ -12,7 +12,7 @@ export const quickStart = (heapMb: number): string[] => [
 ]
 
 /** A properties file of this stack. It is written when its part starts, so looking at a part changes nothing. */
-export const propertiesFile = (layout: Layout, name: string) => {
+export function propertiesFile(layout: Layout, name: string) {
   const path = join(layout.directory, "config", name)
   return {
     path,

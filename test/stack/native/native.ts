@@ -11,12 +11,12 @@ import { createRegistry } from "./registry.ts"
 import { createValkey } from "./valkey.ts"
 
 /** How the parts are to run; both settings exist for tests. */
-export interface NativeOptions extends ConnectOptions {
+export type NativeOptions = ConnectOptions & {
   readonly durable?: boolean
 }
 
 /** The parts of the native stack, running or not. */
-export const createNativeInfrastructure = (layout: Layout, options: NativeOptions = {}): Infrastructure => {
+export function createNativeInfrastructure(layout: Layout, options: NativeOptions = {}): Infrastructure {
   const { ports } = layout
   const durable = options.durable ?? true
   const commandDatabase = createPostgres(layout, {

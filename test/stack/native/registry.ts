@@ -8,7 +8,7 @@ import { quickStart } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
 
 /** The registry's part; serves Confluent's interface under /apis/ccompat/v7. */
-export const createRegistry = (layout: Layout): Part => {
+export function createRegistry(layout: Layout): Part {
   const data = join(layout.data, "registry")
   mkdirSync(data, { recursive: true })
   return createPart(

