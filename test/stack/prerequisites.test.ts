@@ -48,6 +48,22 @@ it("finds Java 11 and Java 8 too old", () => {
 
 it("asks for neither Java nor Maven where the stack is not native", () => {
   expect(on({}, "20.19.0", "external")).toEqual([])
-  expect(on({ docker: "28.2.2" })).toEqual([])
-  expect(on({ docker: "28.2.2" }, "20.19.0", "native")).toHaveLength(3)
+  expect(on({ docker: "28.2.2" }, "20.19.0", "compose")).toEqual([])
+})
+
+it("is native unless something else is asked for, and names containers where they could run instead", () => {
+  expect(on({})).toHaveLength(3)
+  expect(on({ docker: "28.2.2" })).toEqual([
+    expect.stringContaining("openjdk-17-jre-headless"),
+    expect.stringContaining("Maven is missing"),
+    expect.stringContaining("pip is missing"),
+    expect.stringContaining("STACK=compose"),
+  ])
+  expect(on({ ...everything, docker: "28.2.2" })).toEqual([])
+})
+
+it("says that containers need an engine that answers", () => {
+  expect(on({ docker: "Cannot connect to the Docker daemon" }, "20.19.0", "compose")).toEqual([
+    expect.stringContaining("No container engine answers"),
+  ])
 })

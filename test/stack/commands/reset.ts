@@ -25,7 +25,7 @@ export async function reset(settings: Settings, args: readonly string[]): Promis
     return 1
   }
   await stopLeftovers(stackDirectory)
-  if (isPrepared(stackDirectory) && engineAnswers()) {
+  if (isPrepared(stackDirectory) && (await engineAnswers())) {
     await runCompose(readLayout(stackDirectory), settings, ["down", "--volumes"])
   }
   rmSync(farDirectory({ directory: stackDirectory }), { recursive: true, force: true })

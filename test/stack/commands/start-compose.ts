@@ -1,4 +1,4 @@
-// `npm start` where a container engine answers: the whole system of docker-compose.yml, in the foreground. The engine
+// `STACK=compose npm start`: the whole system of docker-compose.yml, in the foreground. The engine
 // starts a container again when it crashes; Ctrl-C removes the containers and keeps the volumes with the data.
 import { rmSync } from "node:fs"
 import { composeProject, composeServices, runCompose } from "../compose/compose-project.ts"

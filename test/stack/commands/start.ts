@@ -3,7 +3,7 @@
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { type Endpoints, endpointsOf, writeEndpoints } from "../endpoints.ts"
-import { createInfrastructure, kindOfStart } from "../infrastructure.ts"
+import { createInfrastructure, engineAnswers, kindOf } from "../infrastructure.ts"
 import { installParts } from "../install.ts"
 import { type Layout, prepareLayout, projectDirectory } from "../layout.ts"
 import { aborted, runErrand } from "../lifecycle.ts"
@@ -21,10 +21,11 @@ export const stackDirectory = join(projectDirectory, ".stack")
 
 /** Runs the system until it is told to stop; the exit code is 0 after a stop on demand and 1 after a crash. */
 export async function start(settings: Settings): Promise<number> {
-  const kind = kindOfStart(settings)
+  const kind = kindOf(settings)
   if (kind === "compose") return startCompose(stackDirectory, settings)
   const began = Date.now()
   const progress = createProgress(console.log)
+  const mayRunContainers = settings.STACK === undefined ? engineAnswers() : Promise.resolve(false)
   const release = await takeOwnership(stackDirectory)
   try {
     await requireFreePorts(settings)
@@ -34,6 +35,8 @@ export async function start(settings: Settings): Promise<number> {
       await system.start(progress, signal)
       writeEndpoints(endpointsFile(stackDirectory), system.endpoints())
       progress.say(describeSystem(settings, layout.logs, (Date.now() - began) / 1000))
+      if (await mayRunContainers)
+        progress.say("Docker answers here too: STACK=compose npm start runs it all in containers.")
       await aborted(signal)
       return 0
     }

@@ -6,7 +6,7 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { checks, runCheck } from "../checks.ts"
 import { endpointsOf, writeEndpoints } from "../endpoints.ts"
-import { createInfrastructure } from "../infrastructure.ts"
+import { createInfrastructure, kindOf } from "../infrastructure.ts"
 import { installParts } from "../install.ts"
 import { prepareLayout, projectDirectory } from "../layout.ts"
 import { runErrand } from "../lifecycle.ts"
@@ -34,7 +34,7 @@ export async function test(settings: Settings, args: readonly string[]): Promise
   try {
     forget()
     const layout = await prepareLayout(directory, [settings.COMMAND_PORT, settings.QUERY_PORT])
-    const infrastructure = createInfrastructure(settings.STACK ?? "native", layout, { durable: false })
+    const infrastructure = createInfrastructure(kindOf(settings), layout, { durable: false })
     const work = async (ending: AbortSignal): Promise<number> => {
       const signal = AbortSignal.any([ending, limit])
       if (args.length === 0) {
