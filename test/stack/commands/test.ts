@@ -4,7 +4,7 @@
 // which then runs alone: `npm test -- --project unit test/orders`.
 import { rmSync } from "node:fs"
 import { join } from "node:path"
-import { checks, runCheck } from "../checks.ts"
+import { runChecks } from "../checks.ts"
 import { endpointsOf, writeEndpoints } from "../endpoints.ts"
 import { createInfrastructure, kindOf } from "../infrastructure.ts"
 import { installParts } from "../install.ts"
@@ -37,9 +37,7 @@ export async function test(settings: Settings, args: readonly string[]): Promise
     const infrastructure = createInfrastructure(kindOf(settings), layout, { durable: false })
     const work = async (ending: AbortSignal): Promise<number> => {
       const signal = AbortSignal.any([ending, limit])
-      if (args.length === 0) {
-        for (const check of checks) tally = addTallies(tally, await runCheck(progress, check, signal))
-      }
+      if (args.length === 0) tally = addTallies(tally, await runChecks(progress, signal))
       if (infrastructure.kind === "native") await installParts(progress, signal)
       signal.throwIfAborted()
       await infrastructure.start(progress)
