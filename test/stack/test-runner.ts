@@ -1,4 +1,4 @@
-// One run of vitest in a process group of its own, so that a signal ends it with everything it started. Its words go to
+// One run of vitest in a process group of its own, so that a signal ends it with everything it started. Its lines go to
 // the terminal, its counts come from its JSON report; no report, or a report that disagrees with the exit code, is a
 // failure.
 import { spawn } from "node:child_process"
@@ -56,15 +56,16 @@ export async function runTests(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<Tally> {
-  const results = join(directory, "results")
-  mkdirSync(results, { recursive: true })
+  const [results, temporary] = [join(directory, "results"), join(directory, "tmp")]
+  for (const path of [results, temporary]) mkdirSync(path, { recursive: true })
   const file = join(results, "report.json")
   rmSync(file, { force: true })
   const vitest = join(projectDirectory, "node_modules/vitest/vitest.mjs")
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
   const child = spawn(process.execPath, [vitest, "run", ...reporters, ...args], {
     cwd: projectDirectory,
-    env: { ...inheritedEnvironment(), STACK_ENDPOINTS: endpointsFile(directory) },
+    // A test that is killed leaves its temporary directory behind; here it goes with the rest of the run.
+    env: { ...inheritedEnvironment(), STACK_ENDPOINTS: endpointsFile(directory), TMPDIR: temporary },
     stdio: ["ignore", "inherit", "inherit"],
     detached: true,
   })
@@ -73,9 +74,12 @@ export async function runTests(
     child.on("exit", (code) => resolve(code ?? 1))
   })
   const end = () => void endGroup(child.pid, ended)
+  const kill = () => signalGroup(child.pid, "SIGKILL")
   signal.addEventListener("abort", end)
+  process.on("exit", kill)
   if (signal.aborted) end()
   const exitCode = await ended
+  process.off("exit", kill)
   signal.removeEventListener("abort", end)
   return tallyOf(existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined, exitCode)
 }

@@ -1,7 +1,6 @@
-// `npm test`: proves the system. Checks, then one stack of its own (beside a running one), then every test, first those
-// that bear company, then those that need the stack to themselves. The last line counts everything; a stack that does
-// not start, a crash of the test runner and a project without tests are failures. Arguments go to the test runner,
-// which then runs alone: `npm test -- --project unit test/orders`.
+// `npm test`: proves the system. The checks, and beside them a stack of its own (also beside a running one) is installed
+// and started; then every test. The last line counts everything; a stack that does not start, a crash of the test runner
+// and a run without tests are failures. Arguments go to the test runner, without checks: `npm test -- --project pg`.
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { runChecks } from "../checks.ts"
@@ -11,7 +10,7 @@ import { installParts } from "../install.ts"
 import { prepareLayout, projectDirectory } from "../layout.ts"
 import { runErrand } from "../lifecycle.ts"
 import { farDirectory } from "../native/postgres-home.ts"
-import { endpointsFile, takeOwnership } from "../ownership.ts"
+import { endpointsFile, stopLeftovers, takeOwnership } from "../ownership.ts"
 import { pickFreePort } from "../ports.ts"
 import { createProgress } from "../progress.ts"
 import type { Settings } from "../settings.ts"
@@ -19,11 +18,6 @@ import { addTallies, runTests, type Tally } from "../test-runner.ts"
 
 const directory = join(projectDirectory, ".stack-test")
 const limitMs = 60 * 60_000
-
-const runs = [
-  { title: "unit, pg and redis tests", args: ["--project", "unit", "--project", "pg", "--project", "redis"] },
-  { title: "cdc and e2e tests", args: ["--project", "cdc", "--project", "e2e", "--no-file-parallelism"] },
-]
 
 /** Runs the checks and the tests; the exit code is 0 when nothing failed. */
 export async function test(settings: Settings, args: readonly string[]): Promise<number> {
@@ -37,25 +31,31 @@ export async function test(settings: Settings, args: readonly string[]): Promise
     const infrastructure = createInfrastructure(kindOf(settings), layout, { durable: false })
     const work = async (ending: AbortSignal): Promise<number> => {
       const signal = AbortSignal.any([ending, limit])
-      if (args.length === 0) tally = addTallies(tally, await runChecks(progress, signal))
-      if (infrastructure.kind === "native") await installParts(progress, signal)
-      signal.throwIfAborted()
-      await infrastructure.start(progress)
-      signal.throwIfAborted()
+      const startStack = async (): Promise<void> => {
+        if (infrastructure.kind === "native") await installParts(progress, signal)
+        signal.throwIfAborted()
+        await infrastructure.start(progress)
+        signal.throwIfAborted()
+      }
+      const checked = args.length === 0 ? runChecks(progress, signal) : Promise.resolve(tally)
+      await Promise.all([startStack(), checked])
+      tally = await checked
       const taken = new Set<number>()
       const freeUrl = async () => `http://127.0.0.1:${await pickFreePort(taken)}`
       const services = { commandUrl: await freeUrl(), queryUrl: await freeUrl(), parts: [] }
       writeEndpoints(endpointsFile(directory), endpointsOf(infrastructure, directory, services))
-      const chosen = args.length === 0 ? runs : [{ title: "chosen tests", args }]
-      for (const run of chosen) {
-        const results = await progress.step(run.title, () => runTests(directory, run.args, signal))
-        tally = addTallies(tally, results)
-      }
+      const title = args.length === 0 ? "All tests" : "Chosen tests"
+      tally = addTallies(tally, await progress.step(title, () => runTests(directory, args, signal)))
       if (limit.aborted) throw new Error(`The tests took longer than ${limitMs / 60_000} minutes.`)
       return tally.failed === 0 ? 0 : 1
     }
     const parts = Object.values(infrastructure.parts)
-    const code = await runErrand({ work, parts, stopAll: infrastructure.stop, codeWhenTold: 130 })
+    const stopAll = async () => {
+      await infrastructure.stop()
+      // Servers of a test's own, which an interruption left running.
+      await stopLeftovers(directory)
+    }
+    const code = await runErrand({ work, parts, stopAll, codeWhenTold: 130 })
     if (code !== 0 && tally.failed === 0) tally = { ...tally, failed: 1 }
     if (settings.KEEP === "1") console.log(`Kept: ${directory}`)
     else forget(code === 0 ? [] : ["logs"])
@@ -70,7 +70,7 @@ export async function test(settings: Settings, args: readonly string[]): Promise
 
 // What a run kept, but for the note of who owns the directory and what is to stay.
 function forget(staying: readonly string[] = []): void {
-  const made = ["data", "config", "logs", "results", "ports.json", "secrets.json", "endpoints.json"]
+  const made = ["data", "config", "logs", "results", "tmp", "ports.json", "secrets.json", "endpoints.json"]
   for (const name of made) {
     if (!staying.includes(name)) rmSync(join(directory, name), { recursive: true, force: true })
   }
