@@ -16,7 +16,11 @@ const ownDatabases = { globalSetup: ["test/stack/own-databases.ts"] }
 // the stack (through stackParts) has the stack to itself: project `alone`, after all others.
 const alone = readdirSync(join(import.meta.dirname, "test"), { recursive: true, encoding: "utf8" })
   .map((file) => join("test", file))
-  .filter((file) => file.endsWith(".cdc.test.ts") && readFileSync(join(import.meta.dirname, file), "utf8").includes("stackParts("))
+  .filter(
+    (file) =>
+      file.endsWith(".cdc.test.ts") &&
+      readFileSync(join(import.meta.dirname, file), "utf8").includes("stackParts("),
+  )
 
 export default defineConfig({
   test: {

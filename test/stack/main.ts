@@ -8,6 +8,7 @@ type Command = (settings: Settings, args: readonly string[]) => Promise<number>
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import("./commands/start.ts")).start,
   check: async () => (await import("./commands/check.ts")).check,
+  dev: async () => (await import("./commands/dev.ts")).dev,
   test: async () => (await import("./commands/test.ts")).test,
   bench: async () => (await import("../bench/main.ts")).bench,
   demo: async () => (await import("../demo/main.ts")).demo,

@@ -1,9 +1,10 @@
 // `npm run stack:up`: the same as `npm start`, but in the background. Shows the progress of the start and returns when
 // the system serves, or when it could not be started.
 import { spawn } from "node:child_process"
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
+import { createAddedText } from "../added-text.ts"
 import { projectDirectory } from "../layout.ts"
 import { endpointsFile, ownerOf } from "../ownership.ts"
 import { inheritedEnvironment, type Settings } from "../settings.ts"
@@ -34,25 +35,16 @@ export async function up(_settings: Settings): Promise<number> {
   child.on("exit", (code) => {
     ended = code ?? 1
   })
-  const show = follow(log)
+  const added = createAddedText(log, "start")
   while (ended === undefined && !existsSync(endpointsFile(stackDirectory))) {
     await pause(100)
-    show()
+    process.stdout.write(added.next())
   }
   await pause(100)
-  show()
+  process.stdout.write(added.next())
+  added.close()
   if (ended !== undefined) return ended === 0 ? 1 : ended
   child.unref()
   console.log(`Runs in the background as process ${child.pid}; npm run stack:down stops it.`)
   return 0
-}
-
-// Prints what was added to the file since the last call.
-function follow(path: string) {
-  let shown = 0
-  return () => {
-    const text = readFileSync(path, "utf8")
-    process.stdout.write(text.slice(shown))
-    shown = text.length
-  }
 }
