@@ -75,7 +75,7 @@ function writtenNames(place: { readonly run: string }): string[] {
 export async function stopProcess(
   process: Identity,
   name: NodeJS.Signals,
-  timeoutMs = 20_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   signal(process, name)
   signal(process, "SIGCONT")
