@@ -97,7 +97,7 @@ const measureOnStack = async (
       await infrastructure.stop()
     }
     const parts = Object.values(infrastructure.parts)
-    return await runErrand({ work, parts, stopAll, codeWhenTold: 130 })
+    return await runErrand({ directory, work, parts, stopAll, codeWhenTold: 130 })
   } finally {
     release()
   }

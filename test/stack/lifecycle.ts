@@ -1,13 +1,15 @@
 // How a command that owns a stack ends: its work is done or failed, somebody sent a signal, or a part crashed. Whatever
 // comes first, everything that was started is stopped before the command returns.
 import { setTimeout as pause } from "node:timers/promises"
-import { signal } from "./native/identity.ts"
 import { lastLines, type Part } from "./native/process.ts"
+import { killLeftovers } from "./ownership.ts"
 
 /** What a command does with a stack. */
 export type Errand = {
   /** Resolves with the exit code; must end soon after the signal is aborted and the stack stopped under it. */
   readonly work: (signal: AbortSignal) => Promise<number>
+  /** Where the stack's running parts are written down, also those that a test started. */
+  readonly directory: string
   /** Parts whose death ends the errand. */
   readonly parts: readonly Part[]
   /** Stops what runs; called until the work has ended, so also what the work started meanwhile. */
@@ -22,7 +24,7 @@ export async function runErrand(errand: Errand): Promise<number> {
   const work = errand
     .work(ending.signal)
     .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
-  const signals = listenForSignals(errand.parts)
+  const signals = listenForSignals(errand.directory)
   const end = await Promise.race([work, signals.received, firstCrash(errand.parts, ending.signal)])
   ending.abort()
   if (typeof end === "object") console.error(describeEnd(end))
@@ -56,15 +58,12 @@ const patienceMs = 20_000
 
 // The first signal asks for an orderly stop. npm passes on the one that the terminal has sent already, so only another
 // one two seconds later ends everything at once.
-function listenForSignals(parts: readonly Part[]) {
+function listenForSignals(directory: string) {
   const controller = new AbortController()
   let first: number | undefined
   const receive = () => {
     if (first !== undefined && Date.now() - first > 2000) {
-      for (const part of parts) {
-        const running = part.identity()
-        if (running !== undefined) signal(running, "SIGKILL")
-      }
+      killLeftovers(directory)
       process.exit(130)
     }
     if (first === undefined) console.log("\nStopping ... (Ctrl-C once more kills everything at once)")

@@ -4,7 +4,7 @@
 import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { beganAt, type Identity, isAlive, signal } from "./native/identity.ts"
+import { beganAt, type Identity, isAlive, killGroup, signal } from "./native/identity.ts"
 import { createRecord } from "./native/record.ts"
 
 const ownerName = "owner"
@@ -60,6 +60,15 @@ export async function stopLeftovers(directory: string): Promise<string[]> {
     record.remove()
   }
   return stopped
+}
+
+/** Kills every part that is written down in this place, at once and without a goodbye. */
+export function killLeftovers(directory: string): void {
+  const place = placeOf(directory)
+  for (const name of writtenNames(place)) {
+    const written = createRecord(place, name).read()
+    if (written !== undefined) killGroup(written)
+  }
 }
 
 function writtenNames(place: { readonly run: string }): string[] {

@@ -51,7 +51,7 @@ export async function runSystem(run: SystemRun): Promise<number> {
       rmSync(endpointsFile(directory), { force: true })
       await system.stop()
     }
-    return await runErrand({ work, parts: system.parts, stopAll, codeWhenTold: 0 })
+    return await runErrand({ directory, work, parts: system.parts, stopAll, codeWhenTold: 0 })
   } finally {
     release()
   }

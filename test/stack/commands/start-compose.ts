@@ -51,7 +51,7 @@ export async function startCompose(directory: string, settings: Settings): Promi
       await comingUp.catch(() => {})
       await runCompose(layout, settings, ["down"])
     }
-    return await runErrand({ work, parts: [], stopAll, codeWhenTold: 0 })
+    return await runErrand({ directory, work, parts: [], stopAll, codeWhenTold: 0 })
   } finally {
     release()
   }

@@ -55,7 +55,7 @@ export async function test(settings: Settings, args: readonly string[]): Promise
       // Servers of a test's own, which an interruption left running.
       await stopLeftovers(directory)
     }
-    const code = await runErrand({ work, parts, stopAll, codeWhenTold: 130 })
+    const code = await runErrand({ directory, work, parts, stopAll, codeWhenTold: 130 })
     if (code !== 0 && tally.failed === 0) tally = { ...tally, failed: 1 }
     if (settings.KEEP === "1") console.log(`Kept: ${directory}`)
     else forget(code === 0 ? [] : ["logs"])

@@ -27,6 +27,11 @@ export function signal(identity: Identity, name: NodeJS.Signals): void {
   }
 }
 
+/** Kills a part with the processes that it started: each part leads a process group of its own. */
+export function killGroup(identity: Identity): void {
+  if (isAlive(identity)) signalGroup(identity.pid, "SIGKILL")
+}
+
 /** Sends the signal to a process group that this process started, by its leader's pid. */
 export function signalGroup(leader: number | undefined, name: NodeJS.Signals): void {
   if (leader === undefined) return

@@ -6,7 +6,7 @@ import { closeSync, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { inheritedEnvironment } from "../settings.ts"
-import { beganAt, type Identity, isAlive, signal } from "./identity.ts"
+import { beganAt, type Identity, isAlive, killGroup, signal } from "./identity.ts"
 import { createRecord } from "./record.ts"
 
 /** What has to be known to run a part. `healthy` rejects until it serves. */
@@ -123,7 +123,7 @@ export function createPart(program: Program, place: Place): Part {
     signal(running, name)
     if (name !== "SIGKILL") signal(running, "SIGCONT")
     if (!(await gone(running, timeoutMs))) {
-      signal(running, "SIGKILL")
+      killGroup(running)
       await gone(running, 10_000)
     }
     record.remove()
