@@ -34,6 +34,8 @@ const Endpoints = Databases.extend({
   registryUrl: z.string(),
   redisUrl: z.string(),
   pids: z.record(z.string(), z.number()),
+  /** Where the programs are compiled to, if they are. */
+  compiled: z.string().optional(),
 })
 
 /** The URLs of both databases as superuser, and the passwords of their roles. */

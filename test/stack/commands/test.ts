@@ -4,6 +4,7 @@
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { runChecks } from "../checks.ts"
+import { compilePrograms } from "../compiled.ts"
 import { endpointsOf, writeEndpoints } from "../endpoints.ts"
 import { createInfrastructure, kindOf } from "../infrastructure.ts"
 import { installParts } from "../install.ts"
@@ -17,6 +18,7 @@ import type { Settings } from "../settings.ts"
 import { addTallies, runTests, type Tally } from "../test-runner.ts"
 
 const directory = join(projectDirectory, ".stack-test")
+const compiled = join(directory, "compiled")
 const limitMs = 60 * 60_000
 
 /** Runs the checks and the tests; the exit code is 0 when nothing failed. */
@@ -38,12 +40,15 @@ export async function test(settings: Settings, args: readonly string[]): Promise
         signal.throwIfAborted()
       }
       const checked = args.length === 0 ? runChecks(progress, signal) : Promise.resolve(tally)
-      await Promise.all([startStack(), checked])
+      await Promise.all([startStack(), checked, compilePrograms(compiled, signal)])
       tally = await checked
       const taken = new Set<number>()
       const freeUrl = async () => `http://127.0.0.1:${await pickFreePort(taken)}`
       const services = { commandUrl: await freeUrl(), queryUrl: await freeUrl(), parts: [] }
-      writeEndpoints(endpointsFile(directory), endpointsOf(infrastructure, directory, services))
+      writeEndpoints(endpointsFile(directory), {
+        ...endpointsOf(infrastructure, directory, services),
+        compiled,
+      })
       const title = args.length === 0 ? "All tests" : "Chosen tests"
       tally = addTallies(tally, await progress.step(title, () => runTests(directory, args, signal)))
       if (limit.aborted) throw new Error(`The tests took longer than ${limitMs / 60_000} minutes.`)
@@ -70,7 +75,17 @@ export async function test(settings: Settings, args: readonly string[]): Promise
 
 // What a run kept, but for the note of who owns the directory and what is to stay.
 function forget(staying: readonly string[] = []): void {
-  const made = ["data", "config", "logs", "results", "tmp", "ports.json", "secrets.json", "endpoints.json"]
+  const made = [
+    "compiled",
+    "data",
+    "config",
+    "logs",
+    "results",
+    "tmp",
+    "ports.json",
+    "secrets.json",
+    "endpoints.json",
+  ]
   for (const name of made) {
     if (!staying.includes(name)) rmSync(join(directory, name), { recursive: true, force: true })
   }
