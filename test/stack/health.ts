@@ -39,8 +39,8 @@ export function kafkaAnswers(brokers: string): Promise<void> {
   return exchange(hostname, Number(port), Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255]))
 }
 
-const exchange = (host: string, port: number, request: Buffer): Promise<void> =>
-  new Promise((resolve, reject) => {
+function exchange(host: string, port: number, request: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
     const socket = connect({ host, port })
     socket.setTimeout(patienceMs, () => socket.destroy(new Error(`no answer from ${host}:${port}`)))
     socket.once("error", reject)
@@ -51,3 +51,4 @@ const exchange = (host: string, port: number, request: Buffer): Promise<void> =>
       socket.destroy()
     })
   })
+}

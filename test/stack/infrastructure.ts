@@ -33,8 +33,9 @@ export const kindOf = (settings: Settings): Infrastructure["kind"] => settings.S
 export const engineAnswers = async (): Promise<boolean> =>
   (await answers("info")) && (await answers("compose", "version"))
 
-const answers = (...args: string[]): Promise<boolean> =>
-  promisify(execFile)("docker", args, { timeout: 5000 }).then(
+function answers(...args: string[]): Promise<boolean> {
+  return promisify(execFile)("docker", args, { timeout: 5000 }).then(
     () => true,
     () => false,
   )
+}

@@ -66,37 +66,43 @@ export async function prepareLayout(directory: string, avoid: readonly number[])
 }
 
 /** Reads the layout of a stack that was prepared before, running or not. */
-export const readLayout = (directory: string): Layout => ({
-  ...directoriesOf(directory),
-  ports: Ports.parse(readJson(join(directory, "ports.json"))),
-  passwords: Passwords.parse(readJson(join(directory, "secrets.json"))),
-})
+export function readLayout(directory: string): Layout {
+  return {
+    ...directoriesOf(directory),
+    ports: Ports.parse(readJson(join(directory, "ports.json"))),
+    passwords: Passwords.parse(readJson(join(directory, "secrets.json"))),
+  }
+}
 
 /** True when a stack was once prepared in this directory. */
 export const isPrepared = (directory: string): boolean =>
   existsSync(join(directory, "ports.json")) && existsSync(join(directory, "secrets.json"))
 
-const directoriesOf = (directory: string) => ({
-  project: projectDirectory,
-  directory,
-  jars: join(projectDirectory, "connectors/jars"),
-  data: join(directory, "data"),
-  logs: join(directory, "logs"),
-  run: join(directory, "run"),
-})
+function directoriesOf(directory: string) {
+  return {
+    project: projectDirectory,
+    directory,
+    jars: join(projectDirectory, "connectors/jars"),
+    data: join(directory, "data"),
+    logs: join(directory, "logs"),
+    run: join(directory, "run"),
+  }
+}
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"))
 
 const secret = (): string => randomBytes(18).toString("base64url")
 
-const choosePasswords = (): Passwords => ({
-  admin: secret(),
-  command_app: secret(),
-  capture: secret(),
-  base_loader: secret(),
-  projector: secret(),
-  reader: secret(),
-})
+function choosePasswords(): Passwords {
+  return {
+    admin: secret(),
+    command_app: secret(),
+    capture: secret(),
+    base_loader: secret(),
+    projector: secret(),
+    reader: secret(),
+  }
+}
 
 async function choosePorts(
   kept: { readonly [part in keyof Ports]?: number | undefined },

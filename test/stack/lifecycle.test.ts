@@ -4,18 +4,20 @@ import type { Part } from "./native/process.ts"
 
 const directory = "/nowhere"
 
-const part = (crashed: () => boolean): Part => ({
-  name: "sample",
-  log: "/nowhere/sample.log",
-  start: async () => {},
-  stop: async () => {},
-  kill: async () => {},
-  freeze: async () => {},
-  thaw: async () => {},
-  healthy: async () => true,
-  identity: () => undefined,
-  crashed,
-})
+function part(crashed: () => boolean): Part {
+  return {
+    name: "sample",
+    log: "/nowhere/sample.log",
+    start: async () => {},
+    stop: async () => {},
+    kill: async () => {},
+    freeze: async () => {},
+    thaw: async () => {},
+    healthy: async () => true,
+    identity: () => undefined,
+    crashed,
+  }
+}
 
 describe("an errand on a stack", () => {
   const errand = (work: (signal: AbortSignal) => Promise<number>, parts: readonly Part[] = []) => {

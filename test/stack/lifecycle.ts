@@ -47,11 +47,12 @@ export async function runErrand(errand: Errand): Promise<number> {
 }
 
 /** Resolves when the signal is aborted. */
-export const aborted = (ending: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
+export function aborted(ending: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
     if (ending.aborted) resolve()
     ending.addEventListener("abort", () => resolve())
   })
+}
 
 // How long work may go on after the stack was stopped under it.
 const patienceMs = 20_000
@@ -86,8 +87,8 @@ const describeEnd = (end: Part | Error): string =>
     : `\n${end.name} ended by itself, so everything is stopped. Its last lines, from ${end.log}:\n${lastLines(end.log)}`
 
 // Resolves with the first part that ends without having been asked to.
-const firstCrash = (parts: readonly Part[], stopWatching: AbortSignal): Promise<Part> =>
-  new Promise((resolve) => {
+function firstCrash(parts: readonly Part[], stopWatching: AbortSignal): Promise<Part> {
+  return new Promise((resolve) => {
     const look = () => {
       const crashed = parts.find((part) => part.crashed())
       if (crashed === undefined) return
@@ -97,3 +98,4 @@ const firstCrash = (parts: readonly Part[], stopWatching: AbortSignal): Promise<
     const timer = setInterval(look, 250)
     stopWatching.addEventListener("abort", () => clearInterval(timer))
   })
+}

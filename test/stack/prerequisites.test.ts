@@ -7,13 +7,14 @@ const everything: Record<string, string | undefined> = {
   pip: "pip 23.2.1",
 }
 
-const on = (machine: Record<string, string | undefined>, nodeVersion = "20.19.0", stack?: string): string[] =>
-  complaints({
+function on(machine: Record<string, string | undefined>, nodeVersion = "20.19.0", stack?: string): string[] {
+  return complaints({
     nodeVersion,
     stack,
     answerOf: (command) => machine[command],
     has: (command) => machine[command] !== undefined,
   })
+}
 
 it("finds nothing to say where everything is there", () => {
   expect(on(everything)).toEqual([])

@@ -105,14 +105,14 @@ function programArguments(name: "command" | "query", watching: Watching | undefi
   return [tsx, "watch", "--clear-screen=false", ...inspect]
 }
 
-const service = (
+function service(
   layout: Layout,
   watching: Watching | undefined,
   name: "command" | "query",
   port: number,
   environment: Readonly<Record<string, string>>,
-): Part =>
-  createPart(
+): Part {
+  return createPart(
     {
       name,
       command: process.execPath,
@@ -126,3 +126,4 @@ const service = (
     },
     layout,
   )
+}

@@ -34,11 +34,13 @@ export type Infrastructure = {
 }
 
 /** Where the infrastructure of a stack answers on this machine; the same for processes and for containers. */
-export const localUrls = ({ ports, passwords }: Layout): InfrastructureUrls => ({
-  commandDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.commandDatabase}/orders`,
-  queryDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.queryDatabase}/reads`,
-  kafkaBrokers: `127.0.0.1:${ports.kafka}`,
-  connectUrl: `http://127.0.0.1:${ports.connect}`,
-  registryUrl: `http://127.0.0.1:${ports.registry}`,
-  redisUrl: `redis://127.0.0.1:${ports.redis}`,
-})
+export function localUrls({ ports, passwords }: Layout): InfrastructureUrls {
+  return {
+    commandDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.commandDatabase}/orders`,
+    queryDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.queryDatabase}/reads`,
+    kafkaBrokers: `127.0.0.1:${ports.kafka}`,
+    connectUrl: `http://127.0.0.1:${ports.connect}`,
+    registryUrl: `http://127.0.0.1:${ports.registry}`,
+    redisUrl: `redis://127.0.0.1:${ports.redis}`,
+  }
+}

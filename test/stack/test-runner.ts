@@ -19,11 +19,13 @@ export type Tally = {
 }
 
 /** The sum of two tallies. */
-export const addTallies = (a: Tally, b: Tally): Tally => ({
-  passed: a.passed + b.passed,
-  failed: a.failed + b.failed,
-  skipped: a.skipped + b.skipped,
-})
+export function addTallies(a: Tally, b: Tally): Tally {
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+  }
+}
 
 const Report = z.object({
   numPassedTests: z.number(),

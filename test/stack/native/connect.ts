@@ -49,11 +49,13 @@ export function createConnect(layout: Layout, options: ConnectOptions = {}): Par
   }
 }
 
-const ownProperties = ({ ports, jars }: Layout, options: ConnectOptions): Record<string, string> => ({
-  listeners: `http://127.0.0.1:${ports.connect}`,
-  "rest.advertised.host.name": "127.0.0.1",
-  "plugin.path": join(jars, "plugins"),
-  ...(options.offsetFlushMs === undefined
-    ? {}
-    : { "offset.flush.interval.ms": String(options.offsetFlushMs) }),
-})
+function ownProperties({ ports, jars }: Layout, options: ConnectOptions): Record<string, string> {
+  return {
+    listeners: `http://127.0.0.1:${ports.connect}`,
+    "rest.advertised.host.name": "127.0.0.1",
+    "plugin.path": join(jars, "plugins"),
+    ...(options.offsetFlushMs === undefined
+      ? {}
+      : { "offset.flush.interval.ms": String(options.offsetFlushMs) }),
+  }
+}

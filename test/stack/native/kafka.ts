@@ -46,26 +46,28 @@ async function format(layout: Layout, config: string): Promise<void> {
   await promisify(execFile)("java", kafkaClass(layout, 256, "kafka.tools.StorageTool", ...args))
 }
 
-const serverProperties = ({ ports, data }: Layout): Record<string, string> => ({
-  "process.roles": "broker,controller",
-  "node.id": "1",
-  "controller.quorum.voters": `1@127.0.0.1:${ports.kafkaController}`,
-  listeners: `PLAINTEXT://127.0.0.1:${ports.kafka},CONTROLLER://127.0.0.1:${ports.kafkaController}`,
-  "advertised.listeners": `PLAINTEXT://127.0.0.1:${ports.kafka}`,
-  "controller.listener.names": "CONTROLLER",
-  "inter.broker.listener.name": "PLAINTEXT",
-  "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-  "log.dirs": join(data, "kafka"),
-  "message.max.bytes": String(maxRecordBytes),
-  "replica.fetch.max.bytes": String(maxRecordBytes),
-  "auto.create.topics.enable": "false",
-  "offsets.topic.replication.factor": "1",
-  "offsets.topic.num.partitions": "1",
-  "transaction.state.log.replication.factor": "1",
-  "transaction.state.log.min.isr": "1",
-  "transaction.state.log.num.partitions": "1",
-  "share.coordinator.state.topic.replication.factor": "1",
-  "share.coordinator.state.topic.min.isr": "1",
-  "group.initial.rebalance.delay.ms": "0",
-  "log.cleaner.dedupe.buffer.size": String(16 * 1024 * 1024),
-})
+function serverProperties({ ports, data }: Layout): Record<string, string> {
+  return {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.quorum.voters": `1@127.0.0.1:${ports.kafkaController}`,
+    listeners: `PLAINTEXT://127.0.0.1:${ports.kafka},CONTROLLER://127.0.0.1:${ports.kafkaController}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${ports.kafka}`,
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "log.dirs": join(data, "kafka"),
+    "message.max.bytes": String(maxRecordBytes),
+    "replica.fetch.max.bytes": String(maxRecordBytes),
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "log.cleaner.dedupe.buffer.size": String(16 * 1024 * 1024),
+  }
+}
