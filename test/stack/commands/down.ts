@@ -7,7 +7,7 @@ import { endpointsFile, ownerOf, stopLeftovers, stopProcess } from "../ownership
 import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
-/** The owner stops services (30 s at most), Connect (20 s), Kafka and its neighbours (20 s), Postgres (20 s), one after another. */
+/** The owner stops services (30 s at most), Connect (30 s), Kafka and its neighbours (30 s), Postgres (20 s), one after another. */
 const ownerLimitMs = 120_000
 
 /** Stops the stack of this checkout, if one runs; the data stays. */

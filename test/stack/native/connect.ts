@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { httpAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
-import { kafkaClass, propertiesFile } from "./java.ts"
+import { archiveFlags } from "./class-archive.ts"
+import { kafkaClass, propertiesFile, quickStart } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
 
 /** How a test may run the worker; `offsetFlushMs` is the time between two stored source offsets. */
@@ -20,7 +21,10 @@ export function createConnect(layout: Layout, options: ConnectOptions = {}): Par
     {
       name: "connect",
       command: "java",
-      args: kafkaClass(layout, 1200, "org.apache.kafka.connect.cli.ConnectDistributed", config.path),
+      get args() {
+        const flags = [...quickStart(1200), ...archiveFlags(layout, "connect")]
+        return kafkaClass(layout, flags, "org.apache.kafka.connect.cli.ConnectDistributed", config.path)
+      },
       cwd: layout.directory,
       environment: {
         KAFKA_BROKERS: `127.0.0.1:${ports.kafka}`,
@@ -33,7 +37,7 @@ export function createConnect(layout: Layout, options: ConnectOptions = {}): Par
       },
       stopSignal: "SIGTERM",
       startTimeoutMs: 120_000,
-      stopTimeoutMs: 20_000,
+      stopTimeoutMs: 30_000,
       healthy: () => httpAnswers(`http://127.0.0.1:${ports.connect}/connectors`),
     },
     layout,

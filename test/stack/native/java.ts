@@ -25,9 +25,14 @@ export function propertiesFile(layout: Layout, name: string) {
 }
 
 /** Arguments of `java` for a main class of Kafka or Connect. */
-export function kafkaClass(layout: Layout, heapMb: number, mainClass: string, ...args: string[]): string[] {
+export function kafkaClass(
+  layout: Layout,
+  flags: readonly string[],
+  mainClass: string,
+  ...args: string[]
+): string[] {
   return [
-    ...quickStart(heapMb),
+    ...flags,
     `-Dlog4j2.configurationFile=${join(layout.project, "connectors/worker/log4j2.properties")}`,
     "-cp",
     join(layout.jars, "kafka/*"),

@@ -5,7 +5,8 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { kafkaAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
-import { kafkaClass, propertiesFile } from "./java.ts"
+import { archiveFlags } from "./class-archive.ts"
+import { kafkaClass, propertiesFile, quickStart } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
 
 // Above the largest row that the API permits; connectors/orders.json lets Debezium send as much.
@@ -21,11 +22,14 @@ export function createKafka(layout: Layout): Part {
     {
       name: "kafka",
       command: "java",
-      args: kafkaClass(layout, 768, "kafka.Kafka", config.path),
+      get args() {
+        const flags = [...quickStart(768), ...archiveFlags(layout, "kafka")]
+        return kafkaClass(layout, flags, "kafka.Kafka", config.path)
+      },
       cwd: layout.directory,
       stopSignal: "SIGTERM",
       startTimeoutMs: 60_000,
-      stopTimeoutMs: 20_000,
+      stopTimeoutMs: 30_000,
       healthy: () => kafkaAnswers(`127.0.0.1:${layout.ports.kafka}`),
     },
     layout,
@@ -43,7 +47,7 @@ export function createKafka(layout: Layout): Part {
 async function format(layout: Layout, config: string): Promise<void> {
   if (existsSync(join(layout.data, "kafka/meta.properties"))) return
   const args = ["format", "--cluster-id", clusterId, "--config", config]
-  await promisify(execFile)("java", kafkaClass(layout, 256, "kafka.tools.StorageTool", ...args))
+  await promisify(execFile)("java", kafkaClass(layout, quickStart(256), "kafka.tools.StorageTool", ...args))
 }
 
 function serverProperties({ ports, data }: Layout): Record<string, string> {
