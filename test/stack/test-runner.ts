@@ -10,6 +10,7 @@ import { projectDirectory } from "./layout.ts"
 import { signalGroup } from "./native/identity.ts"
 import { endpointsFile } from "./ownership.ts"
 import { inheritedEnvironment } from "./settings.ts"
+import type { TestRun } from "./test-plan.ts"
 
 /** How many tests passed, failed and were left out. */
 export type Tally = {
@@ -52,15 +53,15 @@ export function tallyOf(report: unknown, exitCode: number): Tally {
   return { passed: numPassedTests, failed: unexplained ? 1 : failed, skipped: numPendingTests }
 }
 
-/** Runs vitest with these arguments against the stack in `directory`. */
+/** Runs vitest with the arguments of the run against the stack in `directory`. */
 export async function runTests(
   directory: string,
-  args: readonly string[],
+  { title, args }: TestRun,
   signal: AbortSignal,
 ): Promise<Tally> {
   const [results, temporary] = [join(directory, "results"), join(directory, "tmp")]
   for (const path of [results, temporary]) mkdirSync(path, { recursive: true })
-  const file = join(results, "report.json")
+  const file = join(results, `${title.replaceAll(" ", "-")}.json`)
   rmSync(file, { force: true })
   const vitest = join(projectDirectory, "node_modules/vitest/vitest.mjs")
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]

@@ -15,6 +15,7 @@ import { endpointsFile, stopLeftovers, takeOwnership } from "../ownership.ts"
 import { pickFreePort } from "../ports.ts"
 import { createProgress } from "../progress.ts"
 import type { Settings } from "../settings.ts"
+import { testPlan } from "../test-plan.ts"
 import { addTallies, runTests, type Tally } from "../test-runner.ts"
 
 const directory = join(projectDirectory, ".stack-test")
@@ -49,8 +50,11 @@ export async function test(settings: Settings, args: readonly string[]): Promise
         ...endpointsOf(infrastructure, directory, services),
         compiled,
       })
-      const title = args.length === 0 ? "All tests" : "Chosen tests"
-      tally = addTallies(tally, await progress.step(title, () => runTests(directory, args, signal)))
+      const chosen = [[{ title: "chosen tests", args }]]
+      for (const stage of args.length === 0 ? testPlan : chosen) {
+        const runs = stage.map((run) => progress.step(run.title, () => runTests(directory, run, signal)))
+        for (const results of await Promise.all(runs)) tally = addTallies(tally, results)
+      }
       if (limit.aborted) throw new Error(`The tests took longer than ${limitMs / 60_000} minutes.`)
       return tally.failed === 0 ? 0 : 1
     }
