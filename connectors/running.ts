@@ -73,11 +73,7 @@ function describeSlot(slot: Slot | null, replacedPid: number | null): string {
 function failed(connectorName: string, trace: string): ConnectorNotRunning {
   return new ConnectorNotRunning(
     `The task of connector ${connectorName} failed:\n${summarizeTrace(trace)}`,
-<<<<<<< HEAD
     `Remove the cause (connectors/README.md lists the known causes) and restart the task: npx lockstep connector register.`,
-=======
-    `Remove the cause (connectors/README.md lists the known causes) and register again, which restarts the task: npx lockstep connector register.`,
->>>>>>> cli
     trace,
   )
 }
