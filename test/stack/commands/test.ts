@@ -3,6 +3,7 @@
 // and a run without tests are failures. Arguments go to the test runner, without checks: `npm test -- --project pg`.
 import { rmSync } from "node:fs"
 import { join } from "node:path"
+import { installSchemathesis } from "../../contract/schemathesis.ts"
 import { runChecks } from "../checks.ts"
 import { compilePrograms } from "../compiled.ts"
 import { endpointsOf, writeEndpoints } from "../endpoints.ts"
@@ -41,7 +42,12 @@ export async function test(settings: Settings, args: readonly string[]): Promise
         signal.throwIfAborted()
       }
       const checked = args.length === 0 ? runChecks(progress, signal) : Promise.resolve(tally)
-      await Promise.all([startStack(), checked, compilePrograms(compiled, signal)])
+      // Fetched here, and not where it is used, because a slow network would use up a test's time.
+      const generator =
+        args.length === 0
+          ? progress.step("Generator of requests", () => installSchemathesis(signal), "pip")
+          : Promise.resolve()
+      await Promise.all([startStack(), checked, compilePrograms(compiled, signal), generator])
       tally = await checked
       const taken = new Set<number>()
       const freeUrl = async () => `http://127.0.0.1:${await pickFreePort(taken)}`
