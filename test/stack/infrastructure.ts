@@ -1,4 +1,4 @@
-// Which kind of stack to use: processes of this machine, containers, or servers that somebody else runs.
+// Which kind of stack to use: processes of this machine, containers, or servers that run elsewhere.
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { createContainerInfrastructure } from "./compose/containers.ts"

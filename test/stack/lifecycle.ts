@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import { lastLines, type Part } from "./native/process.ts"
 import { killLeftovers } from "./ownership.ts"
 
-/** What a command does with a stack. */
+/** The work of a command on a stack, and how that stack is stopped. */
 export type Errand = {
   /** Resolves with the exit code; must end soon after the signal is aborted and the stack stopped under it. */
   readonly work: (signal: AbortSignal) => Promise<number>

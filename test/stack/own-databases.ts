@@ -18,7 +18,7 @@ import { localUrls } from "./stack.ts"
 
 const kept = join(projectDirectory, ".stack-pg")
 
-/** What vitest calls once before the files of a project; returns what it calls after them. */
+/** Vitest calls it once before the files of a project, and the function that it returns once after them. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   if (findEndpoints() !== undefined) return async () => {}
   const progress = createProgress(console.log)

@@ -1,4 +1,4 @@
-// What a person may say about the stack through the environment; the only reader of process.env in test/stack.
+// The settings of the stack in the environment; the only reader of process.env in test/stack.
 // Faults are reported all at once. Where nothing is said, the defaults of the design hold.
 import { z } from "zod"
 

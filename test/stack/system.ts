@@ -14,7 +14,7 @@ import { createServices, type Watching } from "./services.ts"
 import type { Settings } from "./settings.ts"
 import type { Infrastructure } from "./stack.ts"
 
-/** A system of which kind, where, how, and what is done once it runs. */
+/** The kind of a system, its directory and settings, and the function that is called once it runs. */
 export type SystemRun = {
   readonly kind: Infrastructure["kind"]
   readonly directory: string

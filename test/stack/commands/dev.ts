@@ -1,8 +1,8 @@
 // `npm run dev`: the infrastructure, and both services from their sources, each restarted when a file that it imports
-// changes. With `-- --inspect` each service has a debugger port. What the services log is shown, with their names.
+// changes. With `-- --inspect` each service has a debugger port. The log lines of both are shown, after their names.
 import { join } from "node:path"
-import { createAddedText } from "../added-text.ts"
 import { kindOf } from "../infrastructure.ts"
+import { tailOf } from "../log-files.ts"
 import { isFree } from "../ports.ts"
 import type { Watching } from "../services.ts"
 import type { Settings } from "../settings.ts"
@@ -44,18 +44,12 @@ async function inspectorPorts(): Promise<Record<"command" | "query", number>> {
 }
 
 function show(name: string, log: string, signal: AbortSignal): void {
-  const added = createAddedText(log, "end")
-  let unfinished = ""
-  const timer = setInterval(() => {
-    const lines = (unfinished + added.next()).split("\n")
-    unfinished = lines.pop() ?? ""
-    for (const line of lines) console.log(`${name.padEnd(7)} | ${line}`)
-  }, 200)
-  signal.addEventListener("abort", () => {
-    clearInterval(timer)
-    added.close()
-  })
+  const showNew = tailOf(log, shownAtFirst, (line) => console.log(`${name.padEnd(7)} | ${line}`))
+  const timer = setInterval(showNew, 200)
+  signal.addEventListener("abort", () => clearInterval(timer))
 }
+
+const shownAtFirst = 10
 
 function describe(settings: Settings, { inspectors }: Watching, logs: string, seconds: number): string {
   const line = (name: "command" | "query", port: number): string =>

@@ -83,7 +83,7 @@ export async function test(settings: Settings, args: readonly string[]): Promise
   }
 }
 
-// What a run kept, but for the note of who owns the directory and what is to stay.
+// Removes everything that a run made, but for the note about its owner and the names in `staying`.
 function forget(staying: readonly string[] = []): void {
   const made = [
     "compiled",

@@ -4,8 +4,8 @@ import { spawn } from "node:child_process"
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { createAddedText } from "../added-text.ts"
 import { projectDirectory } from "../layout.ts"
+import { tailOf } from "../log-files.ts"
 import { endpointsFile, ownerOf } from "../ownership.ts"
 import { inheritedEnvironment, type Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
@@ -35,14 +35,13 @@ export async function up(_settings: Settings): Promise<number> {
   child.on("exit", (code) => {
     ended = code ?? 1
   })
-  const added = createAddedText(log, "start")
+  const show = tailOf(log, Number.POSITIVE_INFINITY, console.log)
   while (ended === undefined && !existsSync(endpointsFile(stackDirectory))) {
     await pause(100)
-    process.stdout.write(added.next())
+    show()
   }
   await pause(100)
-  process.stdout.write(added.next())
-  added.close()
+  show()
   if (ended !== undefined) return ended === 0 ? 1 : ended
   child.unref()
   console.log(`Runs in the background as process ${child.pid}; npm run stack:down stops it.`)

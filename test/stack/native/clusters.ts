@@ -1,4 +1,4 @@
-// The two Postgres clusters of a stack: what each of them holds and how it is set.
+// The two Postgres clusters of a stack: their databases, ports and settings.
 import type { Layout } from "../layout.ts"
 import { createPostgres } from "./postgres.ts"
 import type { Part } from "./process.ts"
@@ -19,7 +19,7 @@ export function createClusters(
         track_commit_timestamp: "on",
         max_wal_senders: "20",
         max_replication_slots: "20",
-        // What the slot may keep for a connector that is down; beyond that Postgres gives the slot up, not the disk.
+        // So much WAL may the slot keep for a connector that is down; beyond that Postgres gives the slot up, not the disk.
         max_slot_wal_keep_size: "16GB",
       },
     }),

@@ -59,7 +59,7 @@ describe("a part of the stack", () => {
     expect(part(forever).identity()).toBeUndefined()
   })
 
-  it("takes what it started with it when it does not end in time", async () => {
+  it("takes its child processes with it when it does not end in time", async () => {
     const child = "setInterval(() => {}, 1000)"
     const sample = part(
       `process.on("SIGTERM", () => {}); ${forever};
