@@ -1,22 +1,27 @@
 import { defineConfig } from "vitest/config"
+import { LongestFirst } from "./test/stack/test-plan.ts"
 
 // One project per suffix: the suffix says what must run before the file can.
-// `unit` needs nothing; every other project asks test/stack for its part of the real stack.
+// `unit` needs nothing; every other project asks test/stack for its part of the real stack. Where no stack runs, `pg` and
+// `redis` start the databases that they need. test/stack/test-plan.ts says what `npm test` runs beside what.
 const project = (name: string, include: string, more: object = {}) => ({
   test: { name, include: [include], testTimeout: 60_000, hookTimeout: 180_000, ...more },
 })
+
+const ownDatabases = { globalSetup: ["test/stack/own-databases.ts"] }
 
 export default defineConfig({
   test: {
     // By default one less than the processors, which on two is one; many tests only wait for a server.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       project("unit", "test/**/*.test.ts", {
         exclude: ["test/**/*.{pg,redis,cdc,e2e}.test.ts", "node_modules/**"],
         testTimeout: 30_000,
       }),
-      project("pg", "test/**/*.pg.test.ts"),
-      project("redis", "test/**/*.redis.test.ts"),
+      project("pg", "test/**/*.pg.test.ts", ownDatabases),
+      project("redis", "test/**/*.redis.test.ts", ownDatabases),
       project("cdc", "test/**/*.cdc.test.ts", { testTimeout: 600_000, fileParallelism: false }),
       project("e2e", "test/**/*.e2e.test.ts", { testTimeout: 300_000, fileParallelism: false }),
     ],

@@ -14,7 +14,12 @@ const service = await start(loadConfig()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)
 })
-/** A server that takes a goodbye and never answers it must not keep the process. What it has is left as a kill leaves it. */
+/**
+ * A server that takes a goodbye and never answers it must not keep the process. What it has is left as a kill leaves it.
+ * The limits of a stop follow one another: readers that wait for a position 0.5 s, requests in flight 10 s (start.ts), the
+ * batch that is being applied 7 s (start-projector.ts), goodbyes to Kafka and databases 3 s: together 20.5 s. So the
+ * process ends itself after 25 s, and its supervisor kills it after 30 s (docker-compose.yml, test/stack/services.ts).
+ */
 const stopLimitMs = 25_000
 const stop = async (exitCode: number): Promise<void> => {
   setTimeout(() => process.exit(1), stopLimitMs).unref()

@@ -7,7 +7,7 @@ import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { endpointsOf, writeEndpoints } from "../stack/endpoints.ts"
-import { createInfrastructure } from "../stack/infrastructure.ts"
+import { createInfrastructure, kindOf } from "../stack/infrastructure.ts"
 import { installParts } from "../stack/install.ts"
 import { prepareLayout, projectDirectory } from "../stack/layout.ts"
 import { runErrand } from "../stack/lifecycle.ts"
@@ -81,7 +81,7 @@ const measureOnStack = async (
   const release = await takeOwnership(directory)
   try {
     const layout = await prepareLayout(directory, [settings.COMMAND_PORT, settings.QUERY_PORT])
-    const infrastructure = createInfrastructure(settings.STACK ?? "native", layout)
+    const infrastructure = createInfrastructure(kindOf(settings), layout)
     const work = async (signal: AbortSignal): Promise<number> => {
       if (infrastructure.kind === "native") await installParts(progress, signal)
       signal.throwIfAborted()
@@ -97,7 +97,7 @@ const measureOnStack = async (
       await infrastructure.stop()
     }
     const parts = Object.values(infrastructure.parts)
-    return await runErrand({ work, parts, stopAll, codeWhenTold: 130 })
+    return await runErrand({ directory, work, parts, stopAll, codeWhenTold: 130 })
   } finally {
     release()
   }

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { connect, createServer, type Server, type Socket } from "node:net"
-import { join } from "node:path"
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { start } from "../../command/start.ts"
 import { createPool } from "../../db/connect.ts"
+import { argumentsOf } from "../stack/compiled.ts"
 import { createRelay } from "../support/relay.ts"
 import { type RunningService, runService } from "./given/running-service.ts"
 
@@ -154,7 +154,7 @@ describe("stopping", () => {
   }
 
   it("happens on SIGTERM, with exit code 0 and one log line per request", async () => {
-    const child = spawn(process.execPath, ["--import", "tsx", join("command", "main.ts")], {
+    const child = spawn(process.execPath, argumentsOf("command/main"), {
       env: {
         PATH: process.env.PATH,
         COMMAND_PORT: "0",
@@ -183,7 +183,7 @@ describe("stopping", () => {
   })
 
   it("never begins with settings that are wrong: it says all that is", async () => {
-    const child = spawn(process.execPath, ["--import", "tsx", join("command", "main.ts")], {
+    const child = spawn(process.execPath, argumentsOf("command/main"), {
       env: { PATH: process.env.PATH, COMMAND_PORT: "none" },
       stdio: ["ignore", "ignore", "pipe"],
     })

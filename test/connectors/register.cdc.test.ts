@@ -217,7 +217,8 @@ test("a stopped connector is started again", async () => {
   await stop(options.name)
   expect((await readCaptureStatus(options)).healthy).toBe(false)
   expect((await registerConnector(options)).outcome).toBe("unchanged")
-  expect((await readCaptureStatus(options)).faults).toEqual([])
+  // The task says that it runs a moment before it reads from its slot.
+  await expect.poll(async () => (await readCaptureStatus(options)).faults, { timeout: 15_000 }).toEqual([])
 })
 
 test("a captured table that left the publication is named by the status", async () => {

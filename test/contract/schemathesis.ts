@@ -15,7 +15,7 @@ const hooks = join(projectDirectory, "test/contract/hooks.py")
 const requirements = join(projectDirectory, "test/contract/requirements.txt")
 
 /** Installs it unless this version is there. @throws an error that says what to do. */
-export async function installSchemathesis(): Promise<void> {
+export async function installSchemathesis(signal?: AbortSignal): Promise<void> {
   const stampFile = join(jars, "schemathesis.stamp")
   const stamp = stampOf(readFileSync(requirements, "utf8"))
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return
@@ -24,7 +24,8 @@ export async function installSchemathesis(): Promise<void> {
   mkdirSync(jars, { recursive: true })
   const flags = ["--quiet", "--no-deps", "--disable-pip-version-check", "--root-user-action=ignore"]
   try {
-    await execute("pip", ["install", ...flags, "--target", target, "--requirement", requirements])
+    const args = ["install", ...flags, "--target", target, "--requirement", requirements]
+    await execute("pip", args, signal === undefined ? {} : { signal })
   } catch (error) {
     throw new Error(
       "Schemathesis, which replays generated requests against both services, could not be installed. It needs Python " +

@@ -48,7 +48,8 @@ const has = (command) =>
 
 // A command that only looks at a stack or stops one needs none of these programs, and installs nothing.
 const isLooking = ["down", "status", "logs", "env", "reset"].includes(process.argv[2] ?? "")
-if (!isLooking) {
+// A check starts no stack, so it needs no Java.
+if (!isLooking && process.argv[2] !== "check") {
   const machine = { nodeVersion: process.versions.node, stack: process.env.STACK, answerOf, has }
   const missing = complaints(machine)
   for (const complaint of missing) console.error(complaint)

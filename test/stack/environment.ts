@@ -2,7 +2,7 @@
 import type { Endpoints } from "./endpoints.ts"
 
 /** The variables of .env.example that say where the parts of a running stack are. */
-export const variablesOf = (stack: Endpoints): Record<string, string> => {
+export function variablesOf(stack: Endpoints): Record<string, string> {
   const as = (url: string, role: keyof Endpoints["passwords"]): string => {
     const changed = new URL(url)
     changed.username = role

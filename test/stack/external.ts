@@ -6,7 +6,7 @@ import type { ExternalServers } from "./settings.ts"
 import type { Infrastructure } from "./stack.ts"
 
 /** The servers as a stack whose parts can be looked at but not killed. */
-export const createExternalInfrastructure = (servers: ExternalServers): Infrastructure => {
+export function createExternalInfrastructure(servers: ExternalServers): Infrastructure {
   const parts = {
     commandDatabase: reachable("command-database", () => databaseAnswers(servers.COMMAND_ADMIN_URL)),
     queryDatabase: reachable("query-database", () => databaseAnswers(servers.QUERY_ADMIN_URL)),
@@ -43,7 +43,7 @@ export const createExternalInfrastructure = (servers: ExternalServers): Infrastr
   }
 }
 
-const reachable = (name: string, ask: () => Promise<void>): Part => {
+function reachable(name: string, ask: () => Promise<void>): Part {
   const refuse = async () => {
     throw new Error(
       `${name} is run by somebody else (STACK=external): it cannot be stopped or killed from here.`,

@@ -6,14 +6,14 @@ import pg from "pg"
 const patienceMs = 2000
 
 /** GET of the URL is answered with a 2xx. */
-export const httpAnswers = async (url: string): Promise<void> => {
+export async function httpAnswers(url: string): Promise<void> {
   const response = await fetch(url, { signal: AbortSignal.timeout(patienceMs) })
   await response.body?.cancel()
   if (!response.ok) throw new Error(`HTTP ${response.status} from ${url}`)
 }
 
 /** The database lets us in and answers a query. */
-export const databaseAnswers = async (connectionString: string): Promise<void> => {
+export async function databaseAnswers(connectionString: string): Promise<void> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: patienceMs })
   client.on("error", () => {})
   try {
@@ -25,7 +25,7 @@ export const databaseAnswers = async (connectionString: string): Promise<void> =
 }
 
 /** The Redis server answers PING. */
-export const redisAnswers = (url: string): Promise<void> => {
+export function redisAnswers(url: string): Promise<void> {
   const { hostname, port } = new URL(url)
   return exchange(hostname, Number(port), Buffer.from("PING\r\n"))
 }
@@ -34,13 +34,13 @@ export const redisAnswers = (url: string): Promise<void> => {
  * The first of the brokers answers requests. Its port is open before it does, so it is sent the smallest request there
  * is: ApiVersions (key 18) version 0 with correlation id 1 and no client id.
  */
-export const kafkaAnswers = (brokers: string): Promise<void> => {
+export function kafkaAnswers(brokers: string): Promise<void> {
   const { hostname, port } = new URL(`tcp://${brokers.split(",")[0] ?? ""}`)
   return exchange(hostname, Number(port), Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255]))
 }
 
-const exchange = (host: string, port: number, request: Buffer): Promise<void> =>
-  new Promise((resolve, reject) => {
+function exchange(host: string, port: number, request: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
     const socket = connect({ host, port })
     socket.setTimeout(patienceMs, () => socket.destroy(new Error(`no answer from ${host}:${port}`)))
     socket.once("error", reject)
@@ -51,3 +51,4 @@ const exchange = (host: string, port: number, request: Buffer): Promise<void> =>
       socket.destroy()
     })
   })
+}

@@ -1,5 +1,6 @@
-// Which kind of stack to use: processes of this machine, containers, or servers that somebody else runs.
-import { spawnSync } from "node:child_process"
+// Which kind of stack to use: processes of this machine, containers, or servers that run elsewhere.
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
 import { createContainerInfrastructure } from "./compose/containers.ts"
 import { createExternalInfrastructure } from "./external.ts"
 import type { Layout } from "./layout.ts"
@@ -8,11 +9,11 @@ import { readExternalServers, type Settings } from "./settings.ts"
 import type { Infrastructure } from "./stack.ts"
 
 /** The infrastructure of this kind, running or not. */
-export const createInfrastructure = (
+export function createInfrastructure(
   kind: Infrastructure["kind"],
   layout: Layout,
   options: NativeOptions = {},
-): Infrastructure => {
+): Infrastructure {
   switch (kind) {
     case "native":
       return createNativeInfrastructure(layout, options)
@@ -25,12 +26,16 @@ export const createInfrastructure = (
   }
 }
 
-/** The kind for `npm start`: what was asked for, else containers where an engine answers, else native. */
-export const kindOfStart = (settings: Settings): "native" | "compose" | "external" =>
-  settings.STACK ?? (settings.STACK_PARTS === "all" && engineAnswers() ? "compose" : "native")
+/** The kind of stack that the settings ask for. Processes of this machine unless they say otherwise, with or without Docker. */
+export const kindOf = (settings: Settings): Infrastructure["kind"] => settings.STACK ?? "native"
 
 /** True when a container engine and its compose plugin answer. */
-export const engineAnswers = (): boolean => answers("info") && answers("compose", "version")
+export const engineAnswers = async (): Promise<boolean> =>
+  (await answers("info")) && (await answers("compose", "version"))
 
-const answers = (...args: string[]): boolean =>
-  spawnSync("docker", args, { stdio: "ignore", timeout: 5000 }).status === 0
+function answers(...args: string[]): Promise<boolean> {
+  return promisify(execFile)("docker", args, { timeout: 5000 }).then(
+    () => true,
+    () => false,
+  )
+}

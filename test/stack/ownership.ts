@@ -4,21 +4,19 @@
 import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { beganAt, type Identity, isAlive, signal } from "./native/identity.ts"
+import { beganAt, type Identity, isAlive, killGroup, signal } from "./native/identity.ts"
 import { createRecord } from "./native/record.ts"
 
 const ownerName = "owner"
 
-const placeOf = (directory: string) => ({ run: join(directory, "run") })
-
 /** The process that owns the stack in this directory, if it runs. */
-export const ownerOf = (directory: string): Identity | undefined => {
+export function ownerOf(directory: string): Identity | undefined {
   const written = createRecord(placeOf(directory), ownerName).read()
   return written !== undefined && isAlive(written) ? written : undefined
 }
 
 /** Makes this process the owner and stops what an earlier owner left behind; throws while another one lives. */
-export const takeOwnership = async (directory: string): Promise<() => void> => {
+export async function takeOwnership(directory: string): Promise<() => void> {
   const other = ownerOf(directory)
   if (other !== undefined && other.pid !== process.pid) {
     throw new Error(
@@ -47,7 +45,7 @@ const stopOrder = [
 ]
 
 /** Stops every part that is written down in this place and still runs; returns their names. */
-export const stopLeftovers = async (directory: string): Promise<string[]> => {
+export async function stopLeftovers(directory: string): Promise<string[]> {
   const place = placeOf(directory)
   const names = writtenNames(place).sort((a, b) => stopOrder.indexOf(a) - stopOrder.indexOf(b))
   const stopped: string[] = []
@@ -64,7 +62,16 @@ export const stopLeftovers = async (directory: string): Promise<string[]> => {
   return stopped
 }
 
-const writtenNames = (place: { readonly run: string }): string[] => {
+/** Kills every part that is written down in this place, at once and without a goodbye. */
+export function killLeftovers(directory: string): void {
+  const place = placeOf(directory)
+  for (const name of writtenNames(place)) {
+    const written = createRecord(place, name).read()
+    if (written !== undefined) killGroup(written)
+  }
+}
+
+function writtenNames(place: { readonly run: string }): string[] {
   try {
     const files = readdirSync(place.run).filter((file) => file.endsWith(".json"))
     return files.map((file) => file.slice(0, -".json".length)).filter((name) => name !== ownerName)
@@ -74,11 +81,11 @@ const writtenNames = (place: { readonly run: string }): string[] => {
 }
 
 /** Asks a process to end; kills it when it does not within the time. */
-export const stopProcess = async (
+export async function stopProcess(
   process: Identity,
   name: NodeJS.Signals,
-  timeoutMs = 20_000,
-): Promise<void> => {
+  timeoutMs = 30_000,
+): Promise<void> {
   signal(process, name)
   signal(process, "SIGCONT")
   const deadline = Date.now() + timeoutMs
@@ -90,3 +97,5 @@ export const stopProcess = async (
 
 /** Where the endpoints of the stack in this directory are written. */
 export const endpointsFile = (directory: string): string => join(directory, "endpoints.json")
+
+const placeOf = (directory: string) => ({ run: join(directory, "run") })

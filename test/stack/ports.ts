@@ -6,15 +6,16 @@ const first = 20_000
 const last = 31_999
 
 /** True when nobody listens on the port of 127.0.0.1. */
-export const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer()
     server.once("error", () => resolve(false))
     server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)))
   })
+}
 
 /** A free port that is not in `taken`; `random` gives numbers in [0, 1). */
-export const pickFreePort = async (taken: ReadonlySet<number>, random = Math.random): Promise<number> => {
+export async function pickFreePort(taken: ReadonlySet<number>, random = Math.random): Promise<number> {
   for (let attempt = 0; attempt < 500; attempt++) {
     const port = first + Math.floor(random() * (last - first + 1))
     if (!taken.has(port) && (await isFree(port))) return port

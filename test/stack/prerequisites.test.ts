@@ -7,13 +7,14 @@ const everything: Record<string, string | undefined> = {
   pip: "pip 23.2.1",
 }
 
-const on = (machine: Record<string, string | undefined>, nodeVersion = "20.19.0", stack?: string): string[] =>
-  complaints({
+function on(machine: Record<string, string | undefined>, nodeVersion = "20.19.0", stack?: string): string[] {
+  return complaints({
     nodeVersion,
     stack,
     answerOf: (command) => machine[command],
     has: (command) => machine[command] !== undefined,
   })
+}
 
 it("finds nothing to say where everything is there", () => {
   expect(on(everything)).toEqual([])
@@ -48,6 +49,22 @@ it("finds Java 11 and Java 8 too old", () => {
 
 it("asks for neither Java nor Maven where the stack is not native", () => {
   expect(on({}, "20.19.0", "external")).toEqual([])
-  expect(on({ docker: "28.2.2" })).toEqual([])
-  expect(on({ docker: "28.2.2" }, "20.19.0", "native")).toHaveLength(3)
+  expect(on({ docker: "28.2.2" }, "20.19.0", "compose")).toEqual([])
+})
+
+it("is native unless something else is asked for, and names containers where they could run instead", () => {
+  expect(on({})).toHaveLength(3)
+  expect(on({ docker: "28.2.2" })).toEqual([
+    expect.stringContaining("openjdk-17-jre-headless"),
+    expect.stringContaining("Maven is missing"),
+    expect.stringContaining("pip is missing"),
+    expect.stringContaining("STACK=compose"),
+  ])
+  expect(on({ ...everything, docker: "28.2.2" })).toEqual([])
+})
+
+it("says that containers need an engine that answers", () => {
+  expect(on({ docker: "Cannot connect to the Docker daemon" }, "20.19.0", "compose")).toEqual([
+    expect.stringContaining("No container engine answers"),
+  ])
 })

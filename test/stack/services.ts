@@ -1,5 +1,6 @@
 // The project's own part of the system on top of the infrastructure: databases migrated and filled with demo data,
 // the connector registered, and both services running as processes of their own.
+import { join } from "node:path"
 import { registerConnector } from "../../connectors/register.ts"
 import { loadDemoData } from "../../db/demo-data.ts"
 import { migrateCommandDatabase, migrateQueryDatabase } from "../../db/migrate.ts"
@@ -11,18 +12,22 @@ import type { Settings } from "./settings.ts"
 import type { Infrastructure, InfrastructureUrls } from "./stack.ts"
 
 /** The two services and what must be done before they can run. */
-export interface Services {
+export type Services = {
   readonly parts: readonly Part[]
   readonly start: (progress: Progress, signal: AbortSignal) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
+/** How the services run: restarted whenever a file of theirs changes, with an inspector on these ports if any. */
+export type Watching = { readonly inspectors?: Readonly<Record<"command" | "query", number>> }
+
 /** Both services of a stack, running or not. */
-export const createServices = (
+export function createServices(
   layout: Layout,
   { urls, passwords }: Pick<Infrastructure, "urls" | "passwords">,
   settings: Settings,
-): Services => {
+  watching?: Watching,
+): Services {
   const { command_app, capture, base_loader, projector, reader } = passwords
   const databaseAs = (url: string, role: string, password: string): string => {
     const changed = new URL(url)
@@ -30,13 +35,13 @@ export const createServices = (
     changed.password = password
     return changed.href
   }
-  const command = service(layout, "command", settings.COMMAND_PORT, {
+  const command = service(layout, watching, "command", settings.COMMAND_PORT, {
     COMMAND_HOST: "127.0.0.1",
     COMMAND_PORT: String(settings.COMMAND_PORT),
     COMMAND_DATABASE_URL: databaseAs(urls.commandDatabaseUrl, "command_app", command_app),
     LOG_LEVEL: settings.LOG_LEVEL,
   })
-  const query = service(layout, "query", settings.QUERY_PORT, {
+  const query = service(layout, watching, "query", settings.QUERY_PORT, {
     QUERY_HOST: "127.0.0.1",
     QUERY_PORT: String(settings.QUERY_PORT),
     PROJECTOR_DATABASE_URL: databaseAs(urls.queryDatabaseUrl, "projector", projector),
@@ -51,7 +56,9 @@ export const createServices = (
   })
   return {
     parts: [command, query],
-    stop: () => query.stop().then(command.stop),
+    stop: async () => {
+      await Promise.all([query.stop(), command.stop()])
+    },
     start: async (progress, signal) => {
       await progress.step("Databases migrated, demo data", async () => {
         await Promise.all([
@@ -73,9 +80,14 @@ export const createServices = (
   }
 }
 
+/** More than the 25 s that a service gives itself: query/main.ts has the sum. */
+const stopTimeoutMs = 30_000
+
+const tsx = join(projectDirectory, "node_modules/tsx/dist/cli.mjs")
+
 const capturing = { CONNECTOR_NAME: "orders", TOPIC_PREFIX: "ecommerce" }
 
-const register = async (urls: InfrastructureUrls): Promise<void> => {
+async function register(urls: InfrastructureUrls): Promise<void> {
   await registerConnector({
     connectUrl: urls.connectUrl,
     kafkaBrokers: urls.kafkaBrokers,
@@ -86,23 +98,32 @@ const register = async (urls: InfrastructureUrls): Promise<void> => {
   })
 }
 
-const service = (
+function programArguments(name: "command" | "query", watching: Watching | undefined): string[] {
+  if (watching === undefined) return ["--import", "tsx"]
+  const port = watching.inspectors?.[name]
+  const inspect = port === undefined ? [] : [`--inspect=127.0.0.1:${port}`]
+  return [tsx, "watch", "--clear-screen=false", ...inspect]
+}
+
+function service(
   layout: Layout,
+  watching: Watching | undefined,
   name: "command" | "query",
   port: number,
   environment: Readonly<Record<string, string>>,
-): Part =>
-  createPart(
+): Part {
+  return createPart(
     {
       name,
       command: process.execPath,
-      args: ["--import", "tsx", `${projectDirectory}/${name}/main.ts`],
+      args: [...programArguments(name, watching), join(projectDirectory, name, "main.ts")],
       cwd: projectDirectory,
       environment,
       stopSignal: "SIGTERM",
       startTimeoutMs: 120_000,
-      stopTimeoutMs: 20_000,
+      stopTimeoutMs,
       healthy: () => httpAnswers(`http://127.0.0.1:${port}/readyz`),
     },
     layout,
   )
+}

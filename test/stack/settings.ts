@@ -1,4 +1,4 @@
-// What a person may say about the stack through the environment; the only reader of process.env in test/stack.
+// The settings of the stack in the environment; the only reader of process.env in test/stack.
 // Faults are reported all at once. Where nothing is said, the defaults of the design hold.
 import { z } from "zod"
 
@@ -44,7 +44,7 @@ export type ExternalServers = z.infer<typeof ExternalServers>
 export const readExternalServers = (environment: NodeJS.ProcessEnv = process.env): ExternalServers =>
   parse(ExternalServers, environment)
 
-const parse = <T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T => {
+function parse<T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T {
   const parsed = schema.safeParse(environment)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`)
@@ -52,7 +52,7 @@ const parse = <T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T => {
 }
 
 /** The environment that child processes inherit. */
-export const inheritedEnvironment = (): Record<string, string> => {
+export function inheritedEnvironment(): Record<string, string> {
   const inherited: Record<string, string> = {}
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined) inherited[name] = value

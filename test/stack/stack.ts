@@ -4,7 +4,7 @@ import type { Part } from "./native/process.ts"
 import type { Progress } from "./progress.ts"
 
 /** Where the infrastructure answers. The database URLs are those of the cluster superusers. */
-export interface InfrastructureUrls {
+export type InfrastructureUrls = {
   readonly commandDatabaseUrl: string
   readonly queryDatabaseUrl: string
   readonly kafkaBrokers: string
@@ -22,7 +22,7 @@ export type InfrastructureParts = Readonly<
 export type RolePasswords = Omit<Passwords, "admin">
 
 /** Everything that the two services need to run. */
-export interface Infrastructure {
+export type Infrastructure = {
   readonly kind: "native" | "compose" | "external"
   readonly parts: InfrastructureParts
   readonly urls: InfrastructureUrls
@@ -34,11 +34,13 @@ export interface Infrastructure {
 }
 
 /** Where the infrastructure of a stack answers on this machine; the same for processes and for containers. */
-export const localUrls = ({ ports, passwords }: Layout): InfrastructureUrls => ({
-  commandDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.commandDatabase}/orders`,
-  queryDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.queryDatabase}/reads`,
-  kafkaBrokers: `127.0.0.1:${ports.kafka}`,
-  connectUrl: `http://127.0.0.1:${ports.connect}`,
-  registryUrl: `http://127.0.0.1:${ports.registry}`,
-  redisUrl: `redis://127.0.0.1:${ports.redis}`,
-})
+export function localUrls({ ports, passwords }: Layout): InfrastructureUrls {
+  return {
+    commandDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.commandDatabase}/orders`,
+    queryDatabaseUrl: `postgres://postgres:${passwords.admin}@127.0.0.1:${ports.queryDatabase}/reads`,
+    kafkaBrokers: `127.0.0.1:${ports.kafka}`,
+    connectUrl: `http://127.0.0.1:${ports.connect}`,
+    registryUrl: `http://127.0.0.1:${ports.registry}`,
+    redisUrl: `redis://127.0.0.1:${ports.redis}`,
+  }
+}

@@ -1,4 +1,4 @@
-// One run of vitest in a process group of its own, so that a signal ends it with everything it started. Its words go to
+// One run of vitest in a process group of its own, so that a signal ends it with everything it started. Its lines go to
 // the terminal, its counts come from its JSON report; no report, or a report that disagrees with the exit code, is a
 // failure.
 import { spawn } from "node:child_process"
@@ -10,20 +10,23 @@ import { projectDirectory } from "./layout.ts"
 import { signalGroup } from "./native/identity.ts"
 import { endpointsFile } from "./ownership.ts"
 import { inheritedEnvironment } from "./settings.ts"
+import type { TestRun } from "./test-plan.ts"
 
 /** How many tests passed, failed and were left out. */
-export interface Tally {
+export type Tally = {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
 }
 
 /** The sum of two tallies. */
-export const addTallies = (a: Tally, b: Tally): Tally => ({
-  passed: a.passed + b.passed,
-  failed: a.failed + b.failed,
-  skipped: a.skipped + b.skipped,
-})
+export function addTallies(a: Tally, b: Tally): Tally {
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+  }
+}
 
 const Report = z.object({
   numPassedTests: z.number(),
@@ -38,7 +41,7 @@ const Report = z.object({
  * Counts a report of vitest. A file that failed without a failed test (it could not be loaded, or its set-up broke)
  * counts as one failure; so does an exit code other than 0 that nothing in the report explains, and an empty report.
  */
-export const tallyOf = (report: unknown, exitCode: number): Tally => {
+export function tallyOf(report: unknown, exitCode: number): Tally {
   const parsed = Report.safeParse(report)
   if (!parsed.success) return { passed: 0, failed: 1, skipped: 0 }
   const { numPassedTests, numFailedTests, numPendingTests, testResults } = parsed.data
@@ -50,21 +53,22 @@ export const tallyOf = (report: unknown, exitCode: number): Tally => {
   return { passed: numPassedTests, failed: unexplained ? 1 : failed, skipped: numPendingTests }
 }
 
-/** Runs vitest with these arguments against the stack in `directory`. */
-export const runTests = async (
+/** Runs vitest with the arguments of the run against the stack in `directory`. */
+export async function runTests(
   directory: string,
-  args: readonly string[],
+  { title, args }: TestRun,
   signal: AbortSignal,
-): Promise<Tally> => {
-  const results = join(directory, "results")
-  mkdirSync(results, { recursive: true })
-  const file = join(results, "report.json")
+): Promise<Tally> {
+  const [results, temporary] = [join(directory, "results"), join(directory, "tmp")]
+  for (const path of [results, temporary]) mkdirSync(path, { recursive: true })
+  const file = join(results, `${title.replaceAll(" ", "-")}.json`)
   rmSync(file, { force: true })
   const vitest = join(projectDirectory, "node_modules/vitest/vitest.mjs")
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
   const child = spawn(process.execPath, [vitest, "run", ...reporters, ...args], {
     cwd: projectDirectory,
-    env: { ...inheritedEnvironment(), STACK_ENDPOINTS: endpointsFile(directory) },
+    // A test that is killed leaves its temporary directory behind; here it goes with the rest of the run.
+    env: { ...inheritedEnvironment(), STACK_ENDPOINTS: endpointsFile(directory), TMPDIR: temporary },
     stdio: ["ignore", "inherit", "inherit"],
     detached: true,
   })
@@ -73,14 +77,17 @@ export const runTests = async (
     child.on("exit", (code) => resolve(code ?? 1))
   })
   const end = () => void endGroup(child.pid, ended)
+  const kill = () => signalGroup(child.pid, "SIGKILL")
   signal.addEventListener("abort", end)
+  process.on("exit", kill)
   if (signal.aborted) end()
   const exitCode = await ended
+  process.off("exit", kill)
   signal.removeEventListener("abort", end)
   return tallyOf(existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined, exitCode)
 }
 
-const endGroup = async (leader: number | undefined, ended: Promise<number>): Promise<void> => {
+async function endGroup(leader: number | undefined, ended: Promise<number>): Promise<void> {
   signalGroup(leader, "SIGTERM")
   await Promise.race([ended, pause(5000)])
   signalGroup(leader, "SIGKILL")

@@ -6,10 +6,10 @@ import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import pg from "pg"
 import { migrateCommandDatabase, migrateQueryDatabase } from "../../db/migrate.ts"
-import { type Endpoints, readEndpoints } from "../stack/endpoints.ts"
+import { type Databases, readDatabases } from "../stack/endpoints.ts"
 import { projectDirectory } from "../stack/layout.ts"
 
-type Role = keyof Endpoints["passwords"]
+type Role = keyof Databases["passwords"]
 
 /** A database of a test's own. `drop` ends sessions and slots that still use it. */
 export interface TestDatabase {
@@ -26,7 +26,7 @@ export const uniqueName = (base: string): string => `${base}_${randomBytes(4).to
 
 /** A fresh, migrated copy of the write side's database. */
 export const createCommandDatabase = (base: string): Promise<TestDatabase> => {
-  const { commandDatabaseUrl, passwords } = readEndpoints()
+  const { commandDatabaseUrl, passwords } = readDatabases()
   const { command_app, capture, base_loader } = passwords
   return createFrom("command", base, commandDatabaseUrl, (adminUrl) =>
     migrateCommandDatabase({ adminUrl, passwords: { command_app, capture, base_loader } }),
@@ -35,7 +35,7 @@ export const createCommandDatabase = (base: string): Promise<TestDatabase> => {
 
 /** A fresh, migrated copy of the read side's database. */
 export const createQueryDatabase = (base: string): Promise<TestDatabase> => {
-  const { queryDatabaseUrl, passwords } = readEndpoints()
+  const { queryDatabaseUrl, passwords } = readDatabases()
   const { projector, reader } = passwords
   return createFrom("query", base, queryDatabaseUrl, (adminUrl) =>
     migrateQueryDatabase({ adminUrl, passwords: { projector, reader } }),
@@ -59,7 +59,7 @@ const createFrom = async (
     if (side === "query")
       await client.query(`grant create on database ${client.escapeIdentifier(name)} to projector`)
   })
-  const { passwords } = readEndpoints()
+  const { passwords } = readDatabases()
   const adminUrl = withDatabase(clusterUrl, name)
   return {
     name,

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
+import { argumentsOf } from "../stack/compiled.ts"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
 
@@ -36,7 +37,7 @@ export function createServiceProcess(
 
   return {
     async start() {
-      const started = spawn(process.execPath, [...nodeArguments, "--import", "tsx", `${service}/main.ts`], {
+      const started = spawn(process.execPath, [...nodeArguments, ...argumentsOf(`${service}/main`)], {
         cwd: projectDirectory,
         env: {
           ...inheritedEnvironment(),

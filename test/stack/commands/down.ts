@@ -7,10 +7,13 @@ import { endpointsFile, ownerOf, stopLeftovers, stopProcess } from "../ownership
 import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
+/** The owner stops services (30 s at most), Connect (30 s), Kafka and its neighbours (30 s), Postgres (20 s), one after another. */
+const ownerLimitMs = 120_000
+
 /** Stops the stack of this checkout, if one runs; the data stays. */
-export const down = async (settings: Settings): Promise<number> => {
+export async function down(settings: Settings): Promise<number> {
   const owner = ownerOf(stackDirectory)
-  if (owner !== undefined) await stopProcess(owner, "SIGTERM", 90_000)
+  if (owner !== undefined) await stopProcess(owner, "SIGTERM", ownerLimitMs)
   if (isOfContainers(stackDirectory)) await runCompose(readLayout(stackDirectory), settings, ["down"])
   const left = await stopLeftovers(stackDirectory)
   rmSync(endpointsFile(stackDirectory), { force: true })

@@ -8,7 +8,7 @@ import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Prints the variables as shell commands, or with --json as an object; the exit code is 1 when no stack runs. */
-export const env = async (_settings: Settings, args: readonly string[]): Promise<number> => {
+export async function env(_settings: Settings, args: readonly string[]): Promise<number> {
   const file = endpointsFile(stackDirectory)
   if (!existsSync(file)) {
     console.error(`No stack runs in ${stackDirectory}: start one with npm start or npm run stack:up.`)

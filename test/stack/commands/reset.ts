@@ -10,7 +10,7 @@ import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Removes the data of the stack; refuses while it runs. */
-export const reset = async (settings: Settings, args: readonly string[]): Promise<number> => {
+export async function reset(settings: Settings, args: readonly string[]): Promise<number> {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
     console.error(`The stack runs (process ${owner.pid}): stop it with npm run stack:down, then reset it.`)
@@ -25,7 +25,7 @@ export const reset = async (settings: Settings, args: readonly string[]): Promis
     return 1
   }
   await stopLeftovers(stackDirectory)
-  if (isPrepared(stackDirectory) && engineAnswers()) {
+  if (isPrepared(stackDirectory) && (await engineAnswers())) {
     await runCompose(readLayout(stackDirectory), settings, ["down", "--volumes"])
   }
   rmSync(farDirectory({ directory: stackDirectory }), { recursive: true, force: true })
@@ -34,7 +34,7 @@ export const reset = async (settings: Settings, args: readonly string[]): Promis
   return 0
 }
 
-const isConfirmed = async (): Promise<boolean> => {
+async function isConfirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) {
     console.error("Nobody can be asked here: say npm run stack:reset -- --yes to remove all data.")
     return false

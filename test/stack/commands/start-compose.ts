@@ -1,4 +1,4 @@
-// `npm start` where a container engine answers: the whole system of docker-compose.yml, in the foreground. The engine
+// `STACK=compose npm start`: the whole system of docker-compose.yml, in the foreground. The engine
 // starts a container again when it crashes; Ctrl-C removes the containers and keeps the volumes with the data.
 import { rmSync } from "node:fs"
 import { composeProject, composeServices, runCompose } from "../compose/compose-project.ts"
@@ -12,7 +12,7 @@ import { localUrls } from "../stack.ts"
 import { describeSystem } from "./welcome.ts"
 
 /** Runs the system in containers until it is told to stop. */
-export const startCompose = async (directory: string, settings: Settings): Promise<number> => {
+export async function startCompose(directory: string, settings: Settings): Promise<number> {
   const began = Date.now()
   const progress = createProgress(console.log)
   const release = await takeOwnership(directory)
@@ -51,7 +51,7 @@ export const startCompose = async (directory: string, settings: Settings): Promi
       await comingUp.catch(() => {})
       await runCompose(layout, settings, ["down"])
     }
-    return await runErrand({ work, parts: [], stopAll, codeWhenTold: 0 })
+    return await runErrand({ directory, work, parts: [], stopAll, codeWhenTold: 0 })
   } finally {
     release()
   }

@@ -10,7 +10,7 @@ import { createServices } from "../services.ts"
 import type { Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
-interface Row {
+type Row = {
   readonly part: string
   readonly pid: number | null
   readonly port: number
@@ -18,7 +18,7 @@ interface Row {
 }
 
 /** Prints a table of the parts, or with --json an object for programs. */
-export const status = async (settings: Settings, args: readonly string[]): Promise<number> => {
+export async function status(settings: Settings, args: readonly string[]): Promise<number> {
   if (isOfContainers(stackDirectory)) {
     await runCompose(readLayout(stackDirectory), settings, [
       "ps",
@@ -47,7 +47,7 @@ export const status = async (settings: Settings, args: readonly string[]): Promi
   return rows.length > 0 && rows.every((row) => row.health === "healthy") ? 0 : 1
 }
 
-const readRows = (settings: Settings): Promise<Row[]> => {
+function readRows(settings: Settings): Promise<Row[]> {
   const layout = readLayout(stackDirectory)
   const native = createNativeInfrastructure(layout)
   const infrastructure = (
@@ -63,7 +63,7 @@ const readRows = (settings: Settings): Promise<Row[]> => {
 }
 
 // A running stack says itself which services it has and on which ports, whatever the environment says by now.
-const startedWith = (settings: Settings): { settings: Settings; names?: readonly string[] } => {
+function startedWith(settings: Settings): { settings: Settings; names?: readonly string[] } {
   const file = endpointsFile(stackDirectory)
   if (!existsSync(file)) return { settings }
   const { commandUrl, queryUrl, pids } = readEndpointsFile(file)
@@ -74,7 +74,7 @@ const startedWith = (settings: Settings): { settings: Settings; names?: readonly
   }
 }
 
-const rowOf = async (part: Part, port: number): Promise<Row> => {
+async function rowOf(part: Part, port: number): Promise<Row> {
   const pid = part.identity()?.pid ?? null
   const health = pid === null ? "stopped" : (await part.healthy()) ? "healthy" : "unhealthy"
   return { part: part.name, pid, port, health }

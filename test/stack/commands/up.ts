@@ -1,16 +1,17 @@
 // `npm run stack:up`: the same as `npm start`, but in the background. Shows the progress of the start and returns when
 // the system serves, or when it could not be started.
 import { spawn } from "node:child_process"
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { projectDirectory } from "../layout.ts"
+import { tailOf } from "../log-files.ts"
 import { endpointsFile, ownerOf } from "../ownership.ts"
 import { inheritedEnvironment, type Settings } from "../settings.ts"
 import { stackDirectory } from "./start.ts"
 
 /** Starts the system detached from this terminal. */
-export const up = async (_settings: Settings): Promise<number> => {
+export async function up(_settings: Settings): Promise<number> {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
     console.log(
@@ -34,7 +35,7 @@ export const up = async (_settings: Settings): Promise<number> => {
   child.on("exit", (code) => {
     ended = code ?? 1
   })
-  const show = follow(log)
+  const show = tailOf(log, Number.POSITIVE_INFINITY, console.log)
   while (ended === undefined && !existsSync(endpointsFile(stackDirectory))) {
     await pause(100)
     show()
@@ -45,14 +46,4 @@ export const up = async (_settings: Settings): Promise<number> => {
   child.unref()
   console.log(`Runs in the background as process ${child.pid}; npm run stack:down stops it.`)
   return 0
-}
-
-// Prints what was added to the file since the last call.
-const follow = (path: string) => {
-  let shown = 0
-  return () => {
-    const text = readFileSync(path, "utf8")
-    process.stdout.write(text.slice(shown))
-    shown = text.length
-  }
 }

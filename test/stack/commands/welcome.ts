@@ -2,7 +2,7 @@
 import type { Settings } from "../settings.ts"
 
 /** The text for a system that took so many seconds to start. */
-export const describeSystem = (settings: Settings, logs: string, seconds: number): string => {
+export function describeSystem(settings: Settings, logs: string, seconds: number): string {
   const command = `http://localhost:${settings.COMMAND_PORT}`
   const query = `http://localhost:${settings.QUERY_PORT}`
   const ready = `\nEverything runs after ${seconds.toFixed(1)} s. Logs: ${logs}`

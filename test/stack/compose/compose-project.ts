@@ -18,41 +18,40 @@ export const composeServices = {
 } as const
 
 /** Name of the project whose containers, volumes and network belong to the stack in this directory. */
-export const composeProject = (directory: string): string => {
+export function composeProject(directory: string): string {
   const key = createHash("sha256").update(directory).digest("hex").slice(0, 12)
   return `lockstep-${basename(directory).replace(/[^a-z-]/g, "")}-${key}`
 }
 
 /** Variables that docker-compose.yml reads. */
-export const composeEnvironment = (
-  { ports, passwords }: Layout,
-  settings: Settings,
-): Record<string, string> => ({
-  ADMIN_PASSWORD: passwords.admin,
-  COMMAND_APP_PASSWORD: passwords.command_app,
-  CAPTURE_PASSWORD: passwords.capture,
-  BASE_LOADER_PASSWORD: passwords.base_loader,
-  PROJECTOR_PASSWORD: passwords.projector,
-  READER_PASSWORD: passwords.reader,
-  COMMAND_DATABASE_PORT: String(ports.commandDatabase),
-  QUERY_DATABASE_PORT: String(ports.queryDatabase),
-  KAFKA_PORT: String(ports.kafka),
-  REGISTRY_PORT: String(ports.registry),
-  CONNECT_PORT: String(ports.connect),
-  CACHE_PORT: String(ports.redis),
-  COMMAND_PORT: String(settings.COMMAND_PORT),
-  QUERY_PORT: String(settings.QUERY_PORT),
-  LOG_LEVEL: settings.LOG_LEVEL,
-})
+export function composeEnvironment({ ports, passwords }: Layout, settings: Settings): Record<string, string> {
+  return {
+    ADMIN_PASSWORD: passwords.admin,
+    COMMAND_APP_PASSWORD: passwords.command_app,
+    CAPTURE_PASSWORD: passwords.capture,
+    BASE_LOADER_PASSWORD: passwords.base_loader,
+    PROJECTOR_PASSWORD: passwords.projector,
+    READER_PASSWORD: passwords.reader,
+    COMMAND_DATABASE_PORT: String(ports.commandDatabase),
+    QUERY_DATABASE_PORT: String(ports.queryDatabase),
+    KAFKA_PORT: String(ports.kafka),
+    REGISTRY_PORT: String(ports.registry),
+    CONNECT_PORT: String(ports.connect),
+    CACHE_PORT: String(ports.redis),
+    COMMAND_PORT: String(settings.COMMAND_PORT),
+    QUERY_PORT: String(settings.QUERY_PORT),
+    LOG_LEVEL: settings.LOG_LEVEL,
+  }
+}
 
 /** Runs `docker compose` for the stack of this layout until it ends or is interrupted; its words go to the terminal. */
-export const runCompose = (
+export function runCompose(
   layout: Layout,
   settings: Settings,
   args: readonly string[],
   signal?: AbortSignal,
-): Promise<void> =>
-  new Promise((resolve, reject) => {
+): Promise<void> {
+  return new Promise((resolve, reject) => {
     const child = spawn("docker", ["compose", "--project-name", composeProject(layout.directory), ...args], {
       cwd: layout.project,
       env: { ...inheritedEnvironment(), ...composeEnvironment(layout, settings) },
@@ -73,3 +72,4 @@ export const runCompose = (
       else reject(new Error(`docker compose ${args[0] ?? ""} failed: see its message above.`))
     })
   })
+}

@@ -15,10 +15,7 @@ import { type Infrastructure, type InfrastructureParts, localUrls } from "../sta
 import { composeEnvironment, composeProject, composeServices } from "./compose-project.ts"
 
 /** The infrastructure as containers, running or not. */
-export const createContainerInfrastructure = (
-  layout: Layout,
-  options: ConnectOptions = {},
-): Infrastructure => {
+export function createContainerInfrastructure(layout: Layout, options: ConnectOptions = {}): Infrastructure {
   const { admin: _, ...passwords } = layout.passwords
   let started: StartedDockerComposeEnvironment | undefined
   return {
@@ -49,7 +46,7 @@ export const createContainerInfrastructure = (
   }
 }
 
-const containerParts = (layout: Layout, options: ConnectOptions): InfrastructureParts => {
+function containerParts(layout: Layout, options: ConnectOptions): InfrastructureParts {
   const urls = localUrls(layout)
   const part = (key: keyof typeof composeServices, answers: () => Promise<void>, prepare = () => {}) =>
     containerPart(`${composeProject(layout.directory)}-${composeServices[key]}-1`, answers, prepare)
@@ -69,7 +66,7 @@ const containerParts = (layout: Layout, options: ConnectOptions): Infrastructure
 
 // The engine knows what runs: nothing is written down, and a container that ends is not taken for a crash, because
 // docker-compose.yml has it started again.
-const containerPart = (container: string, answers: () => Promise<void>, prepare: () => void): Part => {
+function containerPart(container: string, answers: () => Promise<void>, prepare: () => void): Part {
   const docker = async (verb: string): Promise<void> => {
     await promisify(execFile)("docker", [verb, container])
   }
@@ -95,7 +92,7 @@ const containerPart = (container: string, answers: () => Promise<void>, prepare:
   }
 }
 
-const untilAnswered = async (container: string, answers: () => Promise<void>): Promise<void> => {
+async function untilAnswered(container: string, answers: () => Promise<void>): Promise<void> {
   const deadline = Date.now() + 120_000
   for (;;) {
     try {
@@ -110,14 +107,14 @@ const untilAnswered = async (container: string, answers: () => Promise<void>): P
 const workerSettings = (layout: Layout): string => join(layout.directory, "config/worker.properties")
 
 // Written in place, for the container keeps looking at the same file; the last line for a key wins.
-const writeWorkerSettings = (layout: Layout, { offsetFlushMs }: ConnectOptions): void => {
+function writeWorkerSettings(layout: Layout, { offsetFlushMs }: ConnectOptions): void {
   mkdirSync(join(layout.directory, "config"), { recursive: true })
   const image = readFileSync(join(layout.project, "connectors/worker/worker.properties"), "utf8")
   const own = offsetFlushMs === undefined ? "" : `\noffset.flush.interval.ms=${offsetFlushMs}\n`
   writeFileSync(workerSettings(layout), image + own)
 }
 
-const writeOverride = (layout: Layout): string => {
+function writeOverride(layout: Layout): string {
   const path = join(layout.directory, "config/compose.tests.yml")
   const volume = `${workerSettings(layout)}:/opt/connect/worker.properties:ro`
   writeFileSync(path, JSON.stringify({ services: { connect: { volumes: [volume] } } }))

@@ -4,32 +4,27 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { httpAnswers } from "../health.ts"
 import type { Layout } from "../layout.ts"
-import { kafkaClass, propertiesFile } from "./java.ts"
+import { archiveFlags } from "./class-archive.ts"
+import { kafkaClass, propertiesFile, quickStart } from "./java.ts"
 import { createPart, type Part } from "./process.ts"
 
 /** How a test may run the worker; `offsetFlushMs` is the time between two stored source offsets. */
-export interface ConnectOptions {
+export type ConnectOptions = {
   readonly offsetFlushMs?: number
 }
 
-const ownProperties = ({ ports, jars }: Layout, options: ConnectOptions): Record<string, string> => ({
-  listeners: `http://127.0.0.1:${ports.connect}`,
-  "rest.advertised.host.name": "127.0.0.1",
-  "plugin.path": join(jars, "plugins"),
-  ...(options.offsetFlushMs === undefined
-    ? {}
-    : { "offset.flush.interval.ms": String(options.offsetFlushMs) }),
-})
-
 /** The worker's part; serves its REST interface once it has joined its group. */
-export const createConnect = (layout: Layout, options: ConnectOptions = {}): Part => {
+export function createConnect(layout: Layout, options: ConnectOptions = {}): Part {
   const { ports, passwords } = layout
   const config = propertiesFile(layout, "connect.properties")
   const part = createPart(
     {
       name: "connect",
       command: "java",
-      args: kafkaClass(layout, 1200, "org.apache.kafka.connect.cli.ConnectDistributed", config.path),
+      get args() {
+        const flags = [...quickStart(1200), ...archiveFlags(layout, "connect")]
+        return kafkaClass(layout, flags, "org.apache.kafka.connect.cli.ConnectDistributed", config.path)
+      },
       cwd: layout.directory,
       environment: {
         KAFKA_BROKERS: `127.0.0.1:${ports.kafka}`,
@@ -42,7 +37,7 @@ export const createConnect = (layout: Layout, options: ConnectOptions = {}): Par
       },
       stopSignal: "SIGTERM",
       startTimeoutMs: 120_000,
-      stopTimeoutMs: 20_000,
+      stopTimeoutMs: 30_000,
       healthy: () => httpAnswers(`http://127.0.0.1:${ports.connect}/connectors`),
     },
     layout,
@@ -55,5 +50,16 @@ export const createConnect = (layout: Layout, options: ConnectOptions = {}): Par
       config.write(ownProperties(layout, options), inherited)
       await part.start()
     },
+  }
+}
+
+function ownProperties({ ports, jars }: Layout, options: ConnectOptions): Record<string, string> {
+  return {
+    listeners: `http://127.0.0.1:${ports.connect}`,
+    "rest.advertised.host.name": "127.0.0.1",
+    "plugin.path": join(jars, "plugins"),
+    ...(options.offsetFlushMs === undefined
+      ? {}
+      : { "offset.flush.interval.ms": String(options.offsetFlushMs) }),
   }
 }

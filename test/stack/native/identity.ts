@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs"
 import { platform } from "node:os"
 
 /** A process: its pid and a token for the moment it began, as the system tells it. */
-export interface Identity {
+export type Identity = {
   readonly pid: number
   readonly began: string
 }
@@ -18,7 +18,7 @@ export const beganAt = (pid: number): string | undefined =>
 export const isAlive = (identity: Identity): boolean => beganAt(identity.pid) === identity.began
 
 /** Sends the signal if the process still runs; never reaches another one with the same pid. */
-export const signal = (identity: Identity, name: NodeJS.Signals): void => {
+export function signal(identity: Identity, name: NodeJS.Signals): void {
   if (!isAlive(identity)) return
   try {
     process.kill(identity.pid, name)
@@ -27,8 +27,13 @@ export const signal = (identity: Identity, name: NodeJS.Signals): void => {
   }
 }
 
+/** Kills a part with the processes that it started: each part leads a process group of its own. */
+export function killGroup(identity: Identity): void {
+  if (isAlive(identity)) signalGroup(identity.pid, "SIGKILL")
+}
+
 /** Sends the signal to a process group that this process started, by its leader's pid. */
-export const signalGroup = (leader: number | undefined, name: NodeJS.Signals): void => {
+export function signalGroup(leader: number | undefined, name: NodeJS.Signals): void {
   if (leader === undefined) return
   try {
     process.kill(-leader, name)
@@ -38,7 +43,7 @@ export const signalGroup = (leader: number | undefined, name: NodeJS.Signals): v
 }
 
 // proc(5): after the command in parentheses come the state and, as the 20th of these fields, the start time.
-const beganOnLinux = (pid: number): string | undefined => {
+function beganOnLinux(pid: number): string | undefined {
   let text: string
   try {
     text = readFileSync(`/proc/${pid}/stat`, "utf8")
@@ -49,7 +54,7 @@ const beganOnLinux = (pid: number): string | undefined => {
   return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19]
 }
 
-const beganElsewhere = (pid: number): string | undefined => {
+function beganElsewhere(pid: number): string | undefined {
   try {
     const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim()
     return line === "" || line.startsWith("Z") ? undefined : line.slice(line.indexOf(" ") + 1).trim()

@@ -4,15 +4,12 @@ import { dirname, join } from "node:path"
 import type { Layout } from "../layout.ts"
 
 /** Flags that trade peak speed for a quick start and little memory; right for development, wrong for benchmarks. */
-export const quickStart = (heapMb: number): string[] => [
-  `-Xmx${heapMb}m`,
-  "-XX:TieredStopAtLevel=1",
-  "-XX:+UseSerialGC",
-  "-Xshare:auto",
-]
+export function quickStart(heapMb: number): string[] {
+  return [`-Xmx${heapMb}m`, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
+}
 
 /** A properties file of this stack. It is written when its part starts, so looking at a part changes nothing. */
-export const propertiesFile = (layout: Layout, name: string) => {
+export function propertiesFile(layout: Layout, name: string) {
   const path = join(layout.directory, "config", name)
   return {
     path,
@@ -28,16 +25,18 @@ export const propertiesFile = (layout: Layout, name: string) => {
 }
 
 /** Arguments of `java` for a main class of Kafka or Connect. */
-export const kafkaClass = (
+export function kafkaClass(
   layout: Layout,
-  heapMb: number,
+  flags: readonly string[],
   mainClass: string,
   ...args: string[]
-): string[] => [
-  ...quickStart(heapMb),
-  `-Dlog4j2.configurationFile=${join(layout.project, "connectors/worker/log4j2.properties")}`,
-  "-cp",
-  join(layout.jars, "kafka/*"),
-  mainClass,
-  ...args,
-]
+): string[] {
+  return [
+    ...flags,
+    `-Dlog4j2.configurationFile=${join(layout.project, "connectors/worker/log4j2.properties")}`,
+    "-cp",
+    join(layout.jars, "kafka/*"),
+    mainClass,
+    ...args,
+  ]
+}

@@ -3,44 +3,22 @@
 import type { Layout } from "../layout.ts"
 import type { Progress } from "../progress.ts"
 import { type Infrastructure, localUrls } from "../stack.ts"
+import { createClusters } from "./clusters.ts"
 import { type ConnectOptions, createConnect } from "./connect.ts"
 import { createKafka } from "./kafka.ts"
-import { createPostgres } from "./postgres.ts"
 import type { Part } from "./process.ts"
 import { createRegistry } from "./registry.ts"
 import { createValkey } from "./valkey.ts"
 
 /** How the parts are to run; both settings exist for tests. */
-export interface NativeOptions extends ConnectOptions {
+export type NativeOptions = ConnectOptions & {
   readonly durable?: boolean
 }
 
 /** The parts of the native stack, running or not. */
-export const createNativeInfrastructure = (layout: Layout, options: NativeOptions = {}): Infrastructure => {
+export function createNativeInfrastructure(layout: Layout, options: NativeOptions = {}): Infrastructure {
   const { ports } = layout
-  const durable = options.durable ?? true
-  const commandDatabase = createPostgres(layout, {
-    name: "command-database",
-    database: "orders",
-    port: ports.commandDatabase,
-    durable,
-    settings: {
-      wal_level: "logical",
-      track_commit_timestamp: "on",
-      max_wal_senders: "20",
-      max_replication_slots: "20",
-      // What the slot may keep for a connector that is down; beyond that Postgres gives the slot up, not the disk.
-      max_slot_wal_keep_size: "16GB",
-    },
-  })
-  const queryDatabase = createPostgres(layout, {
-    name: "query-database",
-    database: "reads",
-    port: ports.queryDatabase,
-    durable,
-    // Both clusters stamp commits: the benchmark reads from it how long a commit takes to become visible.
-    settings: { track_commit_timestamp: "on" },
-  })
+  const { commandDatabase, queryDatabase } = createClusters(layout, options.durable ?? true)
   const kafka = createKafka(layout)
   const registry = createRegistry(layout)
   const connect = createConnect(layout, options)

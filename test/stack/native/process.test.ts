@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { ownerOf, stopLeftovers, takeOwnership } from "../ownership.ts"
 import { beganAt, isAlive, signal } from "./identity.ts"
 import { createPart, type Part, type Program } from "./process.ts"
@@ -57,6 +57,26 @@ describe("a part of the stack", () => {
     await part(forever).start()
     expect(await stopLeftovers(directory)).toEqual(["sample"])
     expect(part(forever).identity()).toBeUndefined()
+  })
+
+  it("takes its child processes with it when it does not end in time", async () => {
+    const child = "setInterval(() => {}, 1000)"
+    const sample = part(
+      `process.on("SIGTERM", () => {}); ${forever};
+       const child = require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(child)}]);
+       require("node:fs").writeFileSync("child", String(child.pid))`,
+      {
+        stopTimeoutMs: 200,
+        healthy: async () => {
+          if (!existsSync(join(directory, "child"))) throw new Error("it has no child yet")
+        },
+      },
+    )
+    await sample.start()
+    const pid = Number(readFileSync(join(directory, "child"), "utf8"))
+    expect(beganAt(pid)).toBeDefined()
+    await sample.stop()
+    await vi.waitFor(() => expect(beganAt(pid)).toBeUndefined())
   })
 
   it("starts once when started twice", async () => {

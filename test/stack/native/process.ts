@@ -6,11 +6,11 @@ import { closeSync, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { inheritedEnvironment } from "../settings.ts"
-import { beganAt, type Identity, isAlive, signal } from "./identity.ts"
+import { beganAt, type Identity, isAlive, killGroup, signal } from "./identity.ts"
 import { createRecord } from "./record.ts"
 
 /** What has to be known to run a part. `healthy` rejects until it serves. */
-export interface Program {
+export type Program = {
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
@@ -24,13 +24,13 @@ export interface Program {
 }
 
 /** Where parts are written down and where their output goes. */
-export interface Place {
+export type Place = {
   readonly run: string
   readonly logs: string
 }
 
 /** A part that can be started, stopped, killed and frozen, from any process that knows the stack's directory. */
-export interface Part {
+export type Part = {
   readonly name: string
   readonly log: string
   /** Starts the part unless it runs, and returns once it serves. */
@@ -50,7 +50,7 @@ export interface Part {
 }
 
 /** The last lines of a log file, for messages about a part that failed. */
-export const lastLines = (path: string, count = 20): string => {
+export function lastLines(path: string, count = 20): string {
   try {
     return readFileSync(path, "utf8").trimEnd().split("\n").slice(-count).join("\n")
   } catch {
@@ -58,7 +58,7 @@ export const lastLines = (path: string, count = 20): string => {
   }
 }
 
-const isServing = async (program: Program): Promise<boolean> => {
+async function isServing(program: Program): Promise<boolean> {
   try {
     await program.healthy()
     return true
@@ -67,7 +67,7 @@ const isServing = async (program: Program): Promise<boolean> => {
   }
 }
 
-const launch = (program: Program, log: string): Identity => {
+function launch(program: Program, log: string): Identity {
   const output = openSync(log, "a")
   const child = spawn(program.command, program.args, {
     cwd: program.cwd,
@@ -86,7 +86,7 @@ const launch = (program: Program, log: string): Identity => {
   return { pid: child.pid, began }
 }
 
-const gone = async (identity: Identity, timeoutMs: number): Promise<boolean> => {
+async function gone(identity: Identity, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs
   while (isAlive(identity)) {
     if (Date.now() > deadline) return false
@@ -96,7 +96,7 @@ const gone = async (identity: Identity, timeoutMs: number): Promise<boolean> => 
 }
 
 /** A part of the stack from its program; nothing runs before `start`. */
-export const createPart = (program: Program, place: Place): Part => {
+export function createPart(program: Program, place: Place): Part {
   const log = join(place.logs, `${program.name}.log`)
   const record = createRecord(place, program.name)
 
@@ -123,7 +123,7 @@ export const createPart = (program: Program, place: Place): Part => {
     signal(running, name)
     if (name !== "SIGKILL") signal(running, "SIGCONT")
     if (!(await gone(running, timeoutMs))) {
-      signal(running, "SIGKILL")
+      killGroup(running)
       await gone(running, 10_000)
     }
     record.remove()

