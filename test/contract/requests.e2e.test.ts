@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { z } from "zod"
 import { type Client, createClient } from "../support/client.ts"
 import { createSystem, type System } from "../support/system.ts"
-import { installSchemathesis, type Pools, type Replayed, replayGenerated } from "./schemathesis.ts"
+import { installSchemathesis, type Pools, type Replayed, replayGenerated } from "./given/schemathesis.ts"
 
 const seed = 20_251_123
 const directory = mkdtempSync(join(tmpdir(), "lockstep-contract-"))

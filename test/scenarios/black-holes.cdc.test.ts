@@ -4,7 +4,7 @@
 // catches up by itself in bounded time once the way is free.
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest"
-import { kept, startTrial, type Trial } from "../chaos/trial.ts"
+import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Answer, type Client, createClient } from "../support/client.ts"
 import { createRelay, type Relay } from "../support/relay.ts"

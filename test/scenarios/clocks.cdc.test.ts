@@ -3,13 +3,13 @@
 // pauses) is measured by clocks that nobody sets.
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
-import { skewedClock } from "../support/skewed-clock.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { skewedClock } from "./given/skewed-clock.ts"
 
 const hourMs = 3_600_000
 const connect = createConnectClient({ url: readEndpoints().connectUrl })

@@ -2,14 +2,14 @@
 // else goes on, answers say what they lack, the dead letters are exactly what was put in, and once the fault is mended
 // a redrive makes both sides equal. Newer state is never overwritten by a redriven change.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
-import { lockstep } from "../support/lockstep.ts"
-import { openRegistryGate, type RegistryGate } from "../support/registry-gate.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics, type TopicRecord, type Topics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { lockstep } from "./given/lockstep.ts"
+import { openRegistryGate, type RegistryGate } from "./given/registry-gate.ts"
 
 let system: System
 let client: Client

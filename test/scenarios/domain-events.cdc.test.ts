@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { z } from "zod"
-import { kept, startTrial } from "../chaos/trial.ts"
+import { kept, startTrial } from "../chaos/given/trial.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createClient } from "../support/client.ts"
 import { type DomainEvent, eventsIn } from "../support/events.ts"

@@ -12,14 +12,14 @@ import { orderProjections } from "../../query/orders/projections.ts"
 import { connectorSettings, describeCapture } from "../../query/preflight/captured.ts"
 import { preflight } from "../../query/preflight/preflight.ts"
 import { start } from "../../query/start.ts"
-import { createMirrorViews, type Difference, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, type Difference, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
-import { waitForHalt } from "../support/halts.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { waitForHalt } from "./given/halts.ts"
 
 let system: System
 let client: Client

@@ -5,12 +5,12 @@ import { randomUUID } from "node:crypto"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
-import { lockstep } from "../support/lockstep.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics, type Topics } from "../support/topics.ts"
-import { createTraces, type Traces } from "../support/traces.ts"
 import { waitFor } from "../support/wait.ts"
+import { lockstep } from "./given/lockstep.ts"
+import { createTraces, type Traces } from "./given/traces.ts"
 
 let system: System
 let client: Client

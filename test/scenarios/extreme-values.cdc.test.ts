@@ -10,10 +10,10 @@ import {
   textArray,
   timestamp,
 } from "../../query/cdc/projection/columns.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { createOwnDomain, type OwnDomain } from "../support/own-domain.ts"
 import { createTopics, type Topics } from "../support/topics.ts"
+import { createOwnDomain, type OwnDomain } from "./given/own-domain.ts"
 import { sampleDdl, sampleProjections, sampleTables } from "./given/samples.ts"
 
 let domain: OwnDomain

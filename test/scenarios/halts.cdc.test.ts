@@ -2,14 +2,14 @@
 // commit log that cannot be read. The projector halts and says why, where and what to do; readers keep what they had, commands are
 // not concerned, a restart does not make it forget, and the rebuild it asks for makes both sides equal again.
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
-import { type Halt, waitForHalt } from "../support/halts.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics, type Topics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { type Halt, waitForHalt } from "./given/halts.ts"
 
 let system: System
 let client: Client

@@ -5,14 +5,14 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import { registerConnector } from "../../connectors/register.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type Client, createClient } from "../support/client.ts"
-import { type Halt, waitForHalt } from "../support/halts.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { createTopics, removeTopics, type Topics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { type Halt, waitForHalt } from "./given/halts.ts"
 
 const { kafkaBrokers, connectUrl } = readEndpoints()
 const connect = createConnectClient({ url: connectUrl })

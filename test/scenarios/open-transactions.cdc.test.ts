@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { kept, startTrial } from "../chaos/trial.ts"
+import { kept, startTrial } from "../chaos/given/trial.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createSystem, type System } from "../support/system.ts"
 

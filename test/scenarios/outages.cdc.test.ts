@@ -2,7 +2,7 @@
 // readiness says what is missing, readers get what can still be promised, and the read side recovers by itself.
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { kept, startTrial, type Trial } from "../chaos/trial.ts"
+import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { readEndpoints, stackParts } from "../stack/endpoints.ts"
 import type { Part } from "../stack/native/process.ts"
 import { type Answer, type Client, createClient } from "../support/client.ts"

@@ -2,7 +2,7 @@
 // apply in turn, and at the commit; then the whole process is killed, again and again, wherever it happens to be.
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { kept, startTrial } from "../chaos/trial.ts"
+import { kept, startTrial } from "../chaos/given/trial.ts"
 import { type Client, createClient } from "../support/client.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"

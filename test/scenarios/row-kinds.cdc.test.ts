@@ -6,10 +6,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createDecoder } from "../../query/cdc/decode/decode.ts"
 import { unavailablePlaceholder } from "../../query/cdc/projection/unavailable-value.ts"
 import { unavailable } from "../../query/cdc/vocabulary/change.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { createOwnDomain, type OwnDomain } from "../support/own-domain.ts"
 import { createTopics, type Topics } from "../support/topics.ts"
+import { createOwnDomain, type OwnDomain } from "./given/own-domain.ts"
 import { long, longColumns, sampleDdl, sampleProjections, sampleTables } from "./given/samples.ts"
 
 let domain: OwnDomain

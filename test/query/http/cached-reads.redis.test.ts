@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { type CacheFence, createCacheFence } from "../../../query/cdc/cache/fence.ts"
 import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import { createReadCache, type ReadCache } from "../../../query/http/cache.ts"
-import { eventually } from "../../support/cached-models.ts"
-import { createQueryApp, type QueryApp, quiet } from "../../support/query-app.ts"
+import { quiet } from "../../support/quiet-log.ts"
+import { eventually } from "../given/cached-models.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
 import {
   createLiveReadModels,
   heartbeatAt,
@@ -13,8 +14,8 @@ import {
   insertOrder,
   type ReadModels,
   source,
-} from "../../support/read-models.ts"
-import { createRedisServer, type RedisServer } from "../../support/redis-server.ts"
+} from "../given/read-models.ts"
+import { createRedisServer, type RedisServer } from "../given/redis-server.ts"
 
 let redis: RedisServer
 let models: ReadModels

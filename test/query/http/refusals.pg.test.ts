@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { checkDocsPage } from "../../support/docs-page.ts"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
+import { createLiveReadModels, insertCustomer, insertOrder, type ReadModels } from "../given/read-models.ts"
 
 let models: ReadModels
 let app: QueryApp

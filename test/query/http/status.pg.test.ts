@@ -3,9 +3,10 @@ import { sql } from "kysely"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createPool } from "../../../db/connect.ts"
 import { createApp } from "../../../query/app.ts"
-import { createLateDatabase, type LateDatabase } from "../../support/late-database.ts"
-import { createQueryApp, type QueryApp, quiet } from "../../support/query-app.ts"
-import { createLiveReadModels, heartbeatAt, type ReadModels } from "../../support/read-models.ts"
+import { quiet } from "../../support/quiet-log.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
+import { createLiveReadModels, heartbeatAt, type ReadModels } from "../given/read-models.ts"
+import { createLateDatabase, type LateDatabase } from "./given/late-database.ts"
 
 let models: ReadModels
 let app: QueryApp

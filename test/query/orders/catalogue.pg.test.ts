@@ -2,14 +2,14 @@
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
 import {
   createLiveReadModels,
   deriveAll,
   insertCustomer,
   insertOrder,
   type ReadModels,
-} from "../../support/read-models.ts"
+} from "../given/read-models.ts"
 
 let models: ReadModels
 let app: QueryApp

@@ -1,7 +1,7 @@
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createLiveReadModels, insertCustomer, type ReadModels } from "../../support/read-models.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
+import { createLiveReadModels, insertCustomer, type ReadModels } from "../given/read-models.ts"
 
 let models: ReadModels
 let app: QueryApp

@@ -4,8 +4,8 @@ import { sql } from "kysely"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { z } from "zod"
 import { propertyRuns } from "../../support/properties.ts"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createLiveReadModels, insertOrder, type ReadModels } from "../../support/read-models.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
+import { createLiveReadModels, insertOrder, type ReadModels } from "../given/read-models.ts"
 
 let models: ReadModels
 let app: QueryApp

@@ -1,13 +1,8 @@
 // The answer about one order that has gone all the way: what it was priced by, paid, refunded and shipped.
 import { sql } from "kysely"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
+import { createLiveReadModels, insertCustomer, insertOrder, type ReadModels } from "../given/read-models.ts"
 
 let models: ReadModels
 let app: QueryApp

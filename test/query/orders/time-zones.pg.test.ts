@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest"
 import { z } from "zod"
 import { localDate, startOfDay } from "../../../query/orders/time-zone.ts"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createLiveReadModels, deriveAll, insertOrder, type ReadModels } from "../../support/read-models.ts"
+import { createQueryApp, type QueryApp } from "../given/query-app.ts"
+import { createLiveReadModels, deriveAll, insertOrder, type ReadModels } from "../given/read-models.ts"
 
 /** Each with days on which its clocks are changed. */
 const zones: [zone: string, from: string, to: string][] = [

@@ -1,13 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { chooseSeed, createRandom, type Random } from "../../../chaos/random.ts"
+import { chooseSeed, createRandom, type Random } from "../../../support/random.ts"
 import {
   createCachedModels,
   createTestProjector,
   createTestReader,
   type TestProjector,
-} from "../../../support/cached-models.ts"
-import { createRedisServer, type RedisServer } from "../../../support/redis-server.ts"
+} from "../../given/cached-models.ts"
+import { createRedisServer, type RedisServer } from "../../given/redis-server.ts"
 
 let redis: RedisServer
 

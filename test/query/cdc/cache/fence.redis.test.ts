@@ -10,8 +10,8 @@ import {
   eventually,
   type TestProjector,
   type TestReader,
-} from "../../../support/cached-models.ts"
-import { createRedisServer, type RedisServer } from "../../../support/redis-server.ts"
+} from "../../given/cached-models.ts"
+import { createRedisServer, type RedisServer } from "../../given/redis-server.ts"
 
 let redis: RedisServer
 let models: CachedModels

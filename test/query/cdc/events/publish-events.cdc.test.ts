@@ -16,7 +16,7 @@ import { orderProjections } from "../../../../query/orders/projections.ts"
 import { readEndpoints } from "../../../stack/endpoints.ts"
 import { uniqueName } from "../../../support/databases.ts"
 import { eventsIn } from "../../../support/events.ts"
-import { quiet } from "../../../support/query-app.ts"
+import { quiet } from "../../../support/quiet-log.ts"
 import { removeTopics } from "../../../support/topics.ts"
 import { createTestGeneration, source, type TestGeneration } from "../given/generation.ts"
 

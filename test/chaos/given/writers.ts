@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
 import copyStreams from "pg-copy-streams"
-import type { Random } from "./random.ts"
+import type { Random } from "../../support/random.ts"
 
 export type WriterTotals = {
   transactions: number

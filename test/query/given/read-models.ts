@@ -3,15 +3,15 @@
 import type { Kysely, Transaction } from "kysely"
 import { sql } from "kysely"
 import type pg from "pg"
-import { createDatabase, createPool } from "../../db/connect.ts"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import { createDatabase, createPool } from "../../../db/connect.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
 import {
   createGenerationTables,
   deriveGeneration,
   indexGeneration,
-} from "../../query/cdc/generations/generations.ts"
-import { orderProjections } from "../../query/orders/projections.ts"
-import { createQueryDatabase } from "./databases.ts"
+} from "../../../query/cdc/generations/generations.ts"
+import { orderProjections } from "../../../query/orders/projections.ts"
+import { createQueryDatabase } from "../../support/databases.ts"
 
 export const source = "orders"
 export const history = { systemIdentifier: "7123456789012345678", timeline: 1 }

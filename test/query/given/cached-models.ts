@@ -1,10 +1,10 @@
 // A projector and readers around a cache, over read models that are a map in memory: keys with the position of
 // their last change. Commits are atomic, as Postgres' are, so the cache is all that can be wrong.
 import { setTimeout as pause } from "node:timers/promises"
-import { type CacheFence, createCacheFence } from "../../query/cdc/cache/fence.ts"
-import { type Lsn, toLsn } from "../../query/cdc/vocabulary/lsn.ts"
-import { createReadCache, type ReadCache } from "../../query/http/cache.ts"
-import { quiet } from "./query-app.ts"
+import { type CacheFence, createCacheFence } from "../../../query/cdc/cache/fence.ts"
+import { type Lsn, toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
+import { createReadCache, type ReadCache } from "../../../query/http/cache.ts"
+import { quiet } from "../../support/quiet-log.ts"
 
 export type CachedModels = {
   position: Lsn

@@ -2,8 +2,8 @@
 // of them: rows that are refused, generations left behind.
 import { Redis } from "ioredis"
 import type pg from "pg"
-import { readEndpoints } from "../stack/endpoints.ts"
-import type { System } from "./system.ts"
+import { readEndpoints } from "../../stack/endpoints.ts"
+import type { System } from "../../support/system.ts"
 
 export type Traces = {
   /** Every row of every table in which the text occurs: as text, in JSON or in bytes. */

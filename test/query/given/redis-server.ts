@@ -5,8 +5,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { Redis } from "ioredis"
-import { projectDirectory } from "../stack/layout.ts"
-import { pickFreePort } from "../stack/ports.ts"
+import { projectDirectory } from "../../stack/layout.ts"
+import { pickFreePort } from "../../stack/ports.ts"
 
 export type RedisServer = {
   url: string
