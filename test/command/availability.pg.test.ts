@@ -3,19 +3,13 @@ import { once } from "node:events"
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { start } from "../../command/start.ts"
 import { createPool } from "../../db/connect.ts"
 import { createRelay } from "../support/relay.ts"
-import { type RunningService, runService } from "./given/running-service.ts"
+import { givenService } from "./given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const order = JSON.stringify({ customer_id: "customer-123", items: [], currency: "USD" })
 const post = (url: string) =>

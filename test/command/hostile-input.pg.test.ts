@@ -1,16 +1,13 @@
 import { connect } from "node:net"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "./given/running-service.ts"
+import { beforeAll, describe, expect, it } from "vitest"
+import { givenService } from "./given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 let draft: string
 
 beforeAll(async () => {
-  service = await runService()
   draft = await service.createDraft()
 })
-
-afterAll(() => service.stop())
 
 /** Every route that takes a body, with a text member of it and a body that would do. */
 const writes = [

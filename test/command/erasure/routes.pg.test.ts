@@ -1,20 +1,14 @@
 import { randomUUID } from "node:crypto"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { evolve } from "../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../command/orders/aggregate/order.ts"
 import { fromStoredEvent } from "../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../command/vocabulary/ids.ts"
 import { waitFor } from "../../support/wait.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const problem = (code: string) => `urn:lockstep:problem:${code}`
 const idOf = (path: string): string => path.split("/")[2] ?? ""

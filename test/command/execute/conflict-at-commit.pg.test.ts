@@ -1,12 +1,11 @@
 // A conflict that Postgres tells of only when a command commits: nothing was committed, so the command is tried again.
 import { sql } from "kysely"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { beforeAll, expect, it } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 
 beforeAll(async () => {
-  service = await runService()
   // A sequence goes on when its transaction is rolled back, so only the first attempt is refused.
   await sql`
     create sequence attempts;
@@ -18,8 +17,6 @@ beforeAll(async () => {
     create constraint trigger refuse_first after insert on orders deferrable initially deferred
       for each row execute function refuse_first()`.execute(service.db)
 })
-
-afterAll(() => service?.stop())
 
 it("a serialization failure of COMMIT is no unknown outcome", async () => {
   const order = { customer_id: "customer-123", items: [{ product_id: "product-456", quantity: 1 }] }

@@ -1,15 +1,9 @@
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { purgeExpiredKeys } from "../../../command/execute/idempotency.ts"
-import { type Answer, type RunningService, runService } from "../given/running-service.ts"
+import { type Answer, givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const order = { customer_id: "customer-123", items: [{ product_id: "product-456", quantity: 2 }] }
 

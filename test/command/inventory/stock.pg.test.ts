@@ -1,15 +1,9 @@
 // Stock under orders that are confirmed and cancelled at the same time: never oversold, never lost.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.ts"
-import { type Answer, type RunningService, runService } from "../given/running-service.ts"
+import { type Answer, givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const stockUp = (productId: string, onHand: bigint) =>
   service.db

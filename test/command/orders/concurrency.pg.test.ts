@@ -1,20 +1,14 @@
 import fc from "fast-check"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { evolve } from "../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../command/orders/aggregate/order.ts"
 import { fromStoredEvent } from "../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../command/vocabulary/ids.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "./given/folded-row.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const statusesOf = (answers: { status: number }[]) =>
   answers.map(({ status }) => status).sort((one, other) => one - other)

@@ -2,20 +2,18 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { start } from "../../../command/start.ts"
 import { waitFor } from "../../support/wait.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 import { confirmedOrder, eventsOf, idOf, look } from "../payments/given/paying.ts"
 
-let service: RunningService
+const service = givenService({ scheduleSeconds: 0.05 })
 let other: Awaited<ReturnType<typeof start>>
 
 beforeAll(async () => {
-  service = await runService({ scheduleSeconds: 0.05 })
   other = await start({ ...service.config, port: 0 })
 })
 
 afterAll(async () => {
   await other?.stop()
-  await service?.stop()
 })
 
 const stock = () =>

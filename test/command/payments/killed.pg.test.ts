@@ -3,15 +3,14 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { createServiceProcess, type ServiceProcess } from "../../support/service-process.ts"
 import { waitFor } from "../../support/wait.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 import { confirmedOrder, eventsOf, idOf, moved, patient, settled } from "./given/paying.ts"
 
-let service: RunningService
+const service = givenService(patient)
 let dying: ServiceProcess
 let rescuer: ServiceProcess
 
 beforeAll(async () => {
-  service = await runService(patient)
   const environment = { COMMAND_DATABASE_URL: service.config.databaseUrl, SCHEDULE_SECONDS: "3600" }
   dying = createServiceProcess("command", { ...environment, PAYMENT_ANSWER_SECONDS: "60" })
   rescuer = createServiceProcess("command", {
@@ -25,7 +24,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await dying?.kill()
   await rescuer?.kill()
-  await service?.stop()
 })
 
 const asked = (path: string) =>

@@ -1,11 +1,10 @@
 // Prices as customers meet them: quotes, drafts that follow the catalogue and the rules, and orders that keep theirs.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { beforeAll, describe, expect, it } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 
 beforeAll(async () => {
-  service = await runService()
   await post("/shipping-rules", { country: "US", currency: "USD", price: "4.90", maximum_weight_grams: 5000 })
   await post("/shipping-rules", { country: "US", currency: "USD", price: "19.00" })
   await post("/tax-rates", { country: "US", basis_points: 825 })
@@ -18,8 +17,6 @@ beforeAll(async () => {
     .where("code", "=", "PAST")
     .execute()
 })
-
-afterAll(() => service.stop())
 
 async function post(path: string, body: object): Promise<string> {
   const { status, headers, text } = await service.call("POST", path, body)

@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { describe, expect, it } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const pathOf = async (collection: string, request: object): Promise<string> => {
   const { status, headers, text } = await service.call("POST", collection, request)

@@ -1,14 +1,8 @@
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { describe, expect, it } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const problem = (code: string) => `urn:lockstep:problem:${code}`
 const lamp = { name: "Lamp", price: "49.50", currency: "USD" }

@@ -12,13 +12,13 @@ import {
   history,
   insertCustomer,
   insertOrder,
-  type ReadModels,
+  type OpenReadModels,
   source,
 } from "../given/read-models.ts"
 import { createRedisServer, type RedisServer } from "../given/redis-server.ts"
 
 let redis: RedisServer
-let models: ReadModels
+let models: OpenReadModels
 let cache: ReadCache
 let fence: CacheFence
 let app: QueryApp
@@ -40,12 +40,12 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  redis.thaw()
-  await app.close()
-  cache.stop()
-  await fence.stop()
-  await redis.close()
-  await models.close()
+  redis?.thaw()
+  await app?.close()
+  cache?.stop()
+  await fence?.stop()
+  await redis?.close()
+  await models?.close()
 })
 
 const cacheStatus = async (path: string, headers: Record<string, string> = {}): Promise<string | null> => {

@@ -1,20 +1,9 @@
 import { sql } from "kysely"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createReadModels, insertCustomer, insertOrder, type ReadModels } from "../given/read-models.ts"
+import { describe, expect, it } from "vitest"
+import { createReadModels, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSideForEachTest } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeEach(async () => {
-  models = await createReadModels("generations")
-  app = createQueryApp(models)
-})
-
-afterEach(async () => {
-  await app.close()
-  await models.close()
-})
+const { models, app } = givenReadSideForEachTest(() => createReadModels("generations"))
 
 const goLive = (generation: number) =>
   sql`update cdc.sources set live_generation = ${generation}`.execute(models.db)

@@ -1,30 +1,15 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import {
-  createLiveReadModels,
-  heartbeatAt,
-  history,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../given/read-models.ts"
+import { describe, expect, it } from "vitest"
+import { createQueryApp } from "../given/query-app.ts"
+import { heartbeatAt, history, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
 let position: bigint
 
-beforeAll(async () => {
-  models = await createLiveReadModels("promises")
+const { models, app } = givenReadSide("promises", async (models) => {
   await insertCustomer(models.db, "customer-1")
   await insertOrder(models.db, { id: "order-1", version: 4 })
   position = await models.commit()
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const { systemIdentifier, timeline } = history

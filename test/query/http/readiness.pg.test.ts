@@ -1,22 +1,12 @@
 import { sql } from "kysely"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { z } from "zod"
 import { createPool } from "../../../db/connect.ts"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createReadModels, heartbeatAt, type ReadModels } from "../given/read-models.ts"
+import { createQueryApp } from "../given/query-app.ts"
+import { createReadModels, heartbeatAt } from "../given/read-models.ts"
+import { givenReadSideForEachTest } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeEach(async () => {
-  models = await createReadModels("readiness")
-  app = createQueryApp(models)
-})
-
-afterEach(async () => {
-  await app.close()
-  await models.close()
-})
+const { models, app } = givenReadSideForEachTest(() => createReadModels("readiness"))
 
 const report = (state: string, reason: string | null = null) =>
   sql`insert into cdc.projector_status (source, holder, state, reason, next_step)

@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { checkDocsPage } from "../../support/docs-page.ts"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createLiveReadModels, insertCustomer, insertOrder, type ReadModels } from "../given/read-models.ts"
+import { insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("refusals")
-  await insertCustomer(models.db, "customer-1")
-  await insertOrder(models.db, { id: "order-1" })
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+const { app } = givenReadSide("refusals", async ({ db }) => {
+  await insertCustomer(db, "customer-1")
+  await insertOrder(db, { id: "order-1" })
 })
 
 const cursorOf = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url")

@@ -1,27 +1,17 @@
 // `/status`: how the sources stand, in one look at the database, and in bounded time when there is none.
 import { sql } from "kysely"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { createPool } from "../../../db/connect.ts"
 import { createApp } from "../../../query/app.ts"
 import { quiet } from "../../support/quiet-log.ts"
 import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createLiveReadModels, heartbeatAt, type ReadModels } from "../given/read-models.ts"
+import { createLiveReadModels, heartbeatAt } from "../given/read-models.ts"
+import { givenReadSideForEachTest } from "../given/read-side.ts"
 import { createLateDatabase, type LateDatabase } from "./given/late-database.ts"
 
-let models: ReadModels
-let app: QueryApp
+const { models, app } = givenReadSideForEachTest(() => createLiveReadModels("status"))
 
-beforeEach(async () => {
-  models = await createLiveReadModels("status")
-  app = createQueryApp(models)
-})
-
-afterEach(async () => {
-  await app.close()
-  await models.close()
-})
-
-const statusOf = async (asked: QueryApp = app) => {
+const statusOf = async (asked: Pick<QueryApp, "get"> = app) => {
   const response = await asked.get("/status")
   expect(response.status).toBe(200)
   expect(response.headers.get("cache-control")).toBe("no-store")

@@ -1,17 +1,9 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import {
-  createLiveReadModels,
-  deriveAll,
-  insertOrder,
-  type ReadModels,
-  type TestOrder,
-} from "../given/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { createQueryApp } from "../given/query-app.ts"
+import { deriveAll, insertOrder, type TestOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 /** Both sides of day, week, month and year ends; 2024-12-30 is a Monday of ISO week 2025-W01. */
 const edges = [
@@ -32,8 +24,7 @@ const edges = [
   "2025-11-20T08:00:00Z",
 ]
 
-beforeAll(async () => {
-  models = await createLiveReadModels("analytics")
+const { models, app } = givenReadSide("analytics", async ({ db }) => {
   let n = 0
   for (const createdAt of edges) {
     for (const currency of ["USD", "JPY", "KWD"]) {
@@ -50,21 +41,13 @@ beforeAll(async () => {
             ["product-2", 1, 7n],
           ],
         }
-        if (!(currency === "KWD" && createdAt < "2025")) await insertOrder(models.db, order)
+        if (!(currency === "KWD" && createdAt < "2025")) await insertOrder(db, order)
       }
     }
   }
-  await sql`update read_1.orders set deleted = true where id = 'order-1'`.execute(models.db)
-  await sql`update read_1.order_items set deleted = true where order_id = 'order-2' and line = 2`.execute(
-    models.db,
-  )
-  await deriveAll(models.db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+  await sql`update read_1.orders set deleted = true where id = 'order-1'`.execute(db)
+  await sql`update read_1.order_items set deleted = true where order_id = 'order-2' and line = 2`.execute(db)
+  await deriveAll(db)
 })
 
 type Row = Record<string, unknown>

@@ -1,24 +1,13 @@
 // Products, stock, and the profile of a customer.
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import {
-  createLiveReadModels,
-  deriveAll,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../given/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { deriveAll, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 const ids = Array.from({ length: 25 }, (_, n) => `product-${String(n).padStart(2, "0")}`)
 
-beforeAll(async () => {
-  models = await createLiveReadModels("catalogue")
-  const { db } = models
+const { models, app } = givenReadSide("catalogue", async ({ db }) => {
   for (const [n, id] of ids.entries()) {
     await sql`insert into read_1.products (id, name, price_minor, currency, weight_grams, active, version, created_at,
         updated_at, deleted) values (${id}, ${n % 2 ? `Blue Türkis lamp ${n}` : `Red chair ${n}`}, ${2999n}, 'USD', 500,
@@ -43,11 +32,6 @@ beforeAll(async () => {
     })
   }
   await deriveAll(db)
-  app = createQueryApp(models)
-})
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const read = async (path: string): Promise<unknown> => {

@@ -1,28 +1,16 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createLiveReadModels, insertCustomer, type ReadModels } from "../given/read-models.ts"
+import { describe, expect, it } from "vitest"
+import { insertCustomer } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("look_up")
-  for (const id of ["customer-1", "customer-2", "customer-3"]) await insertCustomer(models.db, id)
-  await sql`update read_1.customers set email = 'Ada+Orders@Example.com' where id = 'customer-1'`.execute(
-    models.db,
-  )
+const { models, app } = givenReadSide("look_up", async ({ db }) => {
+  for (const id of ["customer-1", "customer-2", "customer-3"]) await insertCustomer(db, id)
+  await sql`update read_1.customers set email = 'Ada+Orders@Example.com' where id = 'customer-1'`.execute(db)
   await sql`update read_1.customers set email = 'gone@example.com', deleted = true where id = 'customer-2'`.execute(
-    models.db,
+    db,
   )
   await sql`update read_1.customers set email = 'customer-3@erased.invalid', erased_at = now()
-    where id = 'customer-3'`.execute(models.db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+    where id = 'customer-3'`.execute(db)
 })
 
 const find = (email: string) => app.get(`/customers?email=${encodeURIComponent(email)}`)

@@ -1,12 +1,9 @@
 // Analytics by group, beside the period before, top products and cohorts equal what plain code counts from the orders.
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createLiveReadModels, deriveAll, insertOrder, type ReadModels } from "../given/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { deriveAll, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 const statuses = ["confirmed", "paid", "cancelled"]
 const countries = ["DE", "FR", undefined]
@@ -26,16 +23,9 @@ const orders = Array.from({ length: 90 }, (_, n) => ({
 }))
 type Order = (typeof orders)[number]
 
-beforeAll(async () => {
-  models = await createLiveReadModels("groups")
-  for (const { country, ...order } of orders)
-    await insertOrder(models.db, { ...order, ...(country && { country }) })
-  await deriveAll(models.db)
-  app = createQueryApp(models)
-})
-afterAll(async () => {
-  await app.close()
-  await models.close()
+const { models, app } = givenReadSide("groups", async ({ db }) => {
+  for (const { country, ...order } of orders) await insertOrder(db, { ...order, ...(country && { country }) })
+  await deriveAll(db)
 })
 
 const get = async (path: string): Promise<unknown> => {

@@ -1,10 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createLiveReadModels, insertCustomer, insertOrder, type ReadModels } from "../given/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 const count = 57
 const statuses = ["draft", "confirmed", "cancelled"] as const
@@ -20,16 +17,9 @@ const newestFirst = [...orders].sort((a, b) =>
   a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1,
 )
 
-beforeAll(async () => {
-  models = await createLiveReadModels("order_list")
-  await insertCustomer(models.db, "customer-0")
-  for (const order of orders) await insertOrder(models.db, order)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+const { models, app } = givenReadSide("order_list", async ({ db }) => {
+  await insertCustomer(db, "customer-0")
+  for (const order of orders) await insertOrder(db, order)
 })
 
 const page = z.object({ orders: z.array(z.object({ id: z.string() })), next: z.string().nullable() })

@@ -1,15 +1,10 @@
 // The answer about one order that has gone all the way: what it was priced by, paid, refunded and shipped.
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createLiveReadModels, insertCustomer, insertOrder, type ReadModels } from "../given/read-models.ts"
+import { describe, expect, it } from "vitest"
+import { insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("order")
-  const { db } = models
+const { models, app } = givenReadSide("order", async ({ db }) => {
   await insertCustomer(db, "customer-1")
   await insertOrder(db, {
     id: "order-1",
@@ -45,12 +40,6 @@ beforeAll(async () => {
   await sql`insert into read_1.shipment_items (order_id, shipment, line, quantity, deleted) values
     ('order-1', 1, 1, 1, false), ('order-1', 2, 2, 3, false), ('order-1', 2, 9, 1, false),
     ('order-1', 1, 2, 1, true)`.execute(db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const read = async (): Promise<unknown> => {

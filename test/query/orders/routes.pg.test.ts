@@ -1,20 +1,9 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import {
-  createLiveReadModels,
-  deriveAll,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../given/read-models.ts"
+import { describe, expect, it } from "vitest"
+import { deriveAll, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("routes")
-  const { db } = models
+const { app } = givenReadSide("routes", async ({ db }) => {
   await insertCustomer(db, "customer-1")
   await insertCustomer(db, "customer-2")
   await insertOrder(db, {
@@ -27,7 +16,11 @@ beforeAll(async () => {
     ],
   })
   await insertOrder(db, { id: "order-yen", currency: "JPY", items: [["product-3", 3, 1500n]] })
-  await insertOrder(db, { id: "order-dinar", currency: "KWD", items: [["product-4", 1, 9007199254740993n]] })
+  await insertOrder(db, {
+    id: "order-dinar",
+    currency: "KWD",
+    items: [["product-4", 1, 9007199254740993n]],
+  })
   await insertOrder(db, { id: "order-orphan", customerId: "nobody" })
   await insertOrder(db, { id: "order-gone" })
   await sql`update read_1.orders set deleted = true where id = 'order-gone'`.execute(db)
@@ -41,12 +34,6 @@ beforeAll(async () => {
     db,
   )
   await deriveAll(db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const json = async (response: Response): Promise<unknown> => {

@@ -1,10 +1,10 @@
 // Analytics by the clock of any zone equal what plain code counts by Intl from every order, over changes of daylight
 // saving time at and around midnight, offsets of 45 minutes, and a day that a zone passed over.
-import { afterAll, beforeAll, describe, expect, it, test } from "vitest"
+import { describe, expect, it, test } from "vitest"
 import { z } from "zod"
 import { localDate, startOfDay } from "../../../query/orders/time-zone.ts"
-import { createQueryApp, type QueryApp } from "../given/query-app.ts"
-import { createLiveReadModels, deriveAll, insertOrder, type ReadModels } from "../given/read-models.ts"
+import { deriveAll, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 /** Each with days on which its clocks are changed. */
 const zones: [zone: string, from: string, to: string][] = [
@@ -22,12 +22,9 @@ const zones: [zone: string, from: string, to: string][] = [
   ["Pacific/Apia", "2011-12-28", "2012-01-02"],
 ]
 
-let models: ReadModels
-let app: QueryApp
 const created: string[] = []
 
-beforeAll(async () => {
-  models = await createLiveReadModels("time_zones")
+const { models, app } = givenReadSide("time_zones", async ({ db }) => {
   for (const day of new Set(zones.map(([, from]) => from))) {
     for (let quarter = -60; quarter < 450; quarter += 1 + (quarter & 3)) {
       created.push(
@@ -36,14 +33,9 @@ beforeAll(async () => {
     }
   }
   for (const [n, createdAt] of created.entries()) {
-    await insertOrder(models.db, { id: `o${n}`, createdAt, items: [["p", 1, 100n]], version: 0 })
+    await insertOrder(db, { id: `o${n}`, createdAt, items: [["p", 1, 100n]], version: 0 })
   }
-  await deriveAll(models.db)
-  app = createQueryApp(models)
-})
-afterAll(async () => {
-  await app.close()
-  await models.close()
+  await deriveAll(db)
 })
 
 const body = z.object({

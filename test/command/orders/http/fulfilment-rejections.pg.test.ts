@@ -1,15 +1,14 @@
 // Every way in which a command after confirming is refused, over HTTP, and what any write route does with a wrong version,
 // a wrong content type and a body that is none. A refusal changes nothing.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { beforeAll, describe, expect, it } from "vitest"
+import { givenService } from "../../given/running-service.ts"
 import { confirmedOrder, hasty, idOf, paidOrder, problemOf } from "../../payments/given/paying.ts"
 
-let service: RunningService
+const service = givenService(hasty)
 /** One order in each state, shared: whatever is refused leaves them as they are. */
 let orders: Record<string, string>
 
 beforeAll(async () => {
-  service = await runService(hasty)
   const partly = await paidOrder(service, 2)
   const ended = await paidOrder(service, 2)
   const shipped = await paidOrder(service, 2)
@@ -34,8 +33,6 @@ beforeAll(async () => {
   orders = { draft, confirmed, authorized, paid, partly, ended, shipped, delivered, refunded, cancelled }
   orders.unknown = "/orders/nowhere"
 }, 60_000)
-
-afterAll(() => service.stop())
 
 const pay = { amount: "1.00" }
 const parcel = { carrier: "Post" }

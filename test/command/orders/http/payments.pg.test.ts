@@ -1,7 +1,7 @@
 // Payments and refunds against the sandbox provider, which is told how to behave: what a customer is charged is what the
 // order says, whatever answer is lost, late or repeated.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { describe, expect, it } from "vitest"
+import { givenService } from "../../given/running-service.ts"
 import {
   confirmedOrder,
   eventsOf,
@@ -13,13 +13,7 @@ import {
   settled,
 } from "../../payments/given/paying.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService(hasty)
-})
-
-afterAll(() => service.stop())
+const service = givenService(hasty)
 
 const pay = (path: string, body: object = {}, headers: Record<string, string> = {}) =>
   service.call("POST", `${path}/payments`, body, headers)

@@ -1,14 +1,13 @@
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { checkDocsPage } from "../../../support/docs-page.ts"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { givenService } from "../../given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 
 beforeAll(async () => {
-  service = await runService()
   await service.db
     .insertInto("products")
     .values([
@@ -19,8 +18,6 @@ beforeAll(async () => {
     ])
     .execute()
 })
-
-afterAll(() => service.stop())
 
 const address = { street: "1 Main St", city: "New York", state: "NY", zip: "10001", country: "US" }
 

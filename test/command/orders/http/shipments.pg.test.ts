@@ -1,16 +1,10 @@
 // Shipments of paid orders: in one parcel or several, out of the stock that was reserved, until all have arrived.
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { describe, expect, it } from "vitest"
+import { givenService } from "../../given/running-service.ts"
 import { confirmedOrder, idOf, paidOrder, problemOf } from "../../payments/given/paying.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const ship = (path: string, body: object) => service.call("POST", `${path}/shipments`, body)
 const stock = () =>

@@ -16,8 +16,8 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  redis.thaw()
-  await redis.close()
+  redis?.thaw()
+  await redis?.close()
 })
 
 const runMs = 12_000

@@ -28,9 +28,9 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  redis.thaw()
+  redis?.thaw()
   for (const part of open.splice(0)) await part.stop()
-  await redis.close()
+  await redis?.close()
 })
 
 /** Applies until the key is served from the cache. */

@@ -31,9 +31,9 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await projector.fence.stop()
-  reader.cache.stop()
-  await redis.close()
+  await projector?.fence.stop()
+  reader?.cache.stop()
+  await redis?.close()
 })
 
 /** Keys of the values that are there, whatever their epoch. */
