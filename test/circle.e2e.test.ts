@@ -5,22 +5,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { createMirrorViews, findDifferences } from "./chaos/given/invariants.ts"
-import { type Client, createClient } from "./support/client.ts"
+import { givenClient } from "./support/client.ts"
 import { createServiceProcess, type ServiceProcess } from "./support/service-process.ts"
-import { createSystem, type System } from "./support/system.ts"
+import { givenSystem } from "./support/system.ts"
 import { waitFor } from "./support/wait.ts"
 
-let system: System
-let client: Client
-
-beforeAll(async () => {
-  system = await createSystem("circle")
-  client = createClient(system.commandUrl, system.query.url)
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("circle")
+const client = givenClient(system)
 
 // The three commands as the product's first document has them, to the letter.
 const postOrder = `curl -X POST http://localhost:8080/orders \\

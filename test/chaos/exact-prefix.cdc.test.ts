@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { createKafkaAccess } from "../../query/cdc/kafka/kafka.ts"
 import { readEndpoints, stackParts } from "../stack/endpoints.ts"
 import { chooseSeed, createRandom } from "../support/random.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { startCustomers } from "./given/customers.ts"
 import { killConnectRepeatedly, killProjectorRepeatedly } from "./given/faults.ts"
 import { createMirrorViews, findDifferences, findUnacknowledged } from "./given/invariants.ts"
@@ -23,18 +23,16 @@ const kafka = createKafkaAccess({
   clientId: "chaos",
   log: pino({ level: "silent" }),
 })
-let system: System
+const system = givenSystem("chaos")
 
 beforeAll(async () => {
   await connect.stop()
   await connect.start()
-  system = await createSystem("chaos")
   await createMirrorViews(system.source)
 })
 
 afterAll(async () => {
   await kafka.close()
-  await system?.drop()
   const usual = stackParts(readEndpoints()).connect
   await usual.stop()
   await usual.start()

@@ -34,9 +34,9 @@ afterEach(async () => {
 })
 
 afterAll(async () => {
-  await admin.disconnect()
-  await client.end()
-  await database.drop()
+  await admin?.disconnect()
+  await client?.end()
+  await database?.drop()
 })
 
 /** Options of a registration that disturbs nobody: connector, prefix and slot share one name. */

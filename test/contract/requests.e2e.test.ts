@@ -5,25 +5,22 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { z } from "zod"
-import { type Client, createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenClient } from "../support/client.ts"
+import { givenSystem } from "../support/system.ts"
 import { installSchemathesis, type Pools, type Replayed, replayGenerated } from "./given/schemathesis.ts"
 
 const seed = 20_251_123
 const directory = mkdtempSync(join(tmpdir(), "lockstep-contract-"))
-let system: System
-let client: Client
+const system = givenSystem("contract")
+const client = givenClient(system)
 let pools: Pools
 
 beforeAll(async () => {
   await installSchemathesis()
-  system = await createSystem("contract")
-  client = createClient(system.commandUrl, system.query.url)
   pools = await createThings()
 })
 
 afterAll(async () => {
-  await system?.drop()
   rmSync(directory, { recursive: true, force: true })
 })
 

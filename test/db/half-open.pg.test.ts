@@ -25,9 +25,9 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await relay.pass()
+  await relay?.pass()
   await Promise.all(pools.splice(0).map((pool) => pool.end()))
-  await relay.close()
+  await relay?.close()
 })
 
 function poolThrough(options: Partial<ConnectionOptions>): pg.Pool {

@@ -1,16 +1,10 @@
 // A short day of business: every command is met, and both sides are equal afterwards.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { z } from "zod"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { type DayOptions, faultsOf, runDay } from "./run-day.ts"
 
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("demo")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("demo")
 
 const liveDay = (day: Pick<DayOptions, "orders" | "seed" | "prefix">) =>
   runDay({

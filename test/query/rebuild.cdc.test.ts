@@ -3,20 +3,14 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { kept, startTrial } from "../chaos/given/trial.ts"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("rebuild")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("rebuild")
 
 test("a rebuild under load switches readers to a fresh generation without a lie or a failed read", async () => {
   const trial = await startTrial(system, { customers: 2, writers: 2 })

@@ -13,33 +13,25 @@ import type { QueryDatabase } from "../../db/query-schema.ts"
 import { requestRebuild } from "../../query/cdc/lease/requests.ts"
 import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
+import { createClient } from "../support/client.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createServiceProcess } from "../support/service-process.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
 import { waitForHalt } from "./given/halts.ts"
 import { createOtherCluster, type OtherCluster } from "./given/other-cluster.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-const { kafkaBrokers, connectUrl, queryDatabaseUrl } = readEndpoints()
-let system: System
-let client: Client
-let topics: Topics
+const { connectUrl, queryDatabaseUrl } = readEndpoints()
+const { system, client, topics } = givenScenario("another_history")
 let other: OtherCluster | undefined
 const closers: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
-  system = await createSystem("another_history")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(kafkaBrokers)
   await createMirrorViews(system.source)
 })
 
 afterAll(async () => {
   for (const close of closers.reverse()) await close()
-  await topics?.close()
-  await system?.drop()
   await other?.close()
 })
 

@@ -3,13 +3,14 @@
 // Nothing is skipped, readiness names what is missing in bounded time, commands never notice, and the read side
 // catches up by itself in bounded time once the way is free.
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest"
+import { afterEach, expect, it } from "vitest"
 import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Answer, type Client, createClient } from "../support/client.ts"
+import type { Answer } from "../support/client.ts"
+import { openedForFile } from "../support/opened.ts"
 import { createRelay, type Relay } from "../support/relay.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 
 type Place = "database" | "kafka" | "registry" | "connect" | "redis"
 
@@ -19,40 +20,36 @@ const shortMs = 3_000
 /** LIVE: everything is applied so soon after the way is free. */
 const liveMs = 30_000
 
-let relays: Record<Place, Relay>
-let system: System
-let client: Client
-
-beforeAll(async () => {
-  const { queryDatabaseUrl, kafkaBrokers, registryUrl, connectUrl, redisUrl } = readEndpoints()
-  relays = {
-    database: await createRelay(queryDatabaseUrl),
-    kafka: await createRelay(kafkaBrokers),
-    registry: await createRelay(registryUrl),
-    connect: await createRelay(connectUrl),
-    redis: await createRelay(redisUrl),
-  }
-  const { database, kafka, registry, connect, redis } = relays
-  system = await createSystem("black_holes", {
-    queryEnvironment: (usual) => ({
+const relays = openedForFile(openRelays, async (opened) => {
+  for (const relay of Object.values(opened)) await relay.close()
+})
+const { system, client } = givenScenario("black_holes", {
+  queryEnvironment(usual) {
+    const { database, kafka, registry, connect, redis } = relays()
+    return {
       PROJECTOR_DATABASE_URL: database.through(usual.PROJECTOR_DATABASE_URL ?? ""),
       READER_DATABASE_URL: database.through(usual.READER_DATABASE_URL ?? ""),
       KAFKA_BROKERS: kafka.through(usual.KAFKA_BROKERS ?? ""),
       SCHEMA_REGISTRY_URL: registry.through(usual.SCHEMA_REGISTRY_URL ?? ""),
       CONNECT_URL: connect.through(usual.CONNECT_URL ?? ""),
       REDIS_URL: redis.through(usual.REDIS_URL ?? ""),
-    }),
-  })
-  client = createClient(system.commandUrl, system.query.url)
+    }
+  },
 })
+
+async function openRelays(): Promise<Record<Place, Relay>> {
+  const { queryDatabaseUrl, kafkaBrokers, registryUrl, connectUrl, redisUrl } = readEndpoints()
+  return {
+    database: await createRelay(queryDatabaseUrl),
+    kafka: await createRelay(kafkaBrokers),
+    registry: await createRelay(registryUrl),
+    connect: await createRelay(connectUrl),
+    redis: await createRelay(redisUrl),
+  }
+}
 
 afterEach(async () => {
-  for (const relay of Object.values(relays)) await relay.pass()
-})
-
-afterAll(async () => {
-  await system?.drop()
-  for (const relay of Object.values(relays ?? {})) await relay.close()
+  for (const relay of Object.values(relays())) await relay.pass()
 })
 
 const readiness = (): Promise<Answer> => client.read("/readyz", {})
@@ -81,11 +78,11 @@ async function through(
   lastsMs: number,
   look: () => Promise<void>,
 ): Promise<void> {
-  relays[place].blackHole()
+  relays()[place].blackHole()
   const accepted = trial.customers.acknowledged.size
   await Promise.all([look(), sleep(lastsMs)])
   await waitFor(() => trial.customers.acknowledged.size > accepted + 5, "commands are accepted meanwhile")
-  await relays[place].pass()
+  await relays()[place].pass()
   const startedAt = performance.now()
   await system.caughtUp(liveMs)
   console.log(`up to date ${Math.round(performance.now() - startedAt)} ms after ${place} answered again`)
@@ -173,7 +170,7 @@ it("serves every read in time and never an old one while Redis is silent", async
 })
 
 it("stops in bounded time on SIGTERM although nothing answers", async () => {
-  for (const relay of Object.values(relays)) relay.blackHole()
+  for (const relay of Object.values(relays())) relay.blackHole()
   const { ms, outcome } = await msOf(system.query.stop())
   console.log(`it stopped after ${Math.round(ms)} ms`)
   expect(outcome, "exit code").toBe(0)

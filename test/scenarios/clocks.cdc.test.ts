@@ -1,31 +1,22 @@
 // SCENARIOS row 25: a clock that is an hour off, on any process. Order is that of commits and nothing else; an age that
 // cannot be known is not claimed, and one that is too great costs freshness, never truth. What lasts (leases, patience,
 // pauses) is measured by clocks that nobody sets.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, expect, it } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
-import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
+import { createClient } from "../support/client.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 import { skewedClock } from "./given/skewed-clock.ts"
 
 const hourMs = 3_600_000
 const connect = createConnectClient({ url: readEndpoints().connectUrl })
 const processes: ServiceProcess[] = []
-let system: System
-let client: Client
-
-beforeAll(async () => {
-  system = await createSystem("clocks")
-  client = createClient(system.commandUrl, system.query.url)
-  await createMirrorViews(system.source)
-})
+const { system, client, differences } = givenScenario("clocks")
 
 afterAll(async () => {
   for (const process of processes) await process.kill()
-  await system?.drop()
 })
 
 async function startSkewed(service: "command" | "query", byMs: number): Promise<ServiceProcess> {
@@ -37,8 +28,7 @@ async function startSkewed(service: "command" | "query", byMs: number): Promise<
 }
 
 async function expectEqual(): Promise<void> {
-  await system.caughtUp()
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
 }
 
 it("keeps the order of commits when command services disagree by two hours", async () => {

@@ -1,35 +1,21 @@
 // Bad records and bad rows among good ones (SCENARIOS rows 9, 12, 18, 20, 21): what cannot be applied is parked, all
 // else goes on, answers say what they lack, the dead letters are exactly what was put in, and once the fault is mended
 // a redrive makes both sides equal. Newer state is never overwritten by a redriven change.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
+import { describe, expect, it } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type TopicRecord, type Topics } from "../support/topics.ts"
+import { openedForFile } from "../support/opened.ts"
+import type { TopicRecord } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
 import { lockstep } from "./given/lockstep.ts"
-import { openRegistryGate, type RegistryGate } from "./given/registry-gate.ts"
+import { openRegistryGate } from "./given/registry-gate.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
-let topics: Topics
-let registry: RegistryGate
-
-beforeAll(async () => {
-  registry = await openRegistryGate(readEndpoints().registryUrl)
-  system = await createSystem("dead_letters", {
-    queryEnvironment: () => ({ SCHEMA_REGISTRY_URL: registry.url, DEAD_LETTER_LIMIT: "40" }),
-  })
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  await createMirrorViews(system.source)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await system?.drop()
-  await registry?.close()
+const registry = openedForFile(
+  () => openRegistryGate(readEndpoints().registryUrl),
+  (gate) => gate.close(),
+)
+const { system, client, topics, differences } = givenScenario("dead_letters", {
+  queryEnvironment: () => ({ SCHEMA_REGISTRY_URL: registry().url, DEAD_LETTER_LIMIT: "40" }),
 })
 
 type Entry = { id: string; table: string; key: string[] | null; code: string; message: string }
@@ -51,11 +37,6 @@ async function isPassed(topic: string): Promise<boolean> {
   const next = new Map(rows.map((row) => [row.partition, BigInt(row.next)]))
   const ranges = await topics.ranges([topic])
   return [...ranges].every(([partition, { high }]) => (next.get(partition) ?? 0n) === high)
-}
-
-const differences = async () => {
-  await system.caughtUp()
-  return await findDifferences(system.source, system.reads, await system.liveSchema())
 }
 
 /** Refuses rows of a read-model table for which `condition` holds, until it is mended. */
@@ -144,7 +125,7 @@ it("lets records of an unknown schema account for the rows of their transactions
   const customers = `${system.topicPrefix}.public.customers`
   // Read again, it could stand for a row too: nothing readable follows in its partition that would tell.
   await waitFor(() => isPassed(customers), "it will not be read again")
-  registry.forget(customers)
+  registry().forget(customers)
   await system.query.kill()
   await system.query.start()
   const hidden = await client.command("POST", "/customers", { name: "Hidden", email: "hidden@example.com" })
@@ -165,7 +146,7 @@ it("lets records of an unknown schema account for the rows of their transactions
   const still = await lockstep(system, "dlq", "redrive", "--all", "--dry-run")
   expect(still).toMatchObject({ code: 3, out: expect.stringContaining("2 failed") })
 
-  registry.forget(null)
+  registry().forget(null)
   const rehearsed = await lockstep(system, "dlq", "redrive", "--all", "--dry-run", "--json")
   expect(rehearsed.code).toBe(0)
   expect(JSON.parse(rehearsed.out)).toMatchObject({ total: 2, applied: 2, failed: 0 })

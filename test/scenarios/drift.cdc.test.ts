@@ -2,7 +2,7 @@
 // go; what they read exactly in another form goes on; anything else stops the projector before the first transaction
 // that has such a record, with all before it applied, and says what, why and what next. The table in
 // connectors/README.md ("What a schema change does") has a row for each case here, and the preflight warns of each.
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import settings from "../../connectors/orders.json" with { type: "json" }
 import { bigint, type Column, jsonb, longText } from "../../query/cdc/projection/columns.ts"
@@ -14,23 +14,19 @@ import { preflight } from "../../query/preflight/preflight.ts"
 import { start } from "../../query/start.ts"
 import { createMirrorViews, type Difference, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { createTopics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
 import { waitForHalt } from "./given/halts.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
+const { system, client } = givenScenario("drift")
 /** An order with a payment, and its id. */
 let order: string
 let id: string
 const connect = () => createConnectClient({ url: readEndpoints().connectUrl })
 
 beforeAll(async () => {
-  system = await createSystem("drift")
-  client = createClient(system.commandUrl, system.query.url)
   order = await client.placeOrder(2)
   id = order.slice("/orders/".length)
   // What would keep a migration from changing the table as freely as the cases below.
@@ -39,8 +35,6 @@ beforeAll(async () => {
     values ('${id}', 1, 'captured', 5998, 'USD', 'test', 'ref-1'), ('${id}', 2, 'failed', 5998, 'USD', 'test', 'ref-2')`)
   await system.caughtUp()
 })
-
-afterAll(() => system?.drop())
 
 const run = async (...statements: string[]): Promise<void> => {
   for (const statement of statements) await system.source.query(statement)

@@ -2,25 +2,22 @@
 // ever sees part of it; what commits behind it waits, says for what, and becomes visible in its order afterwards.
 import { execFileSync } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, it } from "vitest"
 import { z } from "zod"
 import { createMirrorViews, findDigestDifferences, findUnacknowledged } from "../chaos/given/invariants.ts"
 import { createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 
 const orders = 1_000
 const giantLines = Number(process.env.GIANT_LINES ?? 1_000)
 const mostMib = 512
 
-let system: System
+const system = givenSystem("giant")
 
 beforeAll(async () => {
-  system = await createSystem("giant")
   await createMirrorViews(system.source)
 })
-
-afterAll(() => system?.drop())
 
 /** Every order gets its first line, then every order its second: each part of it touches all of them. */
 const giant = (name: string, lines: number): string => `

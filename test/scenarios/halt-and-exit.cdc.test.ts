@@ -4,17 +4,16 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { readRequest, requestRebuild } from "../../query/cdc/lease/requests.ts"
-import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
+const { system, differences } = givenScenario("halt_and_exit", {
+  queryEnvironment: () => ({ ROLE: "projector" }),
+})
 let http: ServiceProcess
 
 beforeAll(async () => {
-  system = await createSystem("halt_and_exit", { queryEnvironment: () => ({ ROLE: "projector" }) })
-  await createMirrorViews(system.source)
   const { READER_DATABASE_URL = "", REDIS_URL = "", SOURCE_NAME = "" } = system.queryEnvironment
   http = createServiceProcess("query", { ROLE: "http", READER_DATABASE_URL, REDIS_URL, SOURCE_NAME })
   await http.start()
@@ -22,7 +21,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await http?.kill()
-  await system?.drop()
 })
 
 const get = async (path: string, of: ServiceProcess = http) => {
@@ -102,6 +100,6 @@ it("executes at its start what was requested meanwhile, and follows again", asyn
   expect((await get("/status")).body).toMatchObject({
     sources: [{ projector: { state: "following", reason: null }, requests: [] }],
   })
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
   expect(await system.query.stop(), "told to stop it ends without complaint").toBe(0)
 })

@@ -1,31 +1,13 @@
 // What must never be passed over in silence (SCENARIOS rows 9 and 11): a TRUNCATE at the source and an entry of the
 // commit log that cannot be read. The projector halts and says why, where and what to do; readers keep what they had, commands are
 // not concerned, a restart does not make it forget, and the rebuild it asks for makes both sides equal again.
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
+import { expect, it } from "vitest"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
 import { type Halt, waitForHalt } from "./given/halts.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
-let topics: Topics
-
-beforeAll(async () => {
-  system = await createSystem("halts")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  await createMirrorViews(system.source)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await system?.drop()
-})
+const { system, client, topics, differences } = givenScenario("halts")
 
 /** What holds while the projector stands still: readiness says so, reads show the state before, commands work. */
 async function expectLoudAndServing(order: string, halt: Halt): Promise<void> {
@@ -48,8 +30,7 @@ async function expectLoudAndServing(order: string, halt: Halt): Promise<void> {
 
 async function expectWholeAgain(order: string): Promise<void> {
   expect((await client.read(order)).body).toMatchObject({ version: 2, note: "while it stands still" })
-  await system.caughtUp()
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
   await waitFor(async () => (await client.read("/readyz", {})).status === 200, "readiness is green")
 }
 

@@ -2,35 +2,19 @@
 // because a topic was deleted and made again. The projector halts, names the gap and says "rebuild from a snapshot",
 // whether it is down meanwhile, running but behind, or reading; the rebuild makes both sides equal again. What expires
 // after it was applied is missed by nobody.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import { registerConnector } from "../../connectors/register.ts"
-import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, removeTopics, type Topics } from "../support/topics.ts"
+import { removeTopics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
 import { type Halt, waitForHalt } from "./given/halts.ts"
+import { givenScenario } from "./given/scenario.ts"
 
 const { kafkaBrokers, connectUrl } = readEndpoints()
 const connect = createConnectClient({ url: connectUrl })
-let system: System
-let client: Client
-let topics: Topics
-
-beforeAll(async () => {
-  system = await createSystem("lost_records")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(kafkaBrokers)
-  await createMirrorViews(system.source)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await system?.drop()
-})
+const { system, client, topics, differences } = givenScenario("lost_records")
 
 const orders = () => `${system.topicPrefix}.public.orders`
 const commitLog = () => `${system.topicPrefix}.transaction`
@@ -82,8 +66,7 @@ async function expectWholeAfterRebuild(order: string): Promise<void> {
 }
 
 async function expectEqual(): Promise<void> {
-  await system.caughtUp()
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
   await waitFor(async () => (await client.read("/readyz", {})).status === 200, "readiness is green")
 }
 

@@ -2,18 +2,12 @@
 // written first is often committed last, so neither the LSNs of rows nor the time of a change say what a reader may see.
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { kept, startTrial } from "../chaos/given/trial.ts"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("open_transactions")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("open_transactions")
 
 const createOrder = async (id: string): Promise<void> => {
   await transaction(async (client) => {

@@ -1,18 +1,14 @@
 // SCENARIOS row 1: the projector dies between any two of its steps. First its connection ends at each statement of an
 // apply in turn, and at the commit; then the whole process is killed, again and again, wherever it happens to be.
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, it } from "vitest"
 import { kept, startTrial } from "../chaos/given/trial.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
+const { system, client } = givenScenario("projector_killed")
 
 beforeAll(async () => {
-  system = await createSystem("projector_killed")
-  client = createClient(system.commandUrl, system.query.url)
   // A sequence counts outside of transactions: the first passage ends the connection, every later one goes on.
   await system.reads.query(`
     create schema fault;
@@ -26,8 +22,6 @@ beforeAll(async () => {
       return null;
     end $$`)
 })
-
-afterAll(() => system?.drop())
 
 const statements = [
   ["cdc.progress", "before update"],

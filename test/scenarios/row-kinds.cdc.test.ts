@@ -2,44 +2,22 @@
 // primary key, tombstones and a TRUNCATE, on the real connector. Both sides must be equal after each story, in the
 // mirrored rows and in the model derived from them.
 import pg from "pg"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it } from "vitest"
 import { createDecoder } from "../../query/cdc/decode/decode.ts"
 import { unavailablePlaceholder } from "../../query/cdc/projection/unavailable-value.ts"
 import { unavailable } from "../../query/cdc/vocabulary/change.ts"
-import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
-import { createOwnDomain, type OwnDomain } from "./given/own-domain.ts"
-import { long, longColumns, sampleDdl, sampleProjections, sampleTables } from "./given/samples.ts"
+import { givenSampleDomain } from "./given/sample-domain.ts"
+import { long, longColumns, sampleProjections } from "./given/samples.ts"
 
-let domain: OwnDomain
-let topics: Topics
-
-beforeAll(async () => {
-  domain = await createOwnDomain("row_kinds", {
-    ddl: sampleDdl,
-    captured: sampleTables,
-    projections: sampleProjections,
-    // Somebody wants tombstones for another reader of the topics.
-    connectorSettings: { "tombstones.on.delete": "true" },
-  })
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  await createMirrorViews(domain.source, sampleProjections)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await domain?.drop()
-})
+// Somebody wants tombstones for another reader of the topics.
+const { domain, topics, differences } = givenSampleDomain("row_kinds", { "tombstones.on.delete": "true" })
 
 afterEach(async () => {
-  await domain.caughtUp()
-  const schema = await domain.liveSchema()
-  expect(await findDifferences(domain.source, domain.reads, schema, sampleProjections)).toEqual([])
+  expect(await differences()).toEqual([])
 })
 
 /** Statements of one transaction. */
-const commit = (...statements: string[]) => domain.source.query(`begin; ${statements.join("; ")}; commit`)
+const commit = (...statements: string[]) => domain().source.query(`begin; ${statements.join("; ")}; commit`)
 
 const insertLong = (id: number, seed: string) => {
   const values = long(seed)
@@ -51,8 +29,8 @@ const insertLong = (id: number, seed: string) => {
 async function unsentColumns(id: bigint): Promise<string[][]> {
   const table = sampleProjections.tables.find(({ name }) => name === "samples")
   if (!table) throw new Error("samples are not mirrored")
-  const decoder = createDecoder(domain.fetchSchema)
-  const raw = await topics.readAll([`${domain.name}.public.samples`])
+  const decoder = createDecoder(domain().fetchSchema)
+  const raw = await topics().readAll([`${domain().name}.public.samples`])
   const records = await Promise.all(raw.map((record) => decoder.decodeData(record, table)))
   return records
     .filter((record) => record !== null)
@@ -70,7 +48,7 @@ describe("a value that an update leaves alone", () => {
     await commit(insertLong(1, "a"))
     await commit("update samples set n = 1 where id = 1")
     await commit("update samples set n = 2, body = 'short' where id = 1")
-    await domain.caughtUp()
+    await domain().caughtUp()
     const [insert, update, shortened] = await unsentColumns(1n)
     expect(insert).toEqual([])
     expect(update?.toSorted()).toEqual(longColumns.toSorted())
@@ -91,8 +69,8 @@ describe("a value that an update leaves alone", () => {
 
   it("is kept across a restart of the projector, when no earlier change is in memory", async () => {
     await commit(insertLong(3, "e"))
-    await domain.caughtUp()
-    await domain.restart()
+    await domain().caughtUp()
+    await domain().restart()
     await commit("update samples set n = 1 where id = 3")
   })
 
@@ -116,7 +94,7 @@ describe("a value that an update leaves alone", () => {
     await commit(insertLong(5, "i"))
     await commit("update samples set id = 50 where id = 5")
     await commit("update samples set id = 51 where id = 50", "update samples set id = 52 where id = 51")
-    await domain.caughtUp()
+    await domain().caughtUp()
     expect((await unsentColumns(50n))[0]?.toSorted()).toEqual(longColumns.toSorted())
   })
 
@@ -124,7 +102,7 @@ describe("a value that an update leaves alone", () => {
     const naive = "__debezium_unavailable_value"
     const near = unavailablePlaceholder.replace("\u0000", "")
     for (const [id, value] of [naive, near].entries()) {
-      await domain.source.query(
+      await domain().source.query(
         `insert into samples (id, body, raw, facts, photo, tags, counts)
          values ($1, $2, to_json($2::text), to_jsonb($2::text), convert_to($2, 'utf8'), array[$2::text], $3)`,
         [60 + id, value, [...Buffer.from(value)]],
@@ -132,7 +110,7 @@ describe("a value that an update leaves alone", () => {
     }
     await commit("update samples set n = 1 where id in (60, 61)")
     await expect(
-      domain.source.query("insert into samples (id, photo) values (62, $1)", [
+      domain().source.query("insert into samples (id, photo) values (62, $1)", [
         Buffer.from(unavailablePlaceholder),
       ]),
       "a table keeps out what could not be told apart",
@@ -174,14 +152,14 @@ describe("a changed primary key", () => {
       "update lines set book = 'a' where book = 'b'",
       "update lines set book = 'c' where book = 'a'",
     )
-    await domain.caughtUp()
-    const { rows } = await domain.reads.query(
-      `select * from ${await domain.liveSchema()}.book_totals order by 1`,
+    await domain().caughtUp()
+    const { rows } = await domain().reads.query(
+      `select * from ${await domain().liveSchema()}.book_totals order by 1`,
     )
     expect(rows).toEqual([{ book: "c", lines: "5", amount: "18" }])
     await commit("delete from lines")
-    await domain.caughtUp()
-    const left = await domain.reads.query(`select from ${await domain.liveSchema()}.book_totals`)
+    await domain().caughtUp()
+    const left = await domain().reads.query(`select from ${await domain().liveSchema()}.book_totals`)
     expect(left.rowCount).toBe(0)
   })
 
@@ -202,17 +180,17 @@ describe("a tombstone", () => {
       "update lines set line = 20 where book = 't' and line = 2",
       "insert into lines (book, line) values ('t', 1)",
     )
-    await domain.caughtUp()
-    const records = await topics.readAll([`${domain.name}.public.lines`])
+    await domain().caughtUp()
+    const records = await topics().readAll([`${domain().name}.public.lines`])
     expect(records.filter(({ value }) => value === null).length).toBeGreaterThanOrEqual(2)
   })
 
   it("that somebody else writes changes nothing either", async () => {
     await commit("insert into lines (book, line) values ('u', 1)")
-    await domain.caughtUp()
-    const topic = `${domain.name}.public.lines`
-    const [record] = await topics.readAll([topic])
-    await topics.write(
+    await domain().caughtUp()
+    const topic = `${domain().name}.public.lines`
+    const [record] = await topics().readAll([topic])
+    await topics().write(
       [0, 1, 2, 3, 4, 5].map((partition) => ({
         topic,
         partition,
@@ -229,7 +207,7 @@ describe("a tombstone", () => {
 })
 
 it("refuses a TRUNCATE by the role of the application", async () => {
-  const client = new pg.Client({ connectionString: domain.writes.urlAs("command_app") })
+  const client = new pg.Client({ connectionString: domain().writes.urlAs("command_app") })
   await client.connect()
   try {
     for (const table of ["orders", "order_items", "payments", "order_events", "customers", "products"]) {

@@ -4,30 +4,15 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import copyStreams from "pg-copy-streams"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import type { RawRecord } from "../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
 import { kept, startTrial } from "../chaos/given/trial.ts"
 import { readEndpoints, stackParts } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
-let topics: Topics
+const { system, client, topics } = givenScenario("sent_again")
 const { connect } = stackParts(readEndpoints())
-
-beforeAll(async () => {
-  system = await createSystem("sent_again")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(readEndpoints().kafkaBrokers)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await system?.drop()
-})
 
 const topicOf = (table: string) => `${system.topicPrefix}.public.${table}`
 const allTopics = () => [

@@ -9,19 +9,18 @@ import { readRequest, requestRebuild } from "../../query/cdc/lease/requests.ts"
 import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { chooseSeed, createRandom } from "../support/random.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 import { auditWrites, findForeignWrites, type Lease, readLease } from "./given/projector-writes.ts"
 
 const leaseSeconds = 3
-let system: System
+const system = givenSystem("standby", {
+  queryEnvironment: () => ({ LEASE_SECONDS: String(leaseSeconds) }),
+})
 let projectors: ServiceProcess[]
 let http: ServiceProcess
 
 beforeAll(async () => {
-  system = await createSystem("standby", {
-    queryEnvironment: () => ({ LEASE_SECONDS: String(leaseSeconds) }),
-  })
   const standby = () => createServiceProcess("query", system.queryEnvironment)
   projectors = [system.query, standby(), standby()]
   http = createServiceProcess("query", { ...system.queryEnvironment, ROLE: "http" })
@@ -32,7 +31,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const one of projectors ?? []) one.signal("SIGCONT")
   await Promise.all([...(projectors ?? []).slice(1), http].map((one) => one?.kill()))
-  await system?.drop()
 })
 
 /** Load, and readers at the instance that only answers: none of their reads may fail. */

@@ -21,7 +21,7 @@ describe("a test's own databases", () => {
   })
 
   afterAll(async () => {
-    await Promise.all([command.drop(), query.drop()])
+    await Promise.all([command?.drop(), query?.drop()])
   })
 
   it("hold the migrated tables and nothing in them", async () => {

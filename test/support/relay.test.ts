@@ -23,9 +23,9 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  client.destroy()
-  await relay.close()
-  echo.close()
+  client?.destroy()
+  await relay?.close()
+  echo?.close()
 })
 
 async function open(): Promise<Socket> {

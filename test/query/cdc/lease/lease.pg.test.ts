@@ -35,8 +35,8 @@ afterEach(async () => {
   for (const db of pools.splice(0)) await db.destroy()
 })
 afterAll(async () => {
-  await admin.end()
-  await database.drop()
+  await admin?.end()
+  await database?.drop()
 })
 
 /** A projector with connections of its own. */

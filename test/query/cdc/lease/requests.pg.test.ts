@@ -31,8 +31,8 @@ beforeEach(async () => {
     .execute()
 })
 afterAll(async () => {
-  await db.destroy()
-  await database.drop()
+  await db?.destroy()
+  await database?.drop()
 })
 
 const ask = (source = "orders") => requestRebuild(db, source, "operator")
