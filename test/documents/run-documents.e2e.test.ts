@@ -2,10 +2,10 @@
 // printed (document.ts says which blocks are typed, compare.ts what `…` stands for). A reader has the two services of
 // `npm start`; here `localhost:8080` and `localhost:8081` in a command become the addresses of the test's own services.
 // Requests are sent twice, because a reader may come back to a system that is in use.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 import { differenceOf } from "./compare.ts"
 import { stepsOf } from "./document.ts"
@@ -16,13 +16,7 @@ const limitMs = 200_000
 const documents = readDocuments()
   .map(({ file, text }) => ({ file, steps: stepsOf(text) }))
   .filter(({ steps }) => steps.length > 0)
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("documents")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("documents")
 
 /** The test's own services in place of those of `npm start`. */
 function addressed(command: string): string {
