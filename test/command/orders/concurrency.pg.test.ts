@@ -5,6 +5,7 @@ import { evolve } from "../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../command/orders/aggregate/order.ts"
 import { fromStoredEvent } from "../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../command/vocabulary/ids.ts"
+import { propertyRuns } from "../../support/properties.ts"
 import { givenService } from "../given/running-service.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "./given/folded-row.ts"
 
@@ -121,7 +122,7 @@ describe("order_events", () => {
           comparable(await readRow(id)),
         )
       }),
-      { numRuns: 15 },
+      propertyRuns("commands at once", 15),
     )
   })
 

@@ -7,6 +7,7 @@ import type { Order } from "../../../../command/orders/aggregate/order.ts"
 import type { Known } from "../../../../command/orders/aggregate/repricing.ts"
 import { fromStoredEvent, toStoredEvent } from "../../../../command/orders/store/event-codecs.ts"
 import { productId } from "../../../../command/vocabulary/ids.ts"
+import { propertyRuns } from "../../../support/properties.ts"
 import { fiveOff, noRules, parcel, tenPercent } from "../../pricing/given/examples.ts"
 import { aCustomerId, anOrderId, known } from "../given/examples.ts"
 
@@ -89,6 +90,6 @@ it("folding the stored events of any history gives the order at every version", 
       }
       expect(new Set(linesGiven).size).toBe(linesGiven.length)
     }),
-    { numRuns: 300 },
+    propertyRuns("any history", 300),
   )
 })

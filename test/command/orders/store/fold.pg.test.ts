@@ -8,6 +8,7 @@ import type { Order } from "../../../../command/orders/aggregate/order.ts"
 import { transitions } from "../../../../command/orders/aggregate/transitions.ts"
 import { fromStoredEvent } from "../../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../../command/vocabulary/ids.ts"
+import { propertyRuns } from "../../../support/properties.ts"
 import { givenService } from "../../given/running-service.ts"
 import { hasty, idOf, settled } from "../../payments/given/paying.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "../given/folded-row.ts"
@@ -141,7 +142,7 @@ it("random histories fold to what was committed, at every version", async () => 
       const paths = await Promise.all(orders.map(([first, then]) => live(first, then)))
       for (const path of paths) await checkFolds(path)
     }),
-    { numRuns: 8 },
+    propertyRuns("folded rows", 8),
   )
   await checkSums()
 }, 120_000)

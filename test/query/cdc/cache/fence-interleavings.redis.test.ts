@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { chooseSeed, createRandom, type Random } from "../../../support/random.ts"
 import {
   createCachedModels,
@@ -7,18 +7,9 @@ import {
   createTestReader,
   type TestProjector,
 } from "../../given/cached-models.ts"
-import { createRedisServer, type RedisServer } from "../../given/redis-server.ts"
+import { givenRedis } from "../../given/redis-server.ts"
 
-let redis: RedisServer
-
-beforeEach(async () => {
-  redis = await createRedisServer()
-})
-
-afterEach(async () => {
-  redis?.thaw()
-  await redis?.close()
-})
+const redis = givenRedis()
 
 const runMs = 12_000
 const keys = ["a", "b", "c", "d"]
