@@ -35,6 +35,7 @@ const ofOrder = (events: readonly DomainEvent[], id: string) => events.filter(({
 test("through kills and a rebuild every command is one event, in the sequence of versions", async () => {
   const trial = await startTrial(system, { customers: 2 })
   for (let round = 0; round < 4; round++) {
+    // Killed at any moment, loading, catching up or following.
     await sleep(trial.random.below(1_500))
     await system.query.kill()
     await system.query.start()

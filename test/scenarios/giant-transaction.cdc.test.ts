@@ -76,6 +76,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
       const id = (await client.placeOrder()).replace("/orders/", "")
       placed.push(id)
       acknowledged.set(id, 1)
+      // Five orders a second, all the while.
       await sleep(200)
     }
   }
@@ -95,6 +96,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
   async function keepLooking(): Promise<void> {
     while (running) {
       await look()
+      // A look is dear, and what it looks at takes minutes.
       await sleep(250)
     }
   }

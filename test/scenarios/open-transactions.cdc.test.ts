@@ -6,6 +6,7 @@ import { expect, it } from "vitest"
 import { kept, startTrial } from "../chaos/given/trial.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { givenSystem } from "../support/system.ts"
+import { waitFor } from "../support/wait.ts"
 
 const system = givenSystem("open_transactions")
 
@@ -66,6 +67,7 @@ it("shows the rows of one order in the order of the commits, not of the writes",
         await second.query("update order_items set quantity = 7 where order_id = $1 and line = 1", [order])
         await settle(second, order)
       })
+      // Others commit meanwhile, or not.
       await sleep(trial.random.below(40))
       await first.query(
         removes
@@ -96,6 +98,7 @@ it("loads a base while transactions are open that began before its snapshot and 
           [order],
         )
         const firstWrite = await walPosition(client)
+        // Stays open for as long as the snapshot of a load takes, or not.
         await sleep(50 + choose.below(300))
         await addItem(client, order, 1)
         await settle(client, order)
@@ -107,10 +110,12 @@ it("loads a base while transactions are open that began before its snapshot and 
   const bases: bigint[] = []
   try {
     for (let load = 0; load < 3; load++) {
-      await sleep(300)
+      const ended = spans.length
+      await waitFor(() => spans.length > ended, "a transaction has ended before the load")
       bases.push(await rebuild(system))
     }
-    await sleep(300)
+    const last = bases.at(-1) ?? 0n
+    await waitFor(() => spans.some(({ firstWrite }) => firstWrite > last), "one began after the last load")
   } finally {
     running = false
     await Promise.all(openTransactions)

@@ -79,6 +79,7 @@ it("goes on exactly where it was, however often the process is killed", async ()
       () => system.query.logs.slice(started).some(({ msg }) => msg === "following the commit log"),
       "it follows",
     )
+    // Killed at any moment.
     await sleep(trial.random.below(400))
     await system.query.kill()
     started = system.query.logs.length

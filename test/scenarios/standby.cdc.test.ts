@@ -45,6 +45,7 @@ async function startLoad(): Promise<{ trial: Trial; conclude: () => Promise<void
         status: error,
       }))
       if (response instanceof Response) await response.body?.cancel()
+      // Fifty reads a second.
       await sleep(20)
       if (response.status === 200) answered++
       else refused.push(response.status)
@@ -253,6 +254,7 @@ test("whatever happens to three of them in whatever order, one projects and none
     if (random.chance(0.4)) {
       stopped.delete(victim)
       await victim.kill()
+      // Away, here and below, for a while that a successor may or may not need.
       await sleep(random.below(500))
       await victim.start()
     } else {

@@ -1,6 +1,5 @@
 // Two sources in one query database and one process: the same orders are written in both, at the same time, and each
 // read model is its own source's prefix all the while. What happens to one is nothing to the other.
-import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createPool } from "../../db/connect.ts"
@@ -96,7 +95,11 @@ describe("two sources with the same orders", () => {
     const writers = [east, west].map(({ captured }) =>
       startWriters(captured.pool, createRandom(seed).fork(captured.name), 2),
     )
-    await sleep(3_000)
+    await waitFor(
+      () => writers.every(({ totals }) => totals.transactions >= 50 && totals.changes >= 1_000),
+      "both are written to",
+      60_000,
+    )
     for (const writer of writers) await writer.stop()
     await Promise.all([equal(east), equal(west)])
     const crossed = await findDifferences(east.captured.pool, reads, await west.liveSchema())

@@ -1,5 +1,6 @@
 import { sql } from "kysely"
 import { describe, expect, it } from "vitest"
+import { waitFor } from "../../support/wait.ts"
 import { createReadModels, insertCustomer, insertOrder } from "../given/read-models.ts"
 import { givenReadSideForEachTest } from "../given/read-side.ts"
 
@@ -38,7 +39,8 @@ describe("the live generation", () => {
 
     let switching = true
     let reads = 0
-    const reader = async (path: string) => {
+    const seen = new Map<number, number>()
+    const reader = async (path: string, number: number) => {
       let last = 0
       while (switching) {
         const response = await app.get(path)
@@ -48,6 +50,7 @@ describe("the live generation", () => {
         if (path === "/orders/order-1") expect(JSON.parse(body)).toMatchObject({ note: String(generation) })
         expect(generation).toBeGreaterThanOrEqual(last)
         last = generation
+        seen.set(number, last)
         reads += 1
       }
       return last
@@ -66,7 +69,10 @@ describe("the live generation", () => {
       await goLive(next)
       await models.dropGeneration(next - 1)
     }
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await waitFor(
+      () => readers.every((_, number) => seen.get(number) === switches),
+      "every reader has seen the last generation",
+    )
     switching = false
     expect(await Promise.all(readers)).toEqual(readers.map(() => switches))
     expect(reads).toBeGreaterThan(50)

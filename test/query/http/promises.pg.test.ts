@@ -111,6 +111,7 @@ describe("a consistency token", () => {
       const response = app.get("/orders/order-1", {
         "Consistency-Token": tokenOf(9_000n + BigInt(round), before * 2n),
       })
+      // The read has looked and waits by then; nothing can be seen of that from outside.
       await new Promise((resolve) => setTimeout(resolve, 60))
       await models.commit(
         async (trx) => {

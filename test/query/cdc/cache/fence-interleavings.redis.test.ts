@@ -25,6 +25,10 @@ const faults = [
   "new projector",
 ] as const
 
+const stall = (ms: number) => async (): Promise<void> => {
+  if (ms > 0) await pause(ms)
+}
+
 /** Readers with stalls, a projector with delays, aborts and unknown outcomes, and one fault after the other. */
 async function runAtRandom(
   random: Random,
@@ -40,7 +44,7 @@ async function runAtRandom(
 
   const read = async (reader: (typeof readers)[number]) => {
     while (running()) {
-      const outcome = await reader.read(random.pick(keys), random.chance(0.2) ? random.below(60) : 0)
+      const outcome = await reader.read(random.pick(keys), stall(random.chance(0.2) ? random.below(60) : 0))
       reads[outcome] = (reads[outcome] ?? 0) + 1
       await pause(random.chance(0.3) ? random.below(4) : 0)
     }
@@ -51,8 +55,8 @@ async function runAtRandom(
       const touched = random.chance(0.02) ? ("all" as const) : keys.filter(() => random.chance(0.3))
       const projector = projectors.at(-1)
       const took = await projector?.apply(touched, {
-        beforeCommitMs: random.chance(0.2) ? random.below(15) : 0,
-        afterCommitMs: random.chance(0.2) ? random.below(15) : 0,
+        beforeCommit: stall(random.chance(0.2) ? random.below(15) : 0),
+        afterCommit: stall(random.chance(0.2) ? random.below(15) : 0),
         abort: random.chance(0.05),
         unknown: random.chance(0.01),
       })

@@ -43,6 +43,7 @@ describe("the lease", () => {
 
     hold()
     other.fence.succeed(0)
+    // Longer than a renewal takes to come: none may come.
     await pause(600)
     expect(await leaseIsThere()).toBe(false)
     await other.apply([])
@@ -79,6 +80,7 @@ describe("the lease", () => {
     const next = another()
     await warm("a", next)
     const epoch = models.cacheEpoch
+    // Longer than the former projector takes to renew, which it must not.
     await pause(600)
     const lease = parseLease((await redis.admin.get(leaseName("test"))) ?? "")
     expect(lease?.place.cacheEpoch).toBe(epoch)
@@ -101,7 +103,8 @@ describe("when Redis fails", () => {
     for (let n = 0; n < 100; n++) await reader.read("a")
     expect(performance.now() - startedAt).toBeLessThan(100)
     redis.thaw()
-    // Renewals that waited inside the frozen Redis are carried out now, and are over already.
+    // Renewals that waited inside the frozen Redis are carried out now, and are over already: no read may be a hit, at
+    // whatever moment it comes.
     for (let n = 0; n < 20; n++) {
       expect(await reader.read("a")).not.toBe("hit")
       await pause(5)
@@ -133,6 +136,7 @@ describe("when Redis fails", () => {
     await redis.start()
     const old = await redis.admin.keys("lockstep:test:*")
     expect(old).toContain(valueName("test", { cacheEpoch: models.cacheEpoch, generation: 1 }, "a"))
+    // A reader who is served the old answer throws, at whatever moment it reads.
     for (let n = 0; n < 50; n++) {
       await reader.read("a")
       await pause(5)

@@ -47,7 +47,7 @@ export function givenCacheAtWork(): CacheAtWork {
     get cache() {
       return reading().cache
     },
-    read: (key, stallMs) => reading().read(key, stallMs),
+    read: (key, stalled) => reading().read(key, stalled),
   }
   const first = () => {
     const [one] = projecting()
