@@ -59,7 +59,7 @@ describe("the status of a source", () => {
               z
                 .number()
                 .min(9 - passed)
-                .max(9.5),
+                .max(9),
             ),
             held_here: false,
           },
