@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { beforeAll, expect, it } from "vitest"
 import { kept, startTrial } from "../chaos/given/trial.ts"
+import { times } from "../support/times.ts"
 import { waitFor } from "../support/wait.ts"
 import { givenScenario } from "./given/scenario.ts"
 
@@ -71,7 +72,7 @@ it("applies all or nothing, whichever statement its connection ends at", async (
 })
 
 it("goes on exactly where it was, however often the process is killed", async () => {
-  const rounds = Number(process.env.KILLS ?? 6)
+  const rounds = Number(process.env.KILLS ?? 6 * times)
   const trial = await startTrial(system, { writers: 1 })
   let started = 0
   for (let round = 0; round < rounds; round++) {

@@ -9,6 +9,7 @@ import { transitions } from "../../../../command/orders/aggregate/transitions.ts
 import { fromStoredEvent } from "../../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../../command/vocabulary/ids.ts"
 import { propertyRuns } from "../../../support/properties.ts"
+import { times } from "../../../support/times.ts"
 import { givenService } from "../../given/running-service.ts"
 import { hasty, idOf, settled } from "../../payments/given/paying.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "../given/folded-row.ts"
@@ -132,20 +133,24 @@ const later = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>(["PATCH", "", { note: "n" }]) },
 )
 
-it("random histories fold to what was committed, at every version", async () => {
-  const histories = fc.tuple(
-    fc.array(drafting, { maxLength: 3 }),
-    fc.array(later, { minLength: 4, maxLength: 14 }),
-  )
-  await fc.assert(
-    fc.asyncProperty(fc.array(histories, { minLength: 6, maxLength: 6 }), async (orders) => {
-      const paths = await Promise.all(orders.map(([first, then]) => live(first, then)))
-      for (const path of paths) await checkFolds(path)
-    }),
-    propertyRuns("folded rows", 8),
-  )
-  await checkSums()
-}, 120_000)
+it(
+  "random histories fold to what was committed, at every version",
+  async () => {
+    const histories = fc.tuple(
+      fc.array(drafting, { maxLength: 3 }),
+      fc.array(later, { minLength: 4, maxLength: 14 }),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(histories, { minLength: 6, maxLength: 6 }), async (orders) => {
+        const paths = await Promise.all(orders.map(([first, then]) => live(first, then)))
+        for (const path of paths) await checkFolds(path)
+      }),
+      propertyRuns("folded rows", 8),
+    )
+    await checkSums()
+  },
+  120_000 * times,
+)
 
 it.each(lives)("so does a rare life: %s", async (_, steps, expected) => {
   const statuses = await checkFolds(await live([], steps, "one by one"))

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
 import { chooseSeed, createRandom, type Random } from "../../../support/random.ts"
+import { times } from "../../../support/times.ts"
 import {
   createCachedModels,
   createTestProjector,
@@ -11,7 +12,7 @@ import { givenRedis } from "../../given/redis-server.ts"
 
 const redis = givenRedis()
 
-const runMs = 12_000
+const runMs = 12_000 * times
 const keys = ["a", "b", "c", "d"]
 const faults = [
   "freeze",

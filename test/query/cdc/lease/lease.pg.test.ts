@@ -207,7 +207,7 @@ test("nothing is written under a lost lease, and nobody takes over while somethi
   })
 
   const done: string[] = []
-  await underLease(b.db, lease, async (trx) => {
+  await underLease(b.db, lease, async () => {
     const takeover = admin
       .query("begin; select from cdc.leases for update; commit")
       .then(() => done.push("locked"))
