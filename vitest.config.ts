@@ -1,10 +1,9 @@
 import { defineConfig } from "vitest/config"
-import { times } from "./test/support/times.ts"
 
 // One project per suffix: the suffix says what must run before the file can.
 // `unit` needs nothing; every other project asks test/stack for its part of the real stack.
 const project = (name: string, include: string, more: object = {}) => ({
-  test: { name, include: [include], testTimeout: 60_000 * times, hookTimeout: 180_000, ...more },
+  test: { name, include: [include], testTimeout: 60_000, hookTimeout: 180_000, ...more },
 })
 
 export default defineConfig({
@@ -14,11 +13,11 @@ export default defineConfig({
     projects: [
       project("unit", "test/**/*.test.ts", {
         exclude: ["test/**/*.{pg,redis,cdc,e2e}.test.ts", "node_modules/**"],
-        testTimeout: 30_000 * times,
+        testTimeout: 30_000,
       }),
       project("pg", "test/**/*.pg.test.ts"),
       project("redis", "test/**/*.redis.test.ts"),
-      project("cdc", "test/**/*.cdc.test.ts", { testTimeout: 600_000 * times, fileParallelism: false }),
+      project("cdc", "test/**/*.cdc.test.ts", { testTimeout: 600_000, fileParallelism: false }),
       project("e2e", "test/**/*.e2e.test.ts", { testTimeout: 300_000, fileParallelism: false }),
     ],
   },

@@ -1,5 +1,6 @@
 // The whole circle, as a person with two terminals meets it: what is written over HTTP on one side is read over HTTP
 // on the other, through Postgres, Debezium, Kafka, the read models and the cache.
+// One file: at the end both sides are compared with all that its tests have written.
 import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -1,3 +1,5 @@
+// Registration on the real Connect: what it makes, leaves alone, puts right and refuses.
+// One file: it is one command, told by what it finds.
 import kafkajs from "kafkajs"
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest"

@@ -1,6 +1,7 @@
 // Bad records and bad rows among good ones (SCENARIOS rows 9, 12, 18, 20, 21): what cannot be applied is parked, all
 // else goes on, answers say what they lack, the dead letters are exactly what was put in, and once the fault is mended
 // a redrive makes both sides equal. Newer state is never overwritten by a redriven change.
+// One file: the later tests look at the dead letters that the earlier left.
 import { describe, expect, it } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { openedForFile } from "../support/opened.ts"

@@ -1,6 +1,7 @@
 // SCENARIOS row 2, and what else becomes of projectors: killed, stopped beyond their lease in the middle of an apply or
 // of a base load, continued, told to end. A standby takes over, whoever was stopped writes nothing when it goes on, and
 // an instance that only answers queries answers all of them. Every write of the progress is audited in the database.
+// One file: the last test plays all the others' faults at random, with the same three projectors.
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest"
 import { createDatabase } from "../../db/connect.ts"

@@ -1,3 +1,5 @@
+// A customer is erased: what is gone, what stays, and what every other command says to it afterwards or meanwhile.
+// One file: it is one subject, told by one customer's orders.
 import { randomUUID } from "node:crypto"
 import { sql } from "kysely"
 import { describe, expect, it } from "vitest"

@@ -1,4 +1,5 @@
 // Prices as customers meet them: quotes, drafts that follow the catalogue and the rules, and orders that keep theirs.
+// One file: all of it is priced by the same few rules.
 import { beforeAll, describe, expect, it } from "vitest"
 import { givenService } from "../given/running-service.ts"
 

@@ -1,3 +1,4 @@
+// The rules of prices over HTTP: discounts, shipping rules and tax rates are made, changed and refused alike.
 import { describe, expect, it } from "vitest"
 import { givenService } from "../given/running-service.ts"
 

@@ -1,5 +1,6 @@
 // Payments and refunds against the sandbox provider, which is told how to behave: what a customer is charged is what the
 // order says, whatever answer is lost, late or repeated.
+// One file: it is one subject, and one provider is told how to behave.
 import { describe, expect, it } from "vitest"
 import { givenService } from "../../given/running-service.ts"
 import {

@@ -1,5 +1,6 @@
 // What the outbox holds after any history: one event for every source transaction that changed an aggregate, whether it
 // recorded one or not, however the history is cut into batches, replayed, parked and redriven, or loaded anew.
+// One file: every test reads the same outbox of the same history.
 import fc from "fast-check"
 import { beforeEach, expect, test } from "vitest"
 import { applyOrPark } from "../../../../query/cdc/apply/apply-or-park.ts"

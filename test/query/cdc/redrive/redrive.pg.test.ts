@@ -1,5 +1,6 @@
 // What was parked is redriven: in whatever order and however much came after, every row, guard and sum is then as if
 // nothing had been parked, or the change says that it cannot be and stays.
+// One file: the histories are the examples of the property before them, and are judged by the same functions.
 import fc from "fast-check"
 import { beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type DataRecord, type Transaction, unavailable } from "../../../../query/cdc/vocabulary/change.ts"

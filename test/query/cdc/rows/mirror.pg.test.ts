@@ -1,5 +1,6 @@
 // Writing mirrored rows: every value arrives exactly, no row ever goes back, a deleted one keeps nothing but its key
 // and is not revived, and values that were not sent are those stored before.
+// One file: the three are the whole contract of one statement.
 import fc from "fast-check"
 import { beforeEach, describe, expect, test } from "vitest"
 import {
