@@ -3,7 +3,7 @@
 // halts it by name, also with lower LSNs and clocks behind, and a rebuild begins a new epoch. No model ever stands
 // still in silence, and a token is judged by the history that it names.
 import pg from "pg"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, test } from "vitest"
 import { loadConfig } from "../../command/config.ts"
 import * as command from "../../command/start.ts"
 import { createConnectClient } from "../../connectors/connect-client.ts"
@@ -72,7 +72,7 @@ async function expectEqual(source = system.source): Promise<void> {
   expect(await findDifferences(source, system.reads, await system.liveSchema())).toEqual([])
 }
 
-it("replays to equality when its own database is restored from an older copy", async () => {
+test("replays to equality when its own database is restored from an older copy", async () => {
   const order = await client.placeOrder()
   await client.read(order)
   await backUp()
@@ -88,7 +88,7 @@ it("replays to equality when its own database is restored from an older copy", a
   await expectEqual()
 })
 
-it("halts when the topics no longer hold what an older copy needs", async () => {
+test("halts when the topics no longer hold what an older copy needs", async () => {
   await backUp()
   const order = await client.placeOrder()
   await client.read(order)
@@ -106,7 +106,7 @@ it("halts when the topics no longer hold what an older copy needs", async () => 
   await expectEqual()
 })
 
-it("halts when the source was promoted, however far behind the new server's clock is", async () => {
+test("halts when the source was promoted, however far behind the new server's clock is", async () => {
   const order = await client.placeOrder()
   await client.read(order)
   await system.source.query(
@@ -120,7 +120,7 @@ it("halts when the source was promoted, however far behind the new server's cloc
   expect((await client.read(await client.placeOrder())).status).toBe(200)
 })
 
-it("halts when another cluster takes the source's place, and a rebuild begins a new epoch", async () => {
+test("halts when another cluster takes the source's place, and a rebuild begins a new epoch", async () => {
   const before = await client.command("POST", "/customers", { email: "before@example.com", name: "Before" })
   const oldToken = String(before.headers.get("consistency-token"))
   const path = String(before.headers.get("location"))

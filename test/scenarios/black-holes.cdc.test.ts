@@ -3,7 +3,7 @@
 // Nothing is skipped, readiness names what is missing in bounded time, commands never notice, and the read side
 // catches up by itself in bounded time once the way is free.
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterEach, expect, it } from "vitest"
+import { afterEach, expect, test } from "vitest"
 import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import type { Answer } from "../support/client.ts"
@@ -98,7 +98,7 @@ async function msOf<T>(work: Promise<T>): Promise<{ ms: number; outcome: T }> {
   return { ms: performance.now() - startedAt, outcome }
 }
 
-it("gives up its own database in bounded time, answers reads by name, and skips nothing", async () => {
+test("gives up its own database in bounded time, answers reads by name, and skips nothing", async () => {
   const trial = await startTrial(system, { writers: 1 })
   const order = await client.placeOrder()
   await client.read(order)
@@ -112,7 +112,7 @@ it("gives up its own database in bounded time, answers reads by name, and skips 
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("leaves a silent broker for a new connection and goes on where it was", async () => {
+test("leaves a silent broker for a new connection and goes on where it was", async () => {
   const trial = await startTrial(system, { writers: 1 })
   const order = await client.placeOrder()
   await client.read(order)
@@ -123,7 +123,7 @@ it("leaves a silent broker for a new connection and goes on where it was", async
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("waits for a silent schema registry instead of calling records unreadable", async () => {
+test("waits for a silent schema registry instead of calling records unreadable", async () => {
   const trial = await startTrial(system)
   await system.query.kill()
   await through("registry", trial, shortMs, async () => {
@@ -134,7 +134,7 @@ it("waits for a silent schema registry instead of calling records unreadable", a
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("does not need Connect's REST interface while nothing has to be proven", async () => {
+test("does not need Connect's REST interface while nothing has to be proven", async () => {
   const trial = await startTrial(system)
   await through("connect", trial, shortMs, async () => {
     await redFor("connect", /Kafka Connect cannot be reached/)
@@ -144,7 +144,7 @@ it("does not need Connect's REST interface while nothing has to be proven", asyn
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("serves every read in time and never an old one while Redis is silent", async () => {
+test("serves every read in time and never an old one while Redis is silent", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)
@@ -169,7 +169,7 @@ it("serves every read in time and never an old one while Redis is silent", async
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("stops in bounded time on SIGTERM although nothing answers", async () => {
+test("stops in bounded time on SIGTERM although nothing answers", async () => {
   for (const relay of Object.values(relays())) relay.blackHole()
   const { ms, outcome } = await msOf(system.query.stop())
   console.log(`it stopped after ${Math.round(ms)} ms`)

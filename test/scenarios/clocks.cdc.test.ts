@@ -1,7 +1,7 @@
 // SCENARIOS row 25: a clock that is an hour off, on any process. Order is that of commits and nothing else; an age that
 // cannot be known is not claimed, and one that is too great costs freshness, never truth. What lasts (leases, patience,
 // pauses) is measured by clocks that nobody sets.
-import { afterAll, expect, it } from "vitest"
+import { afterAll, expect, test } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createClient } from "../support/client.ts"
@@ -31,7 +31,7 @@ async function expectEqual(): Promise<void> {
   expect(await differences()).toEqual([])
 }
 
-it("keeps the order of commits when command services disagree by two hours", async () => {
+test("keeps the order of commits when command services disagree by two hours", async () => {
   const [ahead, behind] = await Promise.all([startSkewed("command", hourMs), startSkewed("command", -hourMs)])
   const clients = [createClient(ahead.url(), system.query.url), createClient(behind.url(), system.query.url)]
   const order = await clients[0]?.placeOrder()
@@ -49,7 +49,7 @@ it("keeps the order of commits when command services disagree by two hours", asy
   await expectEqual()
 })
 
-it("reads through an instance that is an hour behind, which does not claim to know an age", async () => {
+test("reads through an instance that is an hour behind, which does not claim to know an age", async () => {
   const behind = await startSkewed("query", -hourMs)
   const reader = createClient(system.commandUrl, behind.url)
   const order = await reader.placeOrder()
@@ -62,7 +62,7 @@ it("reads through an instance that is an hour behind, which does not claim to kn
   expect((await reader.read("/readyz", {})).body).toMatchObject({ checks: { heartbeat: { state: "ok" } } })
 })
 
-it("goes on under a projector that is an hour ahead, whose instance says that clocks differ", async () => {
+test("goes on under a projector that is an hour ahead, whose instance says that clocks differ", async () => {
   const ahead = await startSkewed("query", hourMs)
   const reader = createClient(system.commandUrl, ahead.url)
   for (const process of processes) if (process !== ahead) await process.kill()
@@ -85,7 +85,7 @@ it("goes on under a projector that is an hour ahead, whose instance says that cl
   await system.query.start()
 })
 
-it("follows a source whose clock is an hour ahead, and is set right again", async () => {
+test("follows a source whose clock is an hour ahead, and is set right again", async () => {
   const order = await client.placeOrder()
   await client.read(order)
   const settings = (await connect.readSettings(system.connectorName)) ?? {}

@@ -2,7 +2,7 @@
 // else goes on, answers say what they lack, the dead letters are exactly what was put in, and once the fault is mended
 // a redrive makes both sides equal. Newer state is never overwritten by a redriven change.
 // One file: the later tests look at the dead letters that the earlier left.
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { openedForFile } from "../support/opened.ts"
 import type { TopicRecord } from "../support/topics.ts"
@@ -55,7 +55,7 @@ async function refuse(table: string, condition: string): Promise<() => Promise<v
 
 const idOf = (order: string): string => order.slice("/orders/".length)
 
-it("passes by records that are no row changes, and parks each of them once", async () => {
+test("passes by records that are no row changes, and parks each of them once", async () => {
   const order = await client.placeOrder()
   await system.caughtUp()
   const topic = `${system.topicPrefix}.public.orders`
@@ -119,7 +119,7 @@ it("passes by records that are no row changes, and parks each of them once", asy
   expect((await client.read(other)).headers.get("read-incomplete")).toBeNull()
 })
 
-it("lets records of an unknown schema account for the rows of their transactions, and redrives them", async () => {
+test("lets records of an unknown schema account for the rows of their transactions, and redrives them", async () => {
   const before = await client.command("POST", "/customers", { name: "Before", email: "before@example.com" })
   expect(before.status).toBe(201)
   await system.caughtUp()
@@ -161,7 +161,7 @@ it("lets records of an unknown schema account for the rows of their transactions
 })
 
 describe("a row that Postgres refuses", () => {
-  it("is isolated from its transaction and its batch, and redriven", async () => {
+  test("is isolated from its transaction and its batch, and redriven", async () => {
     const [good, bad] = [await client.placeOrder(), await client.placeOrder(2)]
     await system.caughtUp()
     const mend = await refuse("orders", `new.note = 'poison' and new.id = '${idOf(bad)}'`)
@@ -198,7 +198,7 @@ describe("a row that Postgres refuses", () => {
     expect(await differences()).toEqual([])
   })
 
-  it("stays behind newer state when it is redriven late, also behind a delete", async () => {
+  test("stays behind newer state when it is redriven late, also behind a delete", async () => {
     const [changed, removed] = [await client.placeOrder(), await client.placeOrder()]
     await system.caughtUp()
     const mend = await refuse("orders", "new.note = 'poison'")
@@ -220,7 +220,7 @@ describe("a row that Postgres refuses", () => {
     expect(await differences()).toEqual([])
   })
 
-  it("puts in a large value that every later change left alone, and none that one replaced", async () => {
+  test("puts in a large value that every later change left alone, and none that one replaced", async () => {
     const [left, replaced] = [await client.placeOrder(), await client.placeOrder()]
     await system.caughtUp()
     const mend = await refuse("orders", "length(new.note) > 5000")
@@ -244,7 +244,7 @@ describe("a row that Postgres refuses", () => {
     expect(await differences()).toEqual([])
   })
 
-  it("is parked together with the rest of its batch or not at all, when the projector is killed inside", async () => {
+  test("is parked together with the rest of its batch or not at all, when the projector is killed inside", async () => {
     const order = await client.placeOrder()
     await system.caughtUp()
     const mend = await refuse("orders", "new.note = 'poison'")
@@ -278,7 +278,7 @@ describe("a row that Postgres refuses", () => {
   })
 })
 
-it("shows parked records in the topic of dead letters, with their origin and without personal data", async () => {
+test("shows parked records in the topic of dead letters, with their origin and without personal data", async () => {
   const topic = `${system.topicPrefix}.dead-letters`
   const { rows } = await system.reads.query<{ count: number }>(
     "select count(*)::integer as count from cdc.dead_letters",
@@ -302,7 +302,7 @@ it("shows parked records in the topic of dead letters, with their origin and wit
   expect(JSON.stringify(headers)).not.toMatch(/poison|Hidden|example\.com/)
 })
 
-it("goes on while the topic of dead letters takes nothing, and publishes later", async () => {
+test("goes on while the topic of dead letters takes nothing, and publishes later", async () => {
   const topic = `${system.topicPrefix}.dead-letters`
   const bad = { topic: `${system.topicPrefix}.public.orders`, partition: 1, key: null, headers: {} }
   const before = await topics.length(topic)
@@ -324,7 +324,7 @@ it("goes on while the topic of dead letters takes nothing, and publishes later",
   expect((await lockstep(system, "dlq", "discard", "--all", "--yes")).code).toBe(0)
 })
 
-it("halts when too many are parked, and goes on when they are discarded", async () => {
+test("halts when too many are parked, and goes on when they are discarded", async () => {
   const topic = `${system.topicPrefix}.public.orders`
   const bad = Array.from({ length: 41 }, () => ({
     topic,

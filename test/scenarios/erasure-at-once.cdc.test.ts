@@ -2,7 +2,7 @@
 // has to read again, or not at all, because a fresh generation holds it already. Afterwards, too, the read side has no
 // byte of anything personal left, whatever was parked, shown, cached or staged before.
 import { randomUUID } from "node:crypto"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { waitFor } from "../support/wait.ts"
@@ -56,7 +56,7 @@ async function expectNoTrace(customer: string, mark: string): Promise<void> {
 const stagedSince = (logged: number): unknown[] =>
   system.query.logs.slice(logged).filter(({ msg }) => msg === "the staged transaction is applied")
 
-it("forgets all of a customer whose orders make the erasure too large for memory", async () => {
+test("forgets all of a customer whose orders make the erasure too large for memory", async () => {
   const mark = `mark-${randomUUID()}`
   const customer = await createMarkedCustomer(client, mark)
   const orders = 5_400
@@ -78,7 +78,7 @@ it("forgets all of a customer whose orders make the erasure too large for memory
   await lockstep(system, "dlq", "discard", "--all", "--yes")
 })
 
-it("forgets what was staged of it when the projector is killed", async () => {
+test("forgets what was staged of it when the projector is killed", async () => {
   const mark = `mark-${randomUUID()}`
   const customer = await createMarkedCustomer(client, mark)
   await system.caughtUp()
@@ -106,7 +106,7 @@ it("forgets what was staged of it when the projector is killed", async () => {
   expect(stagedSince(logged)).toHaveLength(1)
 })
 
-it("forgets what a fresh generation holds as erased although no change has said so", async () => {
+test("forgets what a fresh generation holds as erased although no change has said so", async () => {
   const mark = `mark-${randomUUID()}`
   const customer = await createMarkedCustomer(client, mark)
   const placed = await client.command("POST", "/orders", {

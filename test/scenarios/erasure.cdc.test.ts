@@ -2,7 +2,7 @@
 // table of either database and no key of Redis holds a byte of them, whatever was parked, shown, cached or kept of
 // former generations before. What the topics still hold cannot come back, and it is said when it ends.
 import { randomUUID } from "node:crypto"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { waitFor } from "../support/wait.ts"
 import { lockstep } from "./given/lockstep.ts"
 import { createMarkedCustomer, idOf } from "./given/marked-customer.ts"
@@ -12,7 +12,7 @@ import { givenTraces } from "./given/traces.ts"
 const { system, client, topics } = givenScenario("erasure")
 const traces = givenTraces(system)
 
-it("leaves no byte of an erased customer anywhere but in topics, and says when those end", async () => {
+test("leaves no byte of an erased customer anywhere but in topics, and says when those end", async () => {
   const mark = `mark-${randomUUID()}`
   const customer = await createMarkedCustomer(client, mark)
   const { headers } = await client.command("POST", "/orders", {

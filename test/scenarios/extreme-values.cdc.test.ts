@@ -1,6 +1,6 @@
 // SCENARIOS row 26: money, numbers and times at the edge of what their types hold, through the real connector. What
 // arrives is exactly what was stored; what the connector cannot send exactly is refused by name, never stored.
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { createDecoder } from "../../query/cdc/decode/decode.ts"
 import {
   type Column,
@@ -113,7 +113,7 @@ const extremes: Record<string, readonly string[]> = {
 }
 
 describe("values arrive exactly", () => {
-  it("as rows of a stream, as updates of rows, and as rows of a base load", async () => {
+  test("as rows of a stream, as updates of rows, and as rows of a base load", async () => {
     let id = 0
     const statements = Object.entries(extremes).flatMap(([column, values]) =>
       values.map((value) => `insert into samples (id, ${column}) values (${++id}, ${value})`),
@@ -134,7 +134,7 @@ describe("values arrive exactly", () => {
     await expectEqual()
   })
 
-  it("and are summed exactly: money in minor units far beyond what a double holds", async () => {
+  test("and are summed exactly: money in minor units far beyond what a double holds", async () => {
     await domain().source.query(
       `insert into lines (book, line, amount) values
         ('cents', 1, 10), ('cents', 2, 10), ('cents', 3, 10),
@@ -165,7 +165,7 @@ describe("what the connector cannot send exactly is refused", () => {
     { value: "'294276-12-31 23:59:59.999999'", column: timestamp("noted"), says: /column noted: .*294246/ },
   ]
 
-  it("in a stream, by the column's name", async () => {
+  test("in a stream, by the column's name", async () => {
     for (const [id, { value, column }] of cases.entries()) {
       await domain().source.query(`insert into odd (id, ${column.name}) values (${id}, ${value})`)
     }

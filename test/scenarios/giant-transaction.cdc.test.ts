@@ -2,7 +2,7 @@
 // ever sees part of it; what commits behind it waits, says for what, and becomes visible in its order afterwards.
 import { execFileSync } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
-import { beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { z } from "zod"
 import { createMirrorViews, findDigestDifferences, findUnacknowledged } from "../chaos/given/invariants.ts"
 import { createClient } from "../support/client.ts"
@@ -59,7 +59,7 @@ async function reasonToWait(): Promise<string | undefined> {
   return readyShape.parse(await ready.json()).checks.projector.reason
 }
 
-it("is applied whole, in bounded memory, and is seen to be waited for", async () => {
+test("is applied whole, in bounded memory, and is seen to be waited for", async () => {
   const client = createClient(system.commandUrl, system.query.url)
   const schema = await system.liveSchema()
   const pid = system.query.pid() ?? 0
@@ -127,7 +127,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
   expect(await findUnacknowledged(system.reads, schema, acknowledged)).toEqual([])
 })
 
-it("is read again and applied whole when the projector is killed while it stages and while it applies", async () => {
+test("is read again and applied whole when the projector is killed while it stages and while it applies", async () => {
   const started = system.query.logs.length
   await system.source.query(giant("killed", 60))
   for (const doing of ["reading", "applying"]) {

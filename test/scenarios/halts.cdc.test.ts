@@ -1,7 +1,7 @@
 // What must never be passed over in silence (SCENARIOS rows 9 and 11): a TRUNCATE at the source and an entry of the
 // commit log that cannot be read. The projector halts and says why, where and what to do; readers keep what they had, commands are
 // not concerned, a restart does not make it forget, and the rebuild it asks for makes both sides equal again.
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { rebuild } from "../support/rebuild.ts"
 import { waitFor } from "../support/wait.ts"
 import { type Halt, waitForHalt } from "./given/halts.ts"
@@ -34,7 +34,7 @@ async function expectWholeAgain(order: string): Promise<void> {
   await waitFor(async () => (await client.read("/readyz", {})).status === 200, "readiness is green")
 }
 
-it("halts when a captured table is truncated at the source, and a rebuild makes it whole", async () => {
+test("halts when a captured table is truncated at the source, and a rebuild makes it whole", async () => {
   const order = await client.placeOrder()
   await system.source.query(
     "insert into payments (order_id, payment, status, amount_minor, currency, provider) values ($1, 1, 'captured', 2999, 'USD', 'test')",
@@ -56,7 +56,7 @@ it("halts when a captured table is truncated at the source, and a rebuild makes 
   expect((await client.read(order)).body.payments).toEqual([])
 })
 
-it("halts at a commit-log entry that cannot be read, names its place, and does not forget it in a restart", async () => {
+test("halts at a commit-log entry that cannot be read, names its place, and does not forget it in a restart", async () => {
   const order = await client.placeOrder()
   await system.caughtUp()
   const topic = `${system.topicPrefix}.transaction`

@@ -2,7 +2,7 @@
 // written first is often committed last, so neither the LSNs of rows nor the time of a change say what a reader may see.
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { kept, startTrial } from "../chaos/given/trial.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { givenSystem } from "../support/system.ts"
@@ -54,7 +54,7 @@ async function transaction<Result>(work: (client: pg.ClientBase) => Promise<Resu
   }
 }
 
-it("shows the rows of one order in the order of the commits, not of the writes", async () => {
+test("shows the rows of one order in the order of the commits, not of the writes", async () => {
   const trial = await startTrial(system, { customers: 1 })
   for (let round = 0; round < 15; round++) {
     const order = `woven-${round}`
@@ -83,7 +83,7 @@ it("shows the rows of one order in the order of the commits, not of the writes",
 
 type Span = { firstWrite: bigint; beforeCommit: bigint; afterCommit: bigint }
 
-it("loads a base while transactions are open that began before its snapshot and commit after it", async () => {
+test("loads a base while transactions are open that began before its snapshot and commit after it", async () => {
   const trial = await startTrial(system, { customers: 1 })
   const spans: Span[] = []
   let running = true

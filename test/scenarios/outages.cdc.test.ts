@@ -1,7 +1,7 @@
 // SCENARIOS row 19: each server that the read side needs goes away under load and comes back. Commands never notice,
 // readiness says what is missing, readers get what can still be promised, and the read side recovers by itself.
 import { setTimeout as sleep } from "node:timers/promises"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { readEndpoints, stackParts } from "../stack/endpoints.ts"
 import type { Part } from "../stack/native/process.ts"
@@ -54,7 +54,7 @@ async function greenAgain(): Promise<void> {
   console.log(`readiness was green again after ${Date.now() - startedAt} ms`)
 }
 
-it("recovers from an outage of Kafka; reads and commands go on meanwhile", async () => {
+test("recovers from an outage of Kafka; reads and commands go on meanwhile", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)
@@ -66,7 +66,7 @@ it("recovers from an outage of Kafka; reads and commands go on meanwhile", async
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("recovers from an outage of the schema registry that a fresh projector meets", async () => {
+test("recovers from an outage of the schema registry that a fresh projector meets", async () => {
   const trial = await startTrial(system)
   await without(parts.registry, trial, async () => {
     await system.query.kill()
@@ -77,7 +77,7 @@ it("recovers from an outage of the schema registry that a fresh projector meets"
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("recovers from an outage of its own database, and refuses reads by name meanwhile", async () => {
+test("recovers from an outage of its own database, and refuses reads by name meanwhile", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)
@@ -91,7 +91,7 @@ it("recovers from an outage of its own database, and refuses reads by name meanw
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("serves every read without Redis, only slower, and uses it again when it is back", async () => {
+test("serves every read without Redis, only slower, and uses it again when it is back", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)

@@ -1,7 +1,7 @@
 // SCENARIOS row 1: the projector dies between any two of its steps. First its connection ends at each statement of an
 // apply in turn, and at the commit; then the whole process is killed, again and again, wherever it happens to be.
 import { setTimeout as sleep } from "node:timers/promises"
-import { beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { kept, startTrial } from "../chaos/given/trial.ts"
 import { times } from "../support/times.ts"
 import { waitFor } from "../support/wait.ts"
@@ -39,7 +39,7 @@ const statements = [
   ["read_1.customer_totals", "after insert"],
 ] as const
 
-it("applies all or nothing, whichever statement its connection ends at", async () => {
+test("applies all or nothing, whichever statement its connection ends at", async () => {
   const trial = await startTrial(system, { customers: 1 })
   const points = [
     ...statements.map(([table, event]) => ({
@@ -71,7 +71,7 @@ it("applies all or nothing, whichever statement its connection ends at", async (
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("goes on exactly where it was, however often the process is killed", async () => {
+test("goes on exactly where it was, however often the process is killed", async () => {
   const rounds = Number(process.env.KILLS ?? 6 * times)
   const trial = await startTrial(system, { writers: 1 })
   let started = 0

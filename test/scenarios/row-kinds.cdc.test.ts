@@ -2,7 +2,7 @@
 // primary key, tombstones and a TRUNCATE, on the real connector. Both sides must be equal after each story, in the
 // mirrored rows and in the model derived from them.
 import pg from "pg"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, test } from "vitest"
 import { createDecoder } from "../../query/cdc/decode/decode.ts"
 import { unavailablePlaceholder } from "../../query/cdc/projection/unavailable-value.ts"
 import { unavailable } from "../../query/cdc/vocabulary/change.ts"
@@ -44,7 +44,7 @@ async function unsentColumns(id: bigint): Promise<string[][]> {
 }
 
 describe("a value that an update leaves alone", () => {
-  it("of every type that may be stored out of line is not sent, and the old one is kept", async () => {
+  test("of every type that may be stored out of line is not sent, and the old one is kept", async () => {
     await commit(insertLong(1, "a"))
     await commit("update samples set n = 1 where id = 1")
     await commit("update samples set n = 2, body = 'short' where id = 1")
@@ -55,7 +55,7 @@ describe("a value that an update leaves alone", () => {
     expect(shortened).not.toContain("body")
   })
 
-  it("is kept through several updates of one transaction, with another value between", async () => {
+  test("is kept through several updates of one transaction, with another value between", async () => {
     await commit(insertLong(2, "b"))
     await commit(
       "update samples set n = 1 where id = 2",
@@ -67,14 +67,14 @@ describe("a value that an update leaves alone", () => {
     await commit("update samples set n = 4 where id = 2")
   })
 
-  it("is kept across a restart of the projector, when no earlier change is in memory", async () => {
+  test("is kept across a restart of the projector, when no earlier change is in memory", async () => {
     await commit(insertLong(3, "e"))
     await domain().caughtUp()
     await domain().restart()
     await commit("update samples set n = 1 where id = 3")
   })
 
-  it("does not outlive its row: insert, update, delete, and the same key again", async () => {
+  test("does not outlive its row: insert, update, delete, and the same key again", async () => {
     await commit(
       insertLong(4, "f"),
       "update samples set n = 1 where id = 4",
@@ -90,7 +90,7 @@ describe("a value that an update leaves alone", () => {
     await commit("update samples set n = 3 where id = 4")
   })
 
-  it("goes along when the row changes its key, in one transaction and across two", async () => {
+  test("goes along when the row changes its key, in one transaction and across two", async () => {
     await commit(insertLong(5, "i"))
     await commit("update samples set id = 50 where id = 5")
     await commit("update samples set id = 51 where id = 50", "update samples set id = 52 where id = 51")
@@ -98,7 +98,7 @@ describe("a value that an update leaves alone", () => {
     expect((await unsentColumns(50n))[0]?.toSorted()).toEqual(longColumns.toSorted())
   })
 
-  it("may be stored as what other connectors send for it, and as what this one nearly sends", async () => {
+  test("may be stored as what other connectors send for it, and as what this one nearly sends", async () => {
     const naive = "__debezium_unavailable_value"
     const near = unavailablePlaceholder.replace("\u0000", "")
     for (const [id, value] of [naive, near].entries()) {
@@ -119,7 +119,7 @@ describe("a value that an update leaves alone", () => {
 })
 
 describe("a changed primary key", () => {
-  it("moves the row with its long values; 2^53 and 2^53 + 1 are two rows", async () => {
+  test("moves the row with its long values; 2^53 and 2^53 + 1 are two rows", async () => {
     await commit(insertLong(7, "j"), insertLong(8, "k"))
     await commit("update samples set id = 9007199254740993 where id = 7")
     await commit("update samples set id = 9007199254740992 where id = 8")
@@ -127,7 +127,7 @@ describe("a changed primary key", () => {
     await commit("delete from samples where id = 9007199254740992")
   })
 
-  it("swaps two rows over a third key in one transaction", async () => {
+  test("swaps two rows over a third key in one transaction", async () => {
     await commit(insertLong(10, "l"), insertLong(11, "m"))
     await commit(
       "update samples set id = -1 where id = 10",
@@ -137,14 +137,14 @@ describe("a changed primary key", () => {
     await commit("update samples set n = 1 where id in (10, 11)")
   })
 
-  it("changes and changes back, in one transaction and in two", async () => {
+  test("changes and changes back, in one transaction and in two", async () => {
     await commit(insertLong(12, "n"))
     await commit("update samples set id = 13 where id = 12", "update samples set id = 12 where id = 13")
     await commit("update samples set id = 13 where id = 12")
     await commit("update samples set id = 12 where id = 13", "update samples set n = 5 where id = 12")
   })
 
-  it("of two parts leaves no orphan in the derived model, whichever part changes", async () => {
+  test("of two parts leaves no orphan in the derived model, whichever part changes", async () => {
     await commit("insert into lines (book, line, amount) select 'a', i, i from generate_series(1, 5) i")
     await commit("update lines set book = 'b' where line > 3")
     await commit("update lines set line = line + 10, amount = amount + 1 where book = 'a'")
@@ -163,7 +163,7 @@ describe("a changed primary key", () => {
     expect(left.rowCount).toBe(0)
   })
 
-  it("of several kilobytes is the key all the same", async () => {
+  test("of several kilobytes is the key all the same", async () => {
     const { body } = long("o")
     await commit(`insert into lines (book, line, note) values (left(${body}, 2500), 1, ${body})`)
     await commit("update lines set amount = 1 where length(book) = 2500")
@@ -173,7 +173,7 @@ describe("a changed primary key", () => {
 })
 
 describe("a tombstone", () => {
-  it("comes after every delete if the connector is told so, is counted nowhere and changes nothing", async () => {
+  test("comes after every delete if the connector is told so, is counted nowhere and changes nothing", async () => {
     await commit("insert into lines (book, line) values ('t', 1), ('t', 2), ('t', 3)")
     await commit(
       "delete from lines where book = 't' and line = 1",
@@ -185,7 +185,7 @@ describe("a tombstone", () => {
     expect(records.filter(({ value }) => value === null).length).toBeGreaterThanOrEqual(2)
   })
 
-  it("that somebody else writes changes nothing either", async () => {
+  test("that somebody else writes changes nothing either", async () => {
     await commit("insert into lines (book, line) values ('u', 1)")
     await domain().caughtUp()
     const topic = `${domain().name}.public.lines`
@@ -206,7 +206,7 @@ describe("a tombstone", () => {
   })
 })
 
-it("refuses a TRUNCATE by the role of the application", async () => {
+test("refuses a TRUNCATE by the role of the application", async () => {
   const client = new pg.Client({ connectionString: domain().writes.urlAs("command_app") })
   await client.connect()
   try {

@@ -4,7 +4,7 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import copyStreams from "pg-copy-streams"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import type { RawRecord } from "../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../query/orders/projections.ts"
 import { kept, startTrial } from "../chaos/given/trial.ts"
@@ -38,7 +38,7 @@ async function storedRows(): Promise<string[]> {
   return rows
 }
 
-it("leaves deleted rows deleted when every record of their history comes again", async () => {
+test("leaves deleted rows deleted when every record of their history comes again", async () => {
   const [gone, stays] = [await client.placeOrder(), await client.placeOrder()]
   for (const order of [gone, stays]) {
     await client.command("POST", `${order}/items`, { product_id: "product-457", quantity: 2 })
@@ -76,7 +76,7 @@ it("leaves deleted rows deleted when every record of their history comes again",
   await system.source.query("delete from orders where id = $1", [id])
 })
 
-it("takes a COPY of 500 rows with one LSN whole when the connector is killed inside it", async () => {
+test("takes a COPY of 500 rows with one LSN whole when the connector is killed inside it", async () => {
   const trial = await startTrial(system, { customers: 1 })
   const sent: number[] = []
   for (let attempt = 0; attempt < 6 && !sent.some(isPart); attempt++) {
@@ -124,7 +124,7 @@ async function copyOrder(order: string): Promise<void> {
   }
 }
 
-it("changes nothing when a suffix of the topics is published again, before it was applied or after", async () => {
+test("changes nothing when a suffix of the topics is published again, before it was applied or after", async () => {
   const trial = await startTrial(system, { writers: 1 })
   await topicsGrow()
   await system.query.kill()

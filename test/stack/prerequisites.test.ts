@@ -1,4 +1,4 @@
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { complaints } from "./prerequisites.mjs"
 
 const everything: Record<string, string | undefined> = {
@@ -15,11 +15,11 @@ const on = (machine: Record<string, string | undefined>, nodeVersion = "20.19.0"
     has: (command) => machine[command] !== undefined,
   })
 
-it("finds nothing to say where everything is there", () => {
+test("finds nothing to say where everything is there", () => {
   expect(on(everything)).toEqual([])
 })
 
-it.each([
+test.each([
   ["java", /^Java is missing/],
   ["mvn", /^Maven is missing/],
   ["pip", /^pip is missing/],
@@ -29,15 +29,15 @@ it.each([
   expect(said[0]).toMatch(sentence)
 })
 
-it.each(["20.18.3", "18.20.0", "9.99.0"])("finds Node %s too old", (version) => {
+test.each(["20.18.3", "18.20.0", "9.99.0"])("finds Node %s too old", (version) => {
   expect(on(everything, version)).toEqual([expect.stringContaining(`Node ${version} is too old`)])
 })
 
-it.each(["20.19.0", "20.20.2", "24.1.0"])("accepts Node %s", (version) => {
+test.each(["20.19.0", "20.20.2", "24.1.0"])("accepts Node %s", (version) => {
   expect(on(everything, version)).toEqual([])
 })
 
-it("finds Java 11 and Java 8 too old", () => {
+test("finds Java 11 and Java 8 too old", () => {
   expect(on({ ...everything, java: 'openjdk version "11.0.2"' })).toEqual([
     expect.stringContaining("Java 11.0.2 is too old"),
   ])
@@ -46,7 +46,7 @@ it("finds Java 11 and Java 8 too old", () => {
   ])
 })
 
-it("asks for neither Java nor Maven where the stack is not native", () => {
+test("asks for neither Java nor Maven where the stack is not native", () => {
   expect(on({}, "20.19.0", "external")).toEqual([])
   expect(on({ docker: "28.2.2" })).toEqual([])
   expect(on({ docker: "28.2.2" }, "20.19.0", "native")).toHaveLength(3)

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { givenService } from "../given/running-service.ts"
 
 const service = givenService()
@@ -8,7 +8,7 @@ const address = { street: "1 Main St", city: "New York", zip: "10001" }
 const someone = () => ({ email: `${randomUUID()}@example.com`, name: "Edith Example" })
 
 describe("a customer", () => {
-  it("is created, then changed member by member", async () => {
+  test("is created, then changed member by member", async () => {
     const request = { ...someone(), phone: "+1 212 555 0100", address }
     const created = await service.call("POST", "/customers", request)
     expect(created.status).toBe(201)
@@ -29,7 +29,7 @@ describe("a customer", () => {
     expect(late.body).toMatchObject({ current_version: 3 })
   })
 
-  it("cannot take another's e-mail address, whatever its case", async () => {
+  test("cannot take another's e-mail address, whatever its case", async () => {
     const taken = { name: "Ada", email: "ADA@example.com" }
     const created = await service.call("POST", "/customers", taken)
     expect([created.status, created.body.type]).toEqual([409, "urn:lockstep:problem:email-taken"])
@@ -37,7 +37,7 @@ describe("a customer", () => {
     expect([changed.status, changed.body.type]).toEqual([409, "urn:lockstep:problem:email-taken"])
   })
 
-  it("that does not exist cannot be changed", async () => {
+  test("that does not exist cannot be changed", async () => {
     const { status, body } = await service.call("PATCH", "/customers/nobody", { name: "x" })
     expect([status, body.type]).toEqual([404, "urn:lockstep:problem:customer-not-found"])
   })

@@ -1,6 +1,6 @@
 // A conflict that Postgres tells of only when a command commits: nothing was committed, so the command is tried again.
 import { sql } from "kysely"
-import { beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { givenService } from "../given/running-service.ts"
 
 const service = givenService()
@@ -18,7 +18,7 @@ beforeAll(async () => {
       for each row execute function refuse_first()`.execute(service.db)
 })
 
-it("a serialization failure of COMMIT is no unknown outcome", async () => {
+test("a serialization failure of COMMIT is no unknown outcome", async () => {
   const order = { customer_id: "customer-123", items: [{ product_id: "product-456", quantity: 1 }] }
   const answer = await service.call("POST", "/orders", order)
   expect(answer.status).toBe(201)

@@ -1,12 +1,12 @@
 // Which paths and methods there are, and the description of them that the service serves.
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { checkDocsPage } from "../../support/docs-page.ts"
 import { givenService } from "../given/running-service.ts"
 
 const service = givenService()
 
 describe("paths", () => {
-  it.each([
+  test.each([
     ["GET", "/nothing", 404, "route-not-found", null],
     ["GET", "/orders", 405, "method-not-allowed", "POST"],
     ["DELETE", "/orders/x", 405, "method-not-allowed", "PATCH"],
@@ -26,7 +26,7 @@ describe("paths", () => {
 })
 
 describe("/openapi.json", () => {
-  it("describes every route from the schemas that check it", async () => {
+  test("describes every route from the schemas that check it", async () => {
     const { body } = await service.call("GET", "/openapi.json")
     expect(body).toMatchObject({
       openapi: "3.1.0",
@@ -47,7 +47,7 @@ describe("/openapi.json", () => {
 })
 
 describe("/docs", () => {
-  it("shows the description, and loads nothing from anywhere else", async () => {
+  test("shows the description, and loads nothing from anywhere else", async () => {
     await checkDocsPage((path) => fetch(`${service.url}${path}`))
     const posted = await service.call("POST", "/docs")
     expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"])

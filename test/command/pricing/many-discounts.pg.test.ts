@@ -1,7 +1,7 @@
 // Every change of a draft looks for the discounts that it may have. A shop with one for every customer must not read them
 // all each time.
 import { CompiledQuery, type RootOperationNode, sql } from "kysely"
-import { beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { type BasketOutline, loadPriceRules } from "../../../command/pricing/repository.ts"
 import { customerId, productId } from "../../../command/vocabulary/ids.ts"
 import { givenService } from "../given/running-service.ts"
@@ -33,7 +33,7 @@ const everybody = ["all-1", "all-2"]
 const me = customerId.parse("many-7")
 const things = ["thing-1", "thing-2"].map((id) => productId.parse(id))
 
-it.each<[string, Partial<BasketOutline>, string[]]>([
+test.each<[string, Partial<BasketOutline>, string[]]>([
   ["of nobody, with nothing", {}, everybody],
   ["of a customer", { customerId: me }, [...everybody, "own-7"]],
   ["with products", { productIds: things }, [...everybody, "of-1", "of-2"]],

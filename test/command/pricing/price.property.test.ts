@@ -1,6 +1,6 @@
 // What holds for the price of any basket under any rules.
 import fc from "fast-check"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { price } from "../../../command/pricing/price.ts"
 import { productId } from "../../../command/vocabulary/ids.ts"
 import { fractionDigits, maximumAmountMinor, toMoneyBody } from "../../../command/vocabulary/money.ts"
@@ -71,7 +71,7 @@ describe("any price", () => {
     taxRates: fc.integer({ min: 0, max: 10_000 }).map((rate) => new Map([["DE", rate]])),
   })
 
-  it("adds up, is never negative, fits its columns and is refused only if it is too large", () => {
+  test("adds up, is never negative, fits its columns and is refused only if it is too large", () => {
     fc.assert(
       fc.property(anyBasket, rules, (of, known) => {
         const result = price(of, known)
@@ -96,7 +96,7 @@ describe("any price", () => {
     )
   })
 
-  it("does not depend on the order in which rules are found", () => {
+  test("does not depend on the order in which rules are found", () => {
     fc.assert(
       fc.property(anyBasket, rules, (of, known) => {
         const turned = {
@@ -110,7 +110,7 @@ describe("any price", () => {
     )
   })
 
-  it("never rises by one more discount", () => {
+  test("never rises by one more discount", () => {
     fc.assert(
       fc.property(anyBasket, rules, (of, known) => {
         const [, ...fewer] = known.discounts

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import type { Basket } from "../../../command/pricing/basket.ts"
 import type { Discount } from "../../../command/pricing/discount.ts"
 import {
@@ -19,7 +19,7 @@ function priced(of: Basket, rules: Partial<PriceRules>) {
 }
 
 describe("a share", () => {
-  it.each([
+  test.each([
     [10n, 500, 1n],
     [9n, 500, 0n],
     [150n, 1_000, 15n],
@@ -37,7 +37,7 @@ describe("discounts", () => {
   const stackable = { stackable: true }
   const yesterday = new Date(now.getTime() - 86_400_000)
 
-  it.each<[string, Discount[], bigint]>([
+  test.each<[string, Discount[], bigint]>([
     ["no discount", [], 0n],
     ["a percent", [tenPercent], 1_000n],
     ["a fixed amount", [fiveOff], 500n],
@@ -101,7 +101,7 @@ describe("discounts", () => {
     expect(breakdown.discounts.reduce((sum, { amountMinor }) => sum + amountMinor, 0n)).toBe(discountMinor)
   })
 
-  it("count one that takes nothing as not given", () => {
+  test("count one that takes nothing as not given", () => {
     const nothing: Discount = { ...tenPercent, off: { kind: "percent", basisPoints: 0 } }
     expect(priced(basket, { discounts: [nothing] }).breakdown.discounts).toEqual([])
   })
@@ -111,7 +111,7 @@ describe("a named code", () => {
   const coded: Discount = { ...tenPercent, code: "TEN" }
   const naming: Basket = { ...basket, codes: ["TEN"] }
 
-  it("that applies is given and named in the breakdown", () => {
+  test("that applies is given and named in the breakdown", () => {
     const rules = { ...noRules, discounts: [coded] }
     expect(priced(naming, rules).breakdown.discounts).toEqual([
       { id: "ten-percent", code: "TEN", amountMinor: 1_000n },
@@ -119,7 +119,7 @@ describe("a named code", () => {
     expect(refuseUnlessCodesApply(naming, rules, "as-it-is")).toBeUndefined()
   })
 
-  it.each<[string, Discount[], isLasting: boolean]>([
+  test.each<[string, Discount[], isLasting: boolean]>([
     ["unknown", [], true],
     ["inactive", [{ ...coded, active: false }], true],
     ["not-yet-valid", [{ ...coded, validFrom: new Date(now.getTime() + 1) }], true],
@@ -143,7 +143,7 @@ describe("shipping", () => {
   const sent: Basket = { ...basket, country: "DE" }
   const van: ShippingRule = { ...parcel, id: "van", maximumWeightGrams: null, priceMinor: 1_900n }
 
-  it.each<[string, ShippingRule[], bigint, string | null]>([
+  test.each<[string, ShippingRule[], bigint, string | null]>([
     ["by the cheapest rule that carries it", [van, parcel], 490n, "parcel"],
     ["by the only rule that carries it", [van, { ...parcel, maximumWeightGrams: 3_199 }], 1_900n, "van"],
     ["at the limit of weight", [van, { ...parcel, maximumWeightGrams: 3_200 }], 490n, "parcel"],
@@ -169,7 +169,7 @@ describe("shipping", () => {
     else expect(refused).toBeUndefined()
   })
 
-  it("costs nothing where nobody charges for it, and nothing for what is collected", () => {
+  test("costs nothing where nobody charges for it, and nothing for what is collected", () => {
     expect(refuseUnlessSendable(sent, priced(sent, {}), noRules)).toBeUndefined()
     const charged = { ...noRules, isShippingCharged: true }
     expect(refuseUnlessSendable(basket, priced(basket, charged), charged)).toBeUndefined()
@@ -182,14 +182,14 @@ describe("shipping", () => {
 })
 
 describe("tax", () => {
-  it("is of goods less discount and shipping, once, half up", () => {
+  test("is of goods less discount and shipping, once, half up", () => {
     const sent: Basket = { ...basket, country: "DE" }
     const rules = { discounts: [fiveOff], shippingRules: [parcel], isShippingCharged: true }
     // 19 % of 100.00 - 5.00 + 4.90 = 18.981
     expect(priced(sent, rules)).toMatchObject({ taxMinor: 1_898n, totalMinor: 11_888n })
   })
 
-  it("is nothing in a country without a rate", () => {
+  test("is nothing in a country without a rate", () => {
     expect(priced({ ...basket, country: "FR" }, {})).toMatchObject({ taxMinor: 0n, breakdown: { tax: null } })
   })
 })
@@ -201,7 +201,7 @@ describe("amounts at the limit", () => {
     lines: [{ productId: lamp, quantity: 1, unitPriceMinor, weightGrams: 0 }],
   })
 
-  it.each<[string, Basket, boolean]>([
+  test.each<[string, Basket, boolean]>([
     ["the largest subtotal", single(maximumAmountMinor), true],
     ["one unit more", single(maximumAmountMinor + 1n), false],
     ["tax beyond the limit", single(maximumAmountMinor, { country: "DE" }), false],
@@ -211,7 +211,7 @@ describe("amounts at the limit", () => {
     )
   })
 
-  it("a discount does not bring back a subtotal that cannot be stored", () => {
+  test("a discount does not bring back a subtotal that cannot be stored", () => {
     const free: Discount = { ...tenPercent, off: { kind: "percent", basisPoints: 10_000 } }
     expect(price(single(maximumAmountMinor + 1n), { ...noRules, discounts: [free] }).ok).toBe(false)
   })

@@ -1,5 +1,5 @@
 import { sql } from "kysely"
-import { beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, test } from "vitest"
 import { createCacheFence } from "../../../query/cdc/cache/fence.ts"
 import { toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
 import { createReadCache } from "../../../query/http/cache.ts"
@@ -81,7 +81,7 @@ async function apply(keys: readonly string[], note = "changed", xid?: bigint): P
 }
 
 describe("an order behind the cache", () => {
-  it("is a hit with the same bytes, ETag and headers, and a miss again after it changed", async () => {
+  test("is a hit with the same bytes, ETag and headers, and a miss again after it changed", async () => {
     const hit = await served().app.get("/orders/order-1")
     expect(hit.headers.get("cache-status")).toBe("lockstep; hit")
     await apply(["order:order-1"], "changed")
@@ -107,7 +107,7 @@ describe("an order behind the cache", () => {
     expect(unchanged.headers.get("cache-status")).toBe("lockstep; hit")
   })
 
-  it("is cached for customers too, and for nothing else", async () => {
+  test("is cached for customers too, and for nothing else", async () => {
     expect(await cacheStatus("/customers/customer-1")).toBe("lockstep; fwd=miss; stored")
     expect(await cacheStatus("/customers/customer-1")).toBe("lockstep; hit")
     for (const path of ["/orders", "/customers/customer-1/orders", "/orders/order-1/history"]) {
@@ -117,7 +117,7 @@ describe("an order behind the cache", () => {
     expect((await served().app.get("/orders/unknown")).status).toBe(404)
   })
 
-  it("is read from the database when the reader asks for that, or for a fresher answer", async () => {
+  test("is read from the database when the reader asks for that, or for a fresher answer", async () => {
     expect(await cacheStatus("/orders/order-1", { "Cache-Control": "no-cache" })).toBe(
       "lockstep; fwd=request",
     )
@@ -126,7 +126,7 @@ describe("an order behind the cache", () => {
     expect(refused.status).toBe(503)
   })
 
-  it("shows the command of a token: from the cache if that is as far, else from the database", async () => {
+  test("shows the command of a token: from the cache if that is as far, else from the database", async () => {
     const position = await apply(["order:order-1"], "written", 4_711n)
     const tokenFor = (lsn: bigint, xid = 4_711n): Record<string, string> => ({
       "Consistency-Token": `v1:orders:${history.systemIdentifier}-${history.timeline}:${xid}:${lsn}`,
@@ -143,7 +143,7 @@ describe("an order behind the cache", () => {
     expect(other.status).toBe(409)
   })
 
-  it("is read from the database at once while Redis is away, and is current", async () => {
+  test("is read from the database at once while Redis is away, and is current", async () => {
     redis.freeze()
     await apply(["order:order-1"], "while frozen")
     const startedAt = performance.now()

@@ -1,5 +1,5 @@
 import { sql } from "kysely"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { waitFor } from "../../support/wait.ts"
 import { createReadModels, insertCustomer, insertOrder } from "../given/read-models.ts"
 import { givenReadSideForEachTest } from "../given/read-side.ts"
@@ -10,7 +10,7 @@ const goLive = (generation: number) =>
   sql`update cdc.sources set live_generation = ${generation}`.execute(models.db)
 
 describe("the live generation", () => {
-  it("is missing at first: 503 not-ready with Retry-After", async () => {
+  test("is missing at first: 503 not-ready with Retry-After", async () => {
     for (const path of ["/orders/order-1", "/orders", "/analytics/orders"]) {
       const response = await app.get(path)
       expect(response.status).toBe(503)
@@ -22,7 +22,7 @@ describe("the live generation", () => {
     expect((await app.get("/orders")).status).toBe(200)
   })
 
-  it("of an unknown projection version is not served", async () => {
+  test("of an unknown projection version is not served", async () => {
     await models.addGeneration(1, { version: "from the future" })
     await goLive(1)
     const response = await app.get("/orders")
@@ -30,7 +30,7 @@ describe("the live generation", () => {
     expect(await response.json()).toMatchObject({ type: "urn:lockstep:problem:unknown-projection-version" })
   })
 
-  it("can be switched and dropped under load: no error, no mixture, never back", async () => {
+  test("can be switched and dropped under load: no error, no mixture, never back", async () => {
     await models.addGeneration(1)
     await insertCustomer(models.db, "customer-1")
     await insertOrder(models.db, { id: "order-1" })

@@ -1,6 +1,6 @@
 // `/status`: how the sources stand, in one look at the database, and in bounded time when there is none.
 import { sql } from "kysely"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
 import { createPool } from "../../../db/connect.ts"
 import { createApp } from "../../../query/app.ts"
@@ -20,7 +20,7 @@ const statusOf = async (asked: Pick<QueryApp, "get"> = app) => {
 }
 
 describe("the status of a source", () => {
-  it("tells lease, projector, generation, position and open requests", async () => {
+  test("tells lease, projector, generation, position and open requests", async () => {
     const startedAt = performance.now()
     await models.commit()
     await sql`insert into cdc.leases values ('orders', 'somebody', 7, clock_timestamp() + interval '9 s')`.execute(
@@ -93,7 +93,7 @@ describe("the status of a source", () => {
     })
   })
 
-  it("never shows a negative age or rest, and says when the holder is this instance", async () => {
+  test("never shows a negative age or rest, and says when the holder is this instance", async () => {
     await sql`insert into cdc.leases values ('orders', 'me', 7, clock_timestamp() - interval '1 h')`.execute(
       models.db,
     )
@@ -110,7 +110,7 @@ describe("the status of a source", () => {
     })
   })
 
-  it("is known by name even when nothing of it is there", async () => {
+  test("is known by name even when nothing of it is there", async () => {
     await sql`truncate cdc.sources, cdc.progress, cdc.generations`.execute(models.db)
     expect(await statusOf()).toMatchObject({
       sources: [{ source: "orders", lease: null, projector: null, position: null, requests: [] }],
@@ -119,7 +119,7 @@ describe("the status of a source", () => {
 })
 
 describe("without a database", () => {
-  it("is refused at once where nothing listens", async () => {
+  test("is refused at once where nothing listens", async () => {
     const reader = createPool({ url: "postgres://reader@127.0.0.1:1/nowhere", applicationName: "test" })
     const lost = createQueryApp(models, { reader })
     const response = await lost.get("/status")
@@ -129,7 +129,7 @@ describe("without a database", () => {
     await reader.end()
   })
 
-  it("is refused within three seconds where nobody answers", async () => {
+  test("is refused within three seconds where nobody answers", async () => {
     const silent: LateDatabase = await createLateDatabase()
     const reader = createPool({ url: silent.url, applicationName: "test" })
     const lost = createQueryApp(models, { reader })
@@ -143,7 +143,7 @@ describe("without a database", () => {
 })
 
 describe("the parts of an instance", () => {
-  it("are described, each route with its source", async () => {
+  test("are described, each route with its source", async () => {
     const described = await (await app.get("/openapi.json")).json()
     for (const path of [
       "/orders/{id}",
@@ -157,7 +157,7 @@ describe("the parts of an instance", () => {
     }
   })
 
-  it("are those of its role: who only projects answers no queries", async () => {
+  test("are those of its role: who only projects answers no queries", async () => {
     const projecting = createApp({
       role: "projector",
       sources: [{ source: "orders", reading: null, holder: "me", readiness: async () => ({}) }],

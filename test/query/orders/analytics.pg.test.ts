@@ -1,5 +1,5 @@
 import { sql } from "kysely"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
 import { createQueryApp } from "../given/query-app.ts"
 import { deriveAll, insertOrder, type TestOrder } from "../given/read-models.ts"
@@ -87,7 +87,7 @@ const minorOf = (money: unknown, currency: unknown): number => {
 }
 
 describe("analytics of orders", () => {
-  it.each([
+  test.each([
     ["daily", "day", "YYYY-MM-DD"],
     ["weekly", "week", 'IYYY-"W"IW'],
     ["monthly", "month", "YYYY-MM"],
@@ -118,7 +118,7 @@ describe("analytics of orders", () => {
     expect(sold.length).toBeGreaterThan(15)
   })
 
-  it("have a row for every period and every currency of the range, also without sales", async () => {
+  test("have a row for every period and every currency of the range, also without sales", async () => {
     const rows = await rowsOf("period=monthly&from=2025-01-01&to=2025-12-01")
     expect(rows).toHaveLength(11 * 3)
     expect(rows.filter(({ period }) => period === "2025-07")).toEqual(
@@ -136,7 +136,7 @@ describe("analytics of orders", () => {
     expect(await rowsOf("period=monthly&from=2020-01-01&to=2020-03-01&currency=EUR")).toHaveLength(2)
   })
 
-  it("count in the first and last period only what lies in the range, and say so", async () => {
+  test("count in the first and last period only what lies in the range, and say so", async () => {
     const rows = await rowsOf("period=weekly&from=2024-12-31&to=2025-01-06T00:15:00Z&currency=USD")
     expect(rows).toMatchObject([
       {
@@ -154,7 +154,7 @@ describe("analytics of orders", () => {
     ])
   })
 
-  it("show the last twelve months when nothing is said", async () => {
+  test("show the last twelve months when nothing is said", async () => {
     const response = await app.get("/analytics/orders")
     expect(await response.json()).toMatchObject({
       period: "monthly",
@@ -166,7 +166,7 @@ describe("analytics of orders", () => {
     })
   })
 
-  it.each([
+  test.each([
     ["daily", "2025-10-25", "2025-11-24"],
     ["weekly", "2025-09-01", "2025-11-24"],
   ])("show a sensible range of %s periods when nothing is said", async (period, from, to) => {
@@ -177,7 +177,7 @@ describe("analytics of orders", () => {
     })
   })
 
-  it("round the average half up", async () => {
+  test("round the average half up", async () => {
     await sql`delete from read_1.sales_by_quarter_hour where currency = 'EUR'`.execute(models.db)
     await sql`insert into read_1.sales_by_quarter_hour (bucket, currency, status, country, orders, items, gross_minor,
         discount_minor, cancelled, captured_minor, refunded_minor, paid, refunded)
@@ -191,7 +191,7 @@ describe("analytics of orders", () => {
     await sql`delete from read_1.sales_by_quarter_hour where currency = 'EUR'`.execute(models.db)
   })
 
-  it("do not depend on the time zone of the session", async () => {
+  test("do not depend on the time zone of the session", async () => {
     const here = await rowsOf("period=daily&from=2025-03-29&to=2025-04-01")
     await sql`do $$ begin
       execute format('alter role reader in database %I set timezone = %L', current_database(), 'America/New_York');

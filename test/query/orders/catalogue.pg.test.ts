@@ -1,6 +1,6 @@
 // Products, stock, and the profile of a customer.
 import { sql } from "kysely"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
 import { deriveAll, insertCustomer, insertOrder } from "../given/read-models.ts"
 import { givenReadSide } from "../given/read-side.ts"
@@ -62,7 +62,7 @@ async function readPages(
 }
 
 describe("products", () => {
-  it("have price and stock", async () => {
+  test("have price and stock", async () => {
     const product = {
       id: "product-03",
       price: { amount: "29.99", currency: "USD" },
@@ -77,7 +77,7 @@ describe("products", () => {
     expect(await read("/products/product-19")).toMatchObject({ stock: null })
   })
 
-  it.each([
+  test.each([
     ["", ids.slice(0, 24)],
     ["&active=false", ids.slice(0, 24).filter((_, n) => n % 5 === 0)],
     ["&q=TÜRK+lam", ids.slice(0, 24).filter((_, n) => n % 2 === 1)],
@@ -87,7 +87,7 @@ describe("products", () => {
     expect(await readPages(`/products?limit=7${query}`, "products", "id")).toEqual(wanted)
   })
 
-  it.each([
+  test.each([
     ["/products/unknown", "product-not-found"],
     ["/products/product-24", "product-not-found"],
     ["/inventory/unknown", "stock-not-found"],
@@ -100,7 +100,7 @@ describe("products", () => {
 })
 
 describe("stock", () => {
-  it("says what is left", async () => {
+  test("says what is left", async () => {
     expect(await read("/inventory/product-07")).toEqual({
       product_id: "product-07",
       on_hand: 7,
@@ -111,7 +111,7 @@ describe("stock", () => {
     })
   })
 
-  it("is listed page by page, also only where little is left", async () => {
+  test("is listed page by page, also only where little is left", async () => {
     expect(await readPages("/inventory?limit=8", "inventory", "product_id")).toEqual(ids.slice(0, 19))
     expect(await readPages("/inventory?limit=2&available_below=3", "inventory", "product_id")).toEqual(
       ids.slice(0, 5),
@@ -120,7 +120,7 @@ describe("stock", () => {
 })
 
 describe("a customer's profile", () => {
-  it("has lifetime value, last orders and favourite products", async () => {
+  test("has lifetime value, last orders and favourite products", async () => {
     expect(await read("/customers/customer-1")).toMatchObject({
       totals: [
         { currency: "JPY", orders: 1, lifetime_value: { amount: "1000", currency: "JPY" } },
@@ -146,7 +146,7 @@ describe("a customer's profile", () => {
 })
 
 describe("a customer", () => {
-  it("says when they were erased", async () => {
+  test("says when they were erased", async () => {
     await insertCustomer(models.db, "customer-2")
     expect(await read("/customers/customer-2")).toMatchObject({ erased_at: null })
     await insertCustomer(models.db, "customer-3")
@@ -158,7 +158,7 @@ describe("a customer", () => {
 })
 
 describe("what is parked", () => {
-  it.each([
+  test.each([
     ["products", "product-03", ["/products/product-03", "/products", "/analytics/products"]],
     ["inventory", "product-03", ["/inventory/product-03", "/inventory", "/products/product-03"]],
     ["shipments", "order-3", ["/orders/order-3", "/analytics/orders", "/orders?q=x"]],

@@ -1,5 +1,5 @@
 import { sql } from "kysely"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { insertCustomer } from "../given/read-models.ts"
 import { givenReadSide } from "../given/read-side.ts"
 
@@ -16,7 +16,7 @@ const { models, app } = givenReadSide("look_up", async ({ db }) => {
 const find = (email: string) => app.get(`/customers?email=${encodeURIComponent(email)}`)
 
 describe("looking up a customer by e-mail address", () => {
-  it("ignores case and finds one or none", async () => {
+  test("ignores case and finds one or none", async () => {
     const found = await find("aDA+orders@EXAMPLE.com")
     expect(await found.json()).toMatchObject({
       customers: [{ id: "customer-1", email: "Ada+Orders@Example.com" }],
@@ -27,7 +27,7 @@ describe("looking up a customer by e-mail address", () => {
     }
   })
 
-  it.each([
+  test.each([
     ["no address", "/customers"],
     ["no e-mail address", "/customers?email=ada"],
     ["a pattern", "/customers?email=%25@example.com&limit=1"],
@@ -37,7 +37,7 @@ describe("looking up a customer by e-mail address", () => {
     expect((await app.get(path)).status).toBe(400)
   })
 
-  it("goes by an index", async () => {
+  test("goes by an index", async () => {
     const { rows } = await sql<{ plan: string }>`
       select indexdef as plan from pg_indexes where schemaname = 'read_1' and tablename = 'customers'`.execute(
       models.db,

@@ -1,5 +1,5 @@
 import { sql } from "kysely"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { deriveAll, insertCustomer, insertOrder } from "../given/read-models.ts"
 import { givenReadSide } from "../given/read-side.ts"
 
@@ -43,7 +43,7 @@ const json = async (response: Response): Promise<unknown> => {
 }
 
 describe("an order", () => {
-  it("has its items, customer, payments and money as decimal text", async () => {
+  test("has its items, customer, payments and money as decimal text", async () => {
     expect(await json(await app.get("/orders/order-1"))).toEqual({
       id: "order-1",
       status: "draft",
@@ -110,7 +110,7 @@ describe("an order", () => {
     })
   })
 
-  it("shows currencies without and with three fraction digits exactly", async () => {
+  test("shows currencies without and with three fraction digits exactly", async () => {
     expect(await json(await app.get("/orders/order-yen"))).toMatchObject({
       total: { amount: "4500", currency: "JPY" },
     })
@@ -119,13 +119,13 @@ describe("an order", () => {
     })
   })
 
-  it("shows the customer's id when the customer is not there", async () => {
+  test("shows the customer's id when the customer is not there", async () => {
     expect(await json(await app.get("/orders/order-orphan"))).toMatchObject({
       customer: { id: "nobody", name: null, email: null },
     })
   })
 
-  it.each(["/orders/unknown", "/orders/order-gone", "/orders/order-gone/history"])(
+  test.each(["/orders/unknown", "/orders/order-gone", "/orders/order-gone/history"])(
     "%s that is unknown or deleted is a 404 problem",
     async (path) => {
       const response = await app.get(path)
@@ -141,7 +141,7 @@ describe("an order", () => {
     },
   )
 
-  it("has one history entry per version, in order", async () => {
+  test("has one history entry per version, in order", async () => {
     const body = await json(await app.get("/orders/order-1/history"))
     expect(body).toMatchObject({
       order_id: "order-1",
@@ -155,7 +155,7 @@ describe("an order", () => {
 })
 
 describe("a customer", () => {
-  it("has totals per currency, cancelled orders counted apart", async () => {
+  test("has totals per currency, cancelled orders counted apart", async () => {
     expect(await json(await app.get("/customers/customer-1"))).toMatchObject({
       id: "customer-1",
       email: "customer-1@example.com",
@@ -176,7 +176,7 @@ describe("a customer", () => {
     })
   })
 
-  it("has a history of orders beside the totals", async () => {
+  test("has a history of orders beside the totals", async () => {
     const body = await json(await app.get("/customers/customer-1/orders?limit=100"))
     expect(body).toMatchObject({
       customer: { id: "customer-1", name: "Name of customer-1" },
@@ -185,7 +185,7 @@ describe("a customer", () => {
     })
   })
 
-  it("without orders has empty totals and orders", async () => {
+  test("without orders has empty totals and orders", async () => {
     expect(await json(await app.get("/customers/customer-2/orders"))).toEqual({
       customer: { id: "customer-2", name: "Name of customer-2", email: "customer-2@example.com" },
       totals: [],
@@ -194,7 +194,7 @@ describe("a customer", () => {
     })
   })
 
-  it.each(["/customers/unknown", "/customers/unknown/orders"])("%s is a 404 problem", async (path) => {
+  test.each(["/customers/unknown", "/customers/unknown/orders"])("%s is a 404 problem", async (path) => {
     const response = await app.get(path)
     expect(response.status).toBe(404)
     expect(await response.json()).toMatchObject({ type: "urn:lockstep:problem:customer-not-found" })

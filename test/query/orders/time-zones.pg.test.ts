@@ -1,6 +1,6 @@
 // Analytics by the clock of any zone equal what plain code counts by Intl from every order, over changes of daylight
 // saving time at and around midnight, offsets of 45 minutes, and a day that a zone passed over.
-import { describe, expect, it, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
 import { localDate, startOfDay } from "../../../query/orders/time-zone.ts"
 import { deriveAll, insertOrder } from "../given/read-models.ts"
@@ -79,7 +79,7 @@ test.each(zones)("days in %s from %s", async (zone, from, to) => {
 })
 
 describe("a time zone", () => {
-  it("says where weeks and months begin that are shown by default", async () => {
+  test("says where weeks and months begin that are shown by default", async () => {
     const read = async (period: string) =>
       body.parse(await (await app.get(`/analytics/orders?period=${period}&time_zone=Asia/Kathmandu`)).json())
     expect(await read("monthly")).toMatchObject({
@@ -90,7 +90,7 @@ describe("a time zone", () => {
     expect(await read("daily")).toMatchObject({ to: "2025-11-23T18:15:00.000000Z" })
   })
 
-  it("begins its days where the database says, in every zone and at every change since 2016", async () => {
+  test("begins its days where the database says, in every zone and at every change since 2016", async () => {
     const names = Intl.supportedValuesOf("timeZone").filter((name) => name.includes("/"))
     const days = ["2016-03-27", "2019-10-06", "2024-11-03", "2025-03-30", "2026-07-01"]
     const { rows } = await models.reader.query<{ zone: string; day: string; start: Date }>(

@@ -1,5 +1,5 @@
 import fc from "fast-check"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import type { OrderCommand } from "../../../../command/orders/aggregate/commands.ts"
 import { decide } from "../../../../command/orders/aggregate/decide.ts"
 import { evolve } from "../../../../command/orders/aggregate/events.ts"
@@ -70,7 +70,7 @@ const knownAt = (step: number): Known => ({
   },
 })
 
-it("folding the stored events of any history gives the order at every version", () => {
+test("folding the stored events of any history gives the order at every version", () => {
   fc.assert(
     fc.property(firstCommand, fc.array(nextCommand, { maxLength: 40 }), (first, following) => {
       let order: Order | undefined

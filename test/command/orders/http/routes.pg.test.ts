@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { sql } from "kysely"
-import { beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, test } from "vitest"
 import { givenService } from "../../given/running-service.ts"
 
 const service = givenService()
@@ -22,7 +22,7 @@ beforeAll(async () => {
 const address = { street: "1 Main St", city: "New York", state: "NY", zip: "10001", country: "US" }
 
 describe("the documented curl", () => {
-  it("creates an order, also when it says localhost", async () => {
+  test("creates an order, also when it says localhost", async () => {
     const { stdout } = await promisify(execFile)("curl", [
       ...["-s", "-X", "POST", `${service.url.replace("127.0.0.1", "localhost")}/orders`],
       ...["-H", "Content-Type: application/json"],
@@ -41,7 +41,7 @@ describe("the documented curl", () => {
 })
 
 describe("an order's way", () => {
-  it("is answered at every step with its state, version and token, and leaves an event each", async () => {
+  test("is answered at every step with its state, version and token, and leaves an event each", async () => {
     const created = await service.call("POST", "/orders", {
       customer_id: "customer-123",
       items: [{ product_id: "product-456", quantity: 2, price: "29.99" }],
@@ -102,7 +102,7 @@ describe("an order's way", () => {
     expect(written).not.toMatch(/ring twice|Main St/)
   })
 
-  it("keeps request id and trace context beside the event", async () => {
+  test("keeps request id and trace context beside the event", async () => {
     const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`
     const created = await service.call(
       "POST",
@@ -121,7 +121,7 @@ describe("an order's way", () => {
 })
 
 describe("money", () => {
-  it.each([
+  test.each([
     ["yen", 2500, 3, "7500", "JPY"],
     ["dinar", "12.345", 2, "24.690", "KWD"],
   ])("of %s has the currency's own digits", async (productId, price, quantity, amount, currency) => {
@@ -133,7 +133,7 @@ describe("money", () => {
 })
 
 describe("a consistency token", () => {
-  it("names the command's own transaction and a position behind its commit", async () => {
+  test("names the command's own transaction and a position behind its commit", async () => {
     const created = await service.call("POST", "/orders", {
       customer_id: "customer-123",
       items: [],
@@ -151,7 +151,7 @@ describe("a consistency token", () => {
 })
 
 describe("If-Match", () => {
-  it.each([
+  test.each([
     ['"1"', 200],
     ['"1-5f2c9a"', 200],
     ["*", 200],
@@ -176,7 +176,7 @@ describe("a refused command", () => {
   const order = (more: object) => ({ customer_id: "customer-123", items: [], currency: "USD", ...more })
   const line = (product_id: string, more: object = {}) => ({ items: [{ product_id, quantity: 2, ...more }] })
 
-  it.each<[string, number, string, string, unknown]>([
+  test.each<[string, number, string, string, unknown]>([
     ["customer-unknown", 422, "POST", "/orders", order({ customer_id: "nobody" })],
     ["product-unknown", 422, "POST", "/orders", order(line("unicorn"))],
     ["product-inactive", 422, "POST", "/orders", order(line("retired"))],
@@ -213,7 +213,7 @@ describe("a refused command", () => {
     expect(await contents()).toEqual(before)
   })
 
-  it("tells the current price where the client's is another", async () => {
+  test("tells the current price where the client's is another", async () => {
     const { body } = await service.call("POST", "/orders", order(line("product-456", { price: 1 })))
     expect(body).toMatchObject({
       product_id: "product-456",

@@ -2,7 +2,7 @@
 // shipments as they were committed with that version. And the sums over all orders are right: stock, and money.
 import fc from "fast-check"
 import { sql } from "kysely"
-import { beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { evolve } from "../../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../../command/orders/aggregate/order.ts"
 import { transitions } from "../../../../command/orders/aggregate/transitions.ts"
@@ -133,7 +133,7 @@ const later = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>(["PATCH", "", { note: "n" }]) },
 )
 
-it(
+test(
   "random histories fold to what was committed, at every version",
   async () => {
     const histories = fc.tuple(
@@ -152,7 +152,7 @@ it(
   120_000 * times,
 )
 
-it.each(lives)("so does a rare life: %s", async (_, steps, expected) => {
+test.each(lives)("so does a rare life: %s", async (_, steps, expected) => {
   const statuses = await checkFolds(await live([], steps, "one by one"))
   expect([...new Set(statuses)]).toEqual(expected)
   await checkSums()

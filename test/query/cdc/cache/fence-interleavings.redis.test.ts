@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { chooseSeed, createRandom, type Random } from "../../../support/random.ts"
 import { times } from "../../../support/times.ts"
 import {
@@ -122,7 +122,7 @@ async function runAtRandom(
 }
 
 describe("whatever happens in whatever order", () => {
-  it.each([0, 1, 2])(
+  test.each([0, 1, 2])(
     "no served answer is older than the database was when it was asked for (run %d)",
     async (run) => {
       const seed = (chooseSeed() + run) >>> 0

@@ -1,5 +1,5 @@
 // What the fence makes of a change: no cached answer is served that is older than the read models.
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { leaseName, parseLease } from "../../../../query/cdc/cache/layout.ts"
 import { eventually } from "../../given/cached-models.ts"
 import { givenCacheAtWork } from "./given/cache-at-work.ts"
@@ -7,7 +7,7 @@ import { givenCacheAtWork } from "./given/cache-at-work.ts"
 const { redis, models, projector, reader, another, warm, leaseIsThere } = givenCacheAtWork()
 
 describe("the cache", () => {
-  it("serves what was stored, and no more after it changed", async () => {
+  test("serves what was stored, and no more after it changed", async () => {
     await projector.apply(["a"])
     await warm("a")
     await projector.apply(["b"])
@@ -17,14 +17,14 @@ describe("the cache", () => {
     expect(await reader.read("a")).toBe("hit")
   })
 
-  it("refuses the set of a reader who stalled while the row changed", async () => {
+  test("refuses the set of a reader who stalled while the row changed", async () => {
     await warm("other")
     await projector.apply(["a"])
     expect(await reader.read("a", () => projector.apply(["a"]))).toBe("refused")
     expect(await reader.read("a")).toBe("stored")
   })
 
-  it("refuses the set of a reader who read between fence and commit", async () => {
+  test("refuses the set of a reader who read between fence and commit", async () => {
     await warm("a")
     let before = ""
     await projector.apply(["a"], {
@@ -36,7 +36,7 @@ describe("the cache", () => {
     expect(await reader.read("a")).toBe("stored")
   })
 
-  it("loses nothing but speed when a transaction aborts after fencing", async () => {
+  test("loses nothing but speed when a transaction aborts after fencing", async () => {
     await warm("a")
     await projector.apply(["a"], { abort: true })
     expect(await reader.read("a")).toBe("refused")
@@ -45,7 +45,7 @@ describe("the cache", () => {
     expect(await reader.read("a")).toBe("hit")
   })
 
-  it("says the newest position that an answer stands for", async () => {
+  test("says the newest position that an answer stands for", async () => {
     await projector.apply(["a"])
     await warm("a")
     await projector.apply(["b"])
@@ -58,7 +58,7 @@ describe("the cache", () => {
 })
 
 describe("many keys and switches", () => {
-  it("fences thousands of keys in time", async () => {
+  test("fences thousands of keys in time", async () => {
     const keys = Array.from({ length: 9_000 }, (_, n) => `key-${n}`)
     await warm("key-1")
     const epoch = models.cacheEpoch
@@ -67,7 +67,7 @@ describe("many keys and switches", () => {
     expect(models.cacheEpoch - epoch).toBeLessThanOrEqual(1n)
   })
 
-  it("raises the epoch instead of deleting beyond ten thousand keys, without waiting", async () => {
+  test("raises the epoch instead of deleting beyond ten thousand keys, without waiting", async () => {
     await warm("key-1")
     const epoch = models.cacheEpoch
     expect(await projector.apply(Array.from({ length: 10_001 }, (_, n) => `key-${n}`))).toBeLessThan(150)
@@ -76,7 +76,7 @@ describe("many keys and switches", () => {
     await warm("key-1")
   })
 
-  it("raises the epoch for a switch of the generation", async () => {
+  test("raises the epoch for a switch of the generation", async () => {
     await warm("a")
     const epoch = models.cacheEpoch
     models.generation = 2
@@ -86,7 +86,7 @@ describe("many keys and switches", () => {
     expect(parseLease((await redis.admin.get(leaseName("test"))) ?? "")?.place.generation).toBe(2)
   })
 
-  it("stops serving when another generation is announced than the one fenced", async () => {
+  test("stops serving when another generation is announced than the one fenced", async () => {
     await warm("a")
     models.generation = 2
     await projector.apply([])
@@ -94,7 +94,7 @@ describe("many keys and switches", () => {
     await warm("a")
   })
 
-  it("does not begin an epoch again that was used before", async () => {
+  test("does not begin an epoch again that was used before", async () => {
     await warm("a")
     await projector.fence.stop()
     models.cacheEpoch = 1n
@@ -104,7 +104,7 @@ describe("many keys and switches", () => {
     expect(models.cacheEpoch).toBeGreaterThan(used)
   })
 
-  it("asks for another epoch when the outcome of a commit is unknown", async () => {
+  test("asks for another epoch when the outcome of a commit is unknown", async () => {
     await eventually(async () => {
       await projector.apply(["a"], { unknown: true })
       return models.cacheEpoch >= 4n

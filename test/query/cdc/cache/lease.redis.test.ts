@@ -1,6 +1,6 @@
 // The lease of the cache: who may serve from it and for how long, also while Redis fails.
 import { setTimeout as pause } from "node:timers/promises"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { leaseName, parseLease, valueName } from "../../../../query/cdc/cache/layout.ts"
 import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 import { eventually } from "../../given/cached-models.ts"
@@ -9,7 +9,7 @@ import { givenCacheAtWork } from "./given/cache-at-work.ts"
 const { redis, models, projector, reader, another, warm, leaseIsThere } = givenCacheAtWork()
 
 describe("the lease", () => {
-  it("ends within a second or so when the projector stands still", async () => {
+  test("ends within a second or so when the projector stands still", async () => {
     await warm("a")
     expect(await leaseIsThere()).toBe(true)
     const lease = parseLease((await redis.admin.get(leaseName("test"))) ?? "")
@@ -30,13 +30,13 @@ describe("the lease", () => {
     return { other, hold }
   }
 
-  it("is not renewed by a projector that may have lost its own lease", async () => {
+  test("is not renewed by a projector that may have lost its own lease", async () => {
     const { hold } = await warmAndStopHolding()
     hold()
     await eventually(leaseIsThere)
   })
 
-  it("is not taken up again by a projector that was none meanwhile: another one may have written without Redis", async () => {
+  test("is not taken up again by a projector that was none meanwhile: another one may have written without Redis", async () => {
     const { other, hold } = await warmAndStopHolding()
     models.position = toLsn(models.position + 8n)
     models.values.set("a", models.position)
@@ -51,7 +51,7 @@ describe("the lease", () => {
     expect(await reader.read("a")).not.toBe("hit")
   })
 
-  it("is waited for by a successor without Redis, for as long as the one before may give leases", async () => {
+  test("is waited for by a successor without Redis, for as long as the one before may give leases", async () => {
     await warm("a")
     const successor = another({ redisUrl: "redis://127.0.0.1:1" })
     successor.fence.succeed(1_500)
@@ -60,7 +60,7 @@ describe("the lease", () => {
     expect(performance.now() - startedAt).toBeGreaterThan(2_500)
   })
 
-  it("is ended at once by a successor who reaches Redis", async () => {
+  test("is ended at once by a successor who reaches Redis", async () => {
     await warm("a")
     const successor = another()
     successor.fence.succeed(10_000)
@@ -69,13 +69,13 @@ describe("the lease", () => {
     await warm("a", successor)
   })
 
-  it("is over when the projector has stopped", async () => {
+  test("is over when the projector has stopped", async () => {
     await warm("a")
     await projector.fence.stop()
     expect(await leaseIsThere()).toBe(false)
   })
 
-  it("goes to the projector that takes over; the former one is refused", async () => {
+  test("goes to the projector that takes over; the former one is refused", async () => {
     await warm("a")
     const next = another()
     await warm("a", next)
@@ -89,7 +89,7 @@ describe("the lease", () => {
 })
 
 describe("when Redis fails", () => {
-  it("frozen: the commit waits the lease out once, then nothing waits any more", async () => {
+  test("frozen: the commit waits the lease out once, then nothing waits any more", async () => {
     await projector.apply(["a"])
     await warm("a")
     redis.freeze()
@@ -114,7 +114,7 @@ describe("when Redis fails", () => {
     expect(await reader.read("a")).toBe("stored")
   })
 
-  it("killed and restarted empty: a new epoch begins and serves", async () => {
+  test("killed and restarted empty: a new epoch begins and serves", async () => {
     await projector.apply(["a"])
     await warm("a")
     const epoch = models.cacheEpoch
@@ -126,7 +126,7 @@ describe("when Redis fails", () => {
     expect(models.cacheEpoch).toBeGreaterThan(epoch)
   })
 
-  it("restarted at once with an old dump, lease and all: the old answer is not served", async () => {
+  test("restarted at once with an old dump, lease and all: the old answer is not served", async () => {
     await projector.apply(["a"])
     await warm("a")
     await redis.admin.save()
@@ -144,7 +144,7 @@ describe("when Redis fails", () => {
     await warm("a")
   })
 
-  it("flushed: a new epoch begins without waiting", async () => {
+  test("flushed: a new epoch begins without waiting", async () => {
     await projector.apply(["a"])
     await warm("a")
     await redis.admin.flushall()
@@ -153,7 +153,7 @@ describe("when Redis fails", () => {
     await warm("a")
   })
 
-  it("without the fence table (evicted): nothing is stored, the lease ends, a new epoch begins", async () => {
+  test("without the fence table (evicted): nothing is stored, the lease ends, a new epoch begins", async () => {
     await projector.apply(["a"])
     await warm("a")
     const epoch = models.cacheEpoch
@@ -165,7 +165,7 @@ describe("when Redis fails", () => {
     expect(models.cacheEpoch).toBeGreaterThan(epoch)
   })
 
-  it("cut off for the projector alone: nothing old is served", async () => {
+  test("cut off for the projector alone: nothing old is served", async () => {
     await projector.apply(["a"])
     await warm("a")
     await redis.admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
