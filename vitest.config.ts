@@ -3,7 +3,14 @@ import { defineConfig } from "vitest/config"
 // One project per suffix: the suffix says what must run before the file can.
 // `unit` needs nothing; every other project asks test/stack for its part of the real stack.
 const project = (name: string, include: string, more: object = {}) => ({
-  test: { name, include: [include], testTimeout: 60_000, hookTimeout: 180_000, ...more },
+  test: {
+    name,
+    include: [include],
+    setupFiles: ["test/support/left-running.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
+    ...more,
+  },
 })
 
 export default defineConfig({

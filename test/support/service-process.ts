@@ -5,6 +5,7 @@ import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
+import { noteStarted } from "./started-processes.ts"
 
 export type LogLine = { level: number; msg: string; [field: string]: unknown }
 
@@ -48,6 +49,7 @@ export function createServiceProcess(
         stdio: ["ignore", "pipe", "pipe"],
       })
       child = started
+      noteStarted(started, `the ${service} service (pid ${started.pid})`)
       const first = logs.length
       createInterface({ input: started.stdout }).on("line", (line) => logs.push(parseLine(line)))
       createInterface({ input: started.stderr }).on("line", (line) => logs.push({ level: 60, msg: line }))
