@@ -5,7 +5,14 @@ import { LongestFirst } from "./test/stack/test-plan.ts"
 // `unit` needs nothing; every other project asks test/stack for its part of the real stack. Where no stack runs, `pg` and
 // `redis` start the databases that they need. test/stack/test-plan.ts says what `npm test` runs beside what.
 const project = (name: string, include: string, more: object = {}) => ({
-  test: { name, include: [include], testTimeout: 60_000, hookTimeout: 180_000, ...more },
+  test: {
+    name,
+    include: [include],
+    setupFiles: ["test/support/left-running.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
+    ...more,
+  },
 })
 
 const ownDatabases = { globalSetup: ["test/stack/own-databases.ts"] }

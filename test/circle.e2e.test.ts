@@ -1,26 +1,20 @@
 // The whole circle, as a person with two terminals meets it: what is written over HTTP on one side is read over HTTP
 // on the other, through Postgres, Debezium, Kafka, the read models and the cache.
+// One file: at the end both sides are compared with all that its tests have written.
 import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createMirrorViews, findDifferences } from "./chaos/invariants.ts"
-import { type Client, createClient } from "./support/client.ts"
+import { describe, expect, test } from "vitest"
+import { createMirrorViews, findDifferences } from "./chaos/given/invariants.ts"
+import { givenClient } from "./support/client.ts"
 import { createServiceProcess, type ServiceProcess } from "./support/service-process.ts"
-import { createSystem, type System } from "./support/system.ts"
+import { givenSystem } from "./support/system.ts"
 import { waitFor } from "./support/wait.ts"
 
-let system: System
-let client: Client
-
-beforeAll(async () => {
-  system = await createSystem("circle")
-  client = createClient(system.commandUrl, system.query.url)
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("circle")
+const client = givenClient(system)
 
 // The three commands as the product's first document has them, to the letter.
 const postOrder = `curl -X POST http://localhost:8080/orders \\
@@ -68,7 +62,7 @@ async function run(
 }
 
 describe("the three documented commands", () => {
-  it("place an order, show it and count it", async () => {
+  test("place an order, show it and count it", async () => {
     const placed = await run(postOrder)
     expect(placed.body).toMatchObject({ status: "draft", version: 1 })
     const id = String(placed.body.id)
@@ -119,7 +113,7 @@ describe("what is written on one side is read on the other", () => {
     return String(created.body.id)
   }
 
-  it("for every way to change an order", async () => {
+  test("for every way to change an order", async () => {
     const customer = await newCustomer("tourist")
     const placed = await client.command("POST", "/orders", {
       customer_id: customer,
@@ -156,7 +150,7 @@ describe("what is written on one side is read on the other", () => {
     ])
   })
 
-  it("for a customer, with the totals of their orders and in each of the orders", async () => {
+  test("for a customer, with the totals of their orders and in each of the orders", async () => {
     const customer = await newCustomer("regular")
     const items = [{ product_id: "product-458", quantity: 3 }]
     const order = { customer_id: customer, items }
@@ -184,7 +178,7 @@ describe("what is written on one side is read on the other", () => {
     expect(rest.body).toMatchObject({ orders: [{ id: kept.slice("/orders/".length) }], next: null })
   })
 
-  it("in the sales, where a cancelled order stops counting", async () => {
+  test("in the sales, where a cancelled order stops counting", async () => {
     const sales = async () => {
       const { body } = await client.read("/analytics/orders?period=daily&currency=EUR")
       return Array.isArray(body.rows) ? body.rows.at(-1) : null
@@ -201,7 +195,7 @@ describe("what is written on one side is read on the other", () => {
 })
 
 describe("a reader with the token of a command", () => {
-  it("sees that command, fifty times in a row, never anything older", async () => {
+  test("sees that command, fifty times in a row, never anything older", async () => {
     const path = await client.placeOrder()
     await client.command("POST", `${path}/items`, { product_id: "product-457", quantity: 1 })
     const startedAt = performance.now()
@@ -217,7 +211,7 @@ describe("a reader with the token of a command", () => {
     console.log(`command, capture and read: ${perRound.toFixed(1)} ms a round`)
   })
 
-  it("sees it through the cache too", async () => {
+  test("sees it through the cache too", async () => {
     const path = await client.placeOrder()
     expect((await client.read(path)).body.version).toBe(1)
     // Heartbeats move the position past the token: from then on the cache may answer for it.
@@ -235,7 +229,7 @@ describe("a reader with the token of a command", () => {
 })
 
 describe("tags and keys", () => {
-  it("let a reader change exactly what it read", async () => {
+  test("let a reader change exactly what it read", async () => {
     const path = await client.placeOrder()
     const shown = await client.read(path)
     const etag = String(shown.headers.get("etag"))
@@ -251,7 +245,7 @@ describe("tags and keys", () => {
     expect(after.headers.get("etag")).not.toBe(etag)
   })
 
-  it("make a repeated request one order with one answer", async () => {
+  test("make a repeated request one order with one answer", async () => {
     const customer = await client.command("POST", "/customers", {
       name: "keyed",
       email: "keyed@example.org",
@@ -306,7 +300,7 @@ describe("told to stop under load", () => {
     return answered
   }
 
-  it("the command service answers every command that it takes, and takes none that it does not answer", async () => {
+  test("the command service answers every command that it takes, and takes none that it does not answer", async () => {
     const customer = await client.command("POST", "/customers", { name: "busy", email: "busy@example.org" })
     const body = JSON.stringify({
       customer_id: String(customer.body.id),
@@ -326,7 +320,7 @@ describe("told to stop under load", () => {
     expect(answered.map(({ id }) => id).sort()).toEqual(rows.map(({ id }) => id).sort())
   })
 
-  it("the query service answers every read that it takes, and lets its lease go", async () => {
+  test("the query service answers every read that it takes, and lets its lease go", async () => {
     const path = await client.placeOrder()
     await client.read(path)
     const url = system.query.url()
@@ -340,7 +334,7 @@ describe("told to stop under load", () => {
 })
 
 describe("at the end", () => {
-  it("both sides are equal, row by row and sum by sum", async () => {
+  test("both sides are equal, row by row and sum by sum", async () => {
     await createMirrorViews(system.source)
     await system.caughtUp()
     expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])

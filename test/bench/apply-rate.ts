@@ -4,7 +4,7 @@
 import { setTimeout as pause } from "node:timers/promises"
 import type pg from "pg"
 import { createCommittedLsnFetcher } from "../../query/cdc/assemble/committed-lsn.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"

@@ -2,7 +2,7 @@
 // database and that of the apply which made it visible in the read models, both as Postgres stamped them
 // (track_commit_timestamp; both clusters must share a clock). 200 transactions a second from an open loop.
 import type pg from "pg"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createSystem } from "../support/system.ts"
 import { runOpenLoop } from "./open-loop.ts"

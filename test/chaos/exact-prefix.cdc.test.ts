@@ -7,91 +7,94 @@ import { pino } from "pino"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createKafkaAccess } from "../../query/cdc/kafka/kafka.ts"
 import { readEndpoints, stackParts } from "../stack/endpoints.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { startCustomers } from "./customers.ts"
-import { killConnectRepeatedly, killProjectorRepeatedly } from "./faults.ts"
-import { createMirrorViews, findDifferences, findUnacknowledged } from "./invariants.ts"
-import { startObserver } from "./observer.ts"
-import { chooseSeed, createRandom } from "./random.ts"
-import { startWriters } from "./writers.ts"
+import { chooseSeed, createRandom } from "../support/random.ts"
+import { givenSystem } from "../support/system.ts"
+import { times } from "../support/times.ts"
+import { startCustomers } from "./given/customers.ts"
+import { killConnectRepeatedly, killProjectorRepeatedly } from "./given/faults.ts"
+import { createMirrorViews, findDifferences, findUnacknowledged } from "./given/invariants.ts"
+import { startObserver } from "./given/observer.ts"
+import { startWriters } from "./given/writers.ts"
 
-const connectKills = Number(process.env.KILLS ?? 20)
-const projectorKills = 8
+const connectKills = Number(process.env.KILLS ?? 20 * times)
+const projectorKills = 8 * times
 const connect = stackParts(readEndpoints(), { offsetFlushMs: 60 }).connect
 const kafka = createKafkaAccess({
   brokers: [readEndpoints().kafkaBrokers],
   clientId: "chaos",
   log: pino({ level: "silent" }),
 })
-let system: System
+const system = givenSystem("chaos")
 
 beforeAll(async () => {
   await connect.stop()
   await connect.start()
-  system = await createSystem("chaos")
   await createMirrorViews(system.source)
 })
 
 afterAll(async () => {
   await kafka.close()
-  await system?.drop()
   const usual = stackParts(readEndpoints()).connect
   await usual.stop()
   await usual.start()
 })
 
-test("the read side is an exact prefix through kills of Connect and the projector", async () => {
-  const seed = chooseSeed()
-  console.log(`SEED=${seed}`)
-  const random = createRandom(seed)
-  const observer = startObserver({
-    reads: system.reads,
-    queryUrl: system.query.url,
-    random: random.fork("observer").below,
-  })
-  const writers = startWriters(system.source, random.fork("writers"))
-  const customers = startCustomers({
-    commandUrl: system.commandUrl,
-    random: random.fork("customers"),
-    count: 1,
-    onOrder: observer.watch,
-  })
+test(
+  "the read side is an exact prefix through kills of Connect and the projector",
+  async () => {
+    const seed = chooseSeed()
+    console.log(`SEED=${seed}`)
+    const random = createRandom(seed)
+    const observer = startObserver({
+      reads: system.reads,
+      queryUrl: system.query.url,
+      random: random.fork("observer").below,
+    })
+    const writers = startWriters(system.source, random.fork("writers"))
+    const customers = startCustomers({
+      commandUrl: system.commandUrl,
+      random: random.fork("customers"),
+      count: 1,
+      onOrder: observer.watch,
+    })
 
-  try {
-    await Promise.all([
-      killConnectRepeatedly(connect, countSent, random.fork("connect"), connectKills, hasMetCrash),
-      killProjectorRepeatedly(system.query, random.fork("projector"), projectorKills),
-    ])
-    await customers.stop()
-    console.log(await writers.stop())
-    await system.caughtUp(120_000)
-  } finally {
-    await customers.stop()
-    await writers.stop()
-    await observer.stop()
-  }
+    try {
+      await Promise.all([
+        killConnectRepeatedly(connect, countSent, random.fork("connect"), connectKills, hasMetCrash),
+        killProjectorRepeatedly(system.query, random.fork("projector"), projectorKills),
+      ])
+      await customers.stop()
+      console.log(await writers.stop())
+      await system.caughtUp(120_000)
+    } finally {
+      await customers.stop()
+      await writers.stop()
+      await observer.stop()
+    }
 
-  const disturbed = new Set(
-    system.query.logs.filter((line) => line.code === "disturbed").map((line) => String(line.commitLsn)),
-  )
-  console.log({
-    seed,
-    ...writers.totals,
-    acknowledgedOrders: customers.acknowledged.size,
-    connectKills,
-    projectorKills,
-    disturbedTransactions: disturbed.size,
-    polls: observer.polls(),
-    httpReads: observer.httpReads(),
-  })
-  expect(observer.lies, "ATOM and MONO").toEqual([])
-  const schema = await system.liveSchema()
-  expect(await findDifferences(system.source, system.reads, schema), "EQ and SUM").toEqual([])
-  expect(await findUnacknowledged(system.reads, schema, customers.acknowledged), "ACK").toEqual([])
-  expect(disturbed.size, "transactions with a crash inside them").toBeGreaterThan(0)
-  expect(observer.polls()).toBeGreaterThan(100)
-  // So many kills take three minutes, and three times as long where something else needs the processors.
-}, 1_500_000)
+    const disturbed = new Set(
+      system.query.logs.filter((line) => line.code === "disturbed").map((line) => String(line.commitLsn)),
+    )
+    console.log({
+      seed,
+      ...writers.totals,
+      acknowledgedOrders: customers.acknowledged.size,
+      connectKills,
+      projectorKills,
+      disturbedTransactions: disturbed.size,
+      polls: observer.polls(),
+      httpReads: observer.httpReads(),
+    })
+    expect(observer.lies, "ATOM and MONO").toEqual([])
+    const schema = await system.liveSchema()
+    expect(await findDifferences(system.source, system.reads, schema), "EQ and SUM").toEqual([])
+    expect(await findUnacknowledged(system.reads, schema, customers.acknowledged), "ACK").toEqual([])
+    expect(disturbed.size, "transactions with a crash inside them").toBeGreaterThan(0)
+    expect(observer.polls()).toBeGreaterThan(100)
+    // So many kills take three minutes, and three times as long where something else needs the processors.
+  },
+  1_500_000 * times,
+)
 
 const hasMetCrash = (): boolean => system.query.logs.some((line) => line.code === "disturbed")
 

@@ -2,27 +2,21 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { start } from "../../command/start.ts"
 import { createPool } from "../../db/connect.ts"
 import { argumentsOf } from "../stack/compiled.ts"
 import { createRelay } from "../support/relay.ts"
-import { type RunningService, runService } from "./given/running-service.ts"
+import { givenService } from "./given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const order = JSON.stringify({ customer_id: "customer-123", items: [], currency: "USD" })
 const post = (url: string) =>
   fetch(`${url}/orders`, { method: "POST", body: order, headers: { "Content-Type": "application/json" } })
 
 describe("a database that cannot be reached", () => {
-  it("turns readiness red and commands into 503, never into 500; liveness stays", async () => {
+  test("turns readiness red and commands into 503, never into 500; liveness stays", async () => {
     const databaseUrl = new URL(service.config.databaseUrl)
     databaseUrl.port = "1"
     const lonely = await start({ ...service.config, databaseUrl: databaseUrl.href })
@@ -40,7 +34,7 @@ describe("a database that cannot be reached", () => {
     }
   })
 
-  it("is told apart from one lost while committing, whose outcome nobody knows", async () => {
+  test("is told apart from one lost while committing, whose outcome nobody knows", async () => {
     const proxy = await startCommitCutter(service.config.databaseUrl)
     const cut = await start({ ...service.config, databaseUrl: proxy.url })
     try {
@@ -55,7 +49,7 @@ describe("a database that cannot be reached", () => {
 })
 
 describe("a database that takes everything and answers nothing", () => {
-  it("costs each command a bounded time and 503, and the service goes on as soon as it answers again", async () => {
+  test("costs each command a bounded time and 503, and the service goes on as soon as it answers again", async () => {
     const relay = await createRelay(service.config.databaseUrl)
     const cut = await start({ ...service.config, databaseUrl: relay.through(service.config.databaseUrl) })
     try {
@@ -83,7 +77,7 @@ describe("a database that takes everything and answers nothing", () => {
     }
   })
 
-  it("leaves no lock behind when it is the service that has gone silent inside a transaction", async () => {
+  test("leaves no lock behind when it is the service that has gone silent inside a transaction", async () => {
     const relay = await createRelay(service.config.databaseUrl)
     const lost = createPool({
       url: relay.through(service.config.databaseUrl),
@@ -104,7 +98,7 @@ describe("a database that takes everything and answers nothing", () => {
 })
 
 describe("connections killed under load", () => {
-  it("cost 503 at most, and the service goes on", async () => {
+  test("cost 503 at most, and the service goes on", async () => {
     let killing = true
     const killer = (async () => {
       while (killing) {
@@ -126,7 +120,7 @@ describe("connections killed under load", () => {
 })
 
 describe("stopping", () => {
-  it("lets a command in flight finish", async () => {
+  test("lets a command in flight finish", async () => {
     const stoppable = await start(service.config)
     const path = await service.createDraft()
     const id = path.slice("/orders/".length)
@@ -153,7 +147,7 @@ describe("stopping", () => {
     return rows[0]?.waiting ?? 0
   }
 
-  it("happens on SIGTERM, with exit code 0 and one log line per request", async () => {
+  test("happens on SIGTERM, with exit code 0 and one log line per request", async () => {
     const child = spawn(process.execPath, argumentsOf("command/main"), {
       env: {
         PATH: process.env.PATH,
@@ -182,7 +176,7 @@ describe("stopping", () => {
     expect(output).not.toContain(new URL(service.config.databaseUrl).password)
   })
 
-  it("never begins with settings that are wrong: it says all that is", async () => {
+  test("never begins with settings that are wrong: it says all that is", async () => {
     const child = spawn(process.execPath, argumentsOf("command/main"), {
       env: { PATH: process.env.PATH, COMMAND_PORT: "none" },
       stdio: ["ignore", "ignore", "pipe"],

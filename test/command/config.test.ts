@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { describeConfig, loadConfig } from "../../command/config.ts"
 
 const databaseUrl = "postgres://command_app:very-secret@127.0.0.1:5432/orders"
 
 describe("the command service's settings", () => {
-  it("have defaults for everything but the database", () => {
+  test("have defaults for everything but the database", () => {
     expect(loadConfig({ COMMAND_DATABASE_URL: databaseUrl })).toEqual({
       host: "127.0.0.1",
       port: 8080,
@@ -20,12 +20,12 @@ describe("the command service's settings", () => {
     })
   })
 
-  it("report every fault at once", () => {
+  test("report every fault at once", () => {
     const load = () => loadConfig({ COMMAND_PORT: "no", LOG_LEVEL: "loud" })
     expect(load).toThrow(/COMMAND_PORT.*COMMAND_DATABASE_URL.*LOG_LEVEL/s)
   })
 
-  it("are printed without the password", () => {
+  test("are printed without the password", () => {
     const printed = JSON.stringify(describeConfig(loadConfig({ COMMAND_DATABASE_URL: databaseUrl })))
     expect(printed).toContain("command_app:***@127.0.0.1")
     expect(printed).not.toContain("very-secret")

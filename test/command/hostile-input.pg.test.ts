@@ -1,16 +1,13 @@
 import { connect } from "node:net"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "./given/running-service.ts"
+import { beforeAll, describe, expect, test } from "vitest"
+import { givenService } from "./given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 let draft: string
 
 beforeAll(async () => {
-  service = await runService()
   draft = await service.createDraft()
 })
-
-afterAll(() => service.stop())
 
 /** Every route that takes a body, with a text member of it and a body that would do. */
 const writes = [
@@ -72,7 +69,7 @@ const hostilities = (member: string): Hostility[] => {
 }
 
 describe.each(writes)("%s %s refuses", (method, template, member, good) => {
-  it.each(hostilities(member))("%s with %i", async (_, status, contentType, body) => {
+  test.each(hostilities(member))("%s with %i", async (_, status, contentType, body) => {
     const response = await fetch(service.url + template.replace("DRAFT", draft), {
       method,
       // Bytes, because fetch would add a content type to a text.
@@ -86,7 +83,7 @@ describe.each(writes)("%s %s refuses", (method, template, member, good) => {
     if (status === 422) expect(problem.errors).toEqual(expect.arrayContaining([expect.anything()]))
   })
 
-  it("bytes that are not UTF-8, a body above 1 MiB, announced or not", async () => {
+  test("bytes that are not UTF-8, a body above 1 MiB, announced or not", async () => {
     const path = template.replace("DRAFT", draft)
     const send = (body: Buffer | string | ReadableStream) =>
       fetch(service.url + path, {
@@ -106,7 +103,7 @@ describe.each([
   ["POST", "/confirm"],
   ["DELETE", "/items/9"],
 ])("%s %s takes no body and refuses", (method, suffix) => {
-  it.each([
+  test.each([
     ["a member", 422, json, '{"a":1}'],
     ["an array", 422, json, "[]"],
     ["half an object", 400, json, "{"],
@@ -122,7 +119,7 @@ describe.each([
 describe("quantities and prices", () => {
   const withItem = (item: object) => ({ customer_id: "customer-123", items: [item] })
 
-  it.each<[unknown, number]>([
+  test.each<[unknown, number]>([
     [1, 201],
     [100_000, 201],
     [0, 422],
@@ -136,7 +133,7 @@ describe("quantities and prices", () => {
     expect(answer.status).toBe(status)
   })
 
-  it.each<[string, number]>([
+  test.each<[string, number]>([
     ["29.99", 201],
     ['"29.99"', 201],
     ["29.990", 201],
@@ -156,7 +153,7 @@ describe("quantities and prices", () => {
 })
 
 describe("the wire", () => {
-  it.each([
+  test.each([
     ["an unknown method", "BREW /orders HTTP/1.1\r\nHost: x\r\n\r\n"],
     ["no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"],
     ["a header above the limit", `GET /livez HTTP/1.1\r\nHost: x\r\nA: ${"a".repeat(100_000)}\r\n\r\n`],
@@ -175,7 +172,7 @@ describe("the wire", () => {
     expect((await service.call("GET", "/livez")).status).toBe(200)
   })
 
-  it.each([
+  test.each([
     ["Idempotency-Key", ""],
     ["Idempotency-Key", "k".repeat(256)],
     ["Idempotency-Key", "caf\u00e9"],

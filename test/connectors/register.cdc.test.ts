@@ -1,3 +1,5 @@
+// Registration on the real Connect: what it makes, leaves alone, puts right and refuses.
+// One file: it is one command, told by what it finds.
 import kafkajs from "kafkajs"
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest"
@@ -34,9 +36,9 @@ afterEach(async () => {
 })
 
 afterAll(async () => {
-  await admin.disconnect()
-  await client.end()
-  await database.drop()
+  await admin?.disconnect()
+  await client?.end()
+  await database?.drop()
 })
 
 /** Options of a registration that disturbs nobody: connector, prefix and slot share one name. */

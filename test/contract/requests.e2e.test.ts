@@ -3,27 +3,24 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { z } from "zod"
-import { type Client, createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { installSchemathesis, type Pools, type Replayed, replayGenerated } from "./schemathesis.ts"
+import { givenClient } from "../support/client.ts"
+import { givenSystem } from "../support/system.ts"
+import { installSchemathesis, type Pools, type Replayed, replayGenerated } from "./given/schemathesis.ts"
 
 const seed = 20_251_123
 const directory = mkdtempSync(join(tmpdir(), "lockstep-contract-"))
-let system: System
-let client: Client
+const system = givenSystem("contract")
+const client = givenClient(system)
 let pools: Pools
 
 beforeAll(async () => {
   await installSchemathesis()
-  system = await createSystem("contract")
-  client = createClient(system.commandUrl, system.query.url)
   pools = await createThings()
 })
 
 afterAll(async () => {
-  await system?.drop()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -83,7 +80,7 @@ const change = (pool: string) => ({ ...ids(pool), "header.if-match": "versions" 
 const ids = (pool: string) => ({ "path.id": pool })
 
 describe("every answer is documented", () => {
-  it("of the command service", async () => {
+  test("of the command service", async () => {
     console.info(`generated requests: seed ${seed}`)
     const replayed = await replayGenerated({
       url: system.commandUrl,
@@ -117,7 +114,7 @@ describe("every answer is documented", () => {
     expect(neverReached(replayed.statuses, await operationsOf(system.commandUrl, /^$/))).toEqual([])
   })
 
-  it("of the query service", async () => {
+  test("of the query service", async () => {
     // A source's own paths are the same routes once more.
     const without = "^/sources/"
     const replayed = await replayGenerated({

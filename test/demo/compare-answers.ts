@@ -1,5 +1,6 @@
 // Whether what the query service answers over HTTP is what the write tables say. Both sides become lines of text, the
 // answer's from its JSON, the other from SQL over the write tables; amounts are whole minor units on both.
+// One file: it is one table of answers and the SQL that each must equal.
 import type pg from "pg"
 import { z } from "zod"
 import { parseAmount } from "../../command/vocabulary/money.ts"

@@ -1,6 +1,6 @@
 // A day of business: clerks serve customers side by side while prices change, goods come in and customers leave.
 // Everything that is chosen follows from the seed; what happens at once is up to the services.
-import type { Random } from "../chaos/random.ts"
+import type { Random } from "../support/random.ts"
 import { address, cancel, confirm, type Desk, edit, place, placeWrongly, quote } from "./draft-story.ts"
 import { fulfil } from "./fulfilment-story.ts"
 import { changeRules, dropRules } from "./price-rules.ts"

@@ -1,16 +1,10 @@
 // A short day of business: every command is met, and both sides are equal afterwards.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { z } from "zod"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { type DayOptions, faultsOf, runDay } from "./run-day.ts"
 
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("demo")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("demo")
 
 const liveDay = (day: Pick<DayOptions, "orders" | "seed" | "prefix">) =>
   runDay({
@@ -36,7 +30,7 @@ async function commandsOf(url: string): Promise<string[]> {
     .sort()
 }
 
-it("leaves read models and analytics that equal SQL over the write tables", async () => {
+test("leaves read models and analytics that equal SQL over the write tables", async () => {
   const report = await liveDay({ orders: 150, seed: 20_251_123, prefix: "short" })
   expect(faultsOf(report)).toEqual([])
   expect(report.compared.length).toBeGreaterThan(20)
@@ -56,7 +50,7 @@ it("leaves read models and analytics that equal SQL over the write tables", asyn
   )
 })
 
-it("finds a row that only one side has", async () => {
+test("finds a row that only one side has", async () => {
   await system.reads.query(`update ${await system.liveSchema()}.orders set total_minor = total_minor + 1
     where id = (select id from ${await system.liveSchema()}.orders order by id limit 1)`)
   const report = await liveDay({ orders: 1, seed: 1, prefix: "other" })

@@ -1,5 +1,5 @@
 // The first half of an order's life: placed, with every mistake that customers make, edited, and confirmed or given up.
-import type { Random } from "../chaos/random.ts"
+import type { Random } from "../support/random.ts"
 import { countries } from "./price-rules.ts"
 import type { Product, Shop } from "./shop.ts"
 import type { Outcome, Till } from "./till.ts"

@@ -1,6 +1,6 @@
 // What prices depend on besides the catalogue: taxes, what sending costs, and discounts of every kind. They are set
 // before the first customer comes, changed during the day, and taken away at its end, so that the next day begins anew.
-import type { Random } from "../chaos/random.ts"
+import type { Random } from "../support/random.ts"
 import type { Product } from "./shop.ts"
 import type { Till } from "./till.ts"
 

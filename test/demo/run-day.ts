@@ -3,7 +3,7 @@
 // difference counts when it is still there after the read side has caught up again.
 import { setTimeout as pause } from "node:timers/promises"
 import type pg from "pg"
-import { createRandom } from "../chaos/random.ts"
+import { createRandom } from "../support/random.ts"
 import { createReadSide } from "../support/read-side.ts"
 import { waitFor } from "../support/wait.ts"
 import { compareAnswers } from "./compare-answers.ts"

@@ -1,5 +1,5 @@
 // What the day begins with: a catalogue with plenty of some things and little of others, and customers.
-import type { Random } from "../chaos/random.ts"
+import type { Random } from "../support/random.ts"
 import { type PriceRules, setRules } from "./price-rules.ts"
 import type { Till } from "./till.ts"
 

@@ -2,10 +2,10 @@
 // printed (document.ts says which blocks are typed, compare.ts what `…` stands for). A reader has the two services of
 // `npm start`; here `localhost:8080` and `localhost:8081` in a command become the addresses of the test's own services.
 // Requests are sent twice, because a reader may come back to a system that is in use.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 import { differenceOf } from "./compare.ts"
 import { stepsOf } from "./document.ts"
@@ -16,13 +16,7 @@ const limitMs = 200_000
 const documents = readDocuments()
   .map(({ file, text }) => ({ file, steps: stepsOf(text) }))
   .filter(({ steps }) => steps.length > 0)
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("documents")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("documents")
 
 /** The test's own services in place of those of `npm start`. */
 function addressed(command: string): string {
@@ -44,7 +38,7 @@ function environment(): NodeJS.ProcessEnv {
   }
 }
 
-it("reads the documents that show how the system is used", () => {
+test("reads the documents that show how the system is used", () => {
   const names = documents.map(({ file }) => file)
   expect(names).toEqual(expect.arrayContaining(["README.md", "command/README.md", "query/http/README.md"]))
 })
@@ -60,10 +54,10 @@ async function follow({ file, steps }: (typeof documents)[number]): Promise<void
 }
 
 describe("followed from top to bottom", () => {
-  it.each(documents)("$file prints what it says", follow, limitMs + 10_000)
+  test.each(documents)("$file prints what it says", follow, limitMs + 10_000)
 })
 
 describe("followed on a system that was used before", () => {
   const sending = documents.filter(({ steps }) => steps.every(({ command }) => !command.includes("lockstep")))
-  it.each(sending)("$file prints what it says", follow, limitMs + 10_000)
+  test.each(sending)("$file prints what it says", follow, limitMs + 10_000)
 })

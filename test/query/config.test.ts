@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describe, expect, it, onTestFinished } from "vitest"
+import { describe, expect, onTestFinished, test } from "vitest"
 import { describeConfig, loadConfig } from "../../query/config.ts"
 
 const common = { REDIS_URL: "redis://cache:6379" }
@@ -30,7 +30,7 @@ const listed = (...sources: object[]) => ({
 })
 
 describe("roles", () => {
-  it("does both with everything set, and stays when it halts", () => {
+  test("does both with everything set, and stays when it halts", () => {
     const config = loadConfig(everything)
     expect(config).toMatchObject({ role: "all", sources: ["orders"] })
     expect(config.serving).toEqual({ databaseUrl: reading.READER_DATABASE_URL, maxConnections: 20 })
@@ -50,22 +50,22 @@ describe("roles", () => {
     })
   })
 
-  it("demands nothing of a projector from an instance that only answers", () => {
+  test("demands nothing of a projector from an instance that only answers", () => {
     const config = loadConfig({ ...common, ...reading, ROLE: "http" })
     expect(config).toMatchObject({ role: "http", projecting: null, sources: ["orders"] })
   })
 
-  it("demands no reader of an instance that only projects, which ends when it halts", () => {
+  test("demands no reader of an instance that only projects, which ends when it halts", () => {
     const config = loadConfig({ ...common, ...projecting, ...one, ROLE: "projector" })
     expect(config).toMatchObject({ role: "projector", serving: null, projecting: { onHalt: "exit" } })
   })
 
-  it("takes a said preference about halts in either", () => {
+  test("takes a said preference about halts in either", () => {
     expect(loadConfig({ ...everything, ON_HALT: "exit" }).projecting?.onHalt).toBe("exit")
     expect(loadConfig({ ...everything, ROLE: "projector", ON_HALT: "stay" }).projecting?.onHalt).toBe("stay")
   })
 
-  it("names every fault of all parts at once", () => {
+  test("names every fault of all parts at once", () => {
     const load = () => loadConfig({ ...reading, ROLE: "both", QUERY_PORT: "x", LEASE_SECONDS: "0" })
     for (const name of [
       "ROLE",
@@ -80,7 +80,7 @@ describe("roles", () => {
 })
 
 describe("several sources", () => {
-  it("come as JSON, the first one first, with a Kafka Connect of their own if they like", () => {
+  test("come as JSON, the first one first, with a Kafka Connect of their own if they like", () => {
     const config = loadConfig(listed(source("east"), source("west", { connectUrl: "http://other:8083" })))
     expect(config.sources).toEqual(["east", "west"])
     expect(config.projecting?.sources).toEqual([
@@ -89,7 +89,7 @@ describe("several sources", () => {
     ])
   })
 
-  it("may be in a file", () => {
+  test("may be in a file", () => {
     const directory = mkdtempSync(join(tmpdir(), "sources-"))
     onTestFinished(() => rmSync(directory, { recursive: true }))
     const file = join(directory, "sources.json")
@@ -100,13 +100,13 @@ describe("several sources", () => {
     expect(() => loadConfig({ ...env, SOURCES_FILE: join(directory, "none") })).toThrow("ENOENT")
   })
 
-  it("need only their names where nothing is projected, and are taken with more", () => {
+  test("need only their names where nothing is projected, and are taken with more", () => {
     const env = { ...common, ...reading, ROLE: "http" }
     const SOURCES = JSON.stringify([{ name: "east" }, source("west")])
     expect(loadConfig({ ...env, SOURCES })).toMatchObject({ sources: ["east", "west"], projecting: null })
   })
 
-  it.each([
+  test.each([
     ["name", source("west", { name: "east" })],
     ["topicPrefix", source("west", { topicPrefix: "east" })],
     ["databaseUrl", source("west", { databaseUrl: source("east").databaseUrl })],
@@ -117,7 +117,7 @@ describe("several sources", () => {
     )
   })
 
-  it.each([
+  test.each([
     ["no JSON", "[{name: east}]", "must be JSON"],
     ["an empty list", "[]", "Too small"],
     ["a member that nobody knows", JSON.stringify([source("east", { slot: "x" })]), "slot"],
@@ -129,7 +129,7 @@ describe("several sources", () => {
   })
 })
 
-it("prints no password", () => {
+test("prints no password", () => {
   const printed = JSON.stringify(describeConfig(loadConfig(listed(source("east"), source("west")))))
   expect(printed).not.toContain("secret")
   expect(printed).toContain("postgres://reader:***@reads/reads")

@@ -2,21 +2,14 @@
 // the one before, and the switch shows nobody a mixture, a gap or a step back. An interrupted load starts again.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, test } from "vitest"
-import { kept, startTrial } from "../chaos/trial.ts"
+import { expect, test } from "vitest"
+import { kept, startTrial } from "../chaos/given/trial.ts"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("rebuild")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("rebuild")
 
 test("a rebuild under load switches readers to a fresh generation without a lie or a failed read", async () => {
   const trial = await startTrial(system, { customers: 2, writers: 2 })
@@ -29,7 +22,7 @@ test("a rebuild under load switches readers to a fresh generation without a lie 
       await response.body?.cancel()
     }
   })()
-  await sleep(1_000)
+  await waitFor(() => trial.customers.acknowledged.size > 10, "orders are placed")
   const { code, stdout, stderr } = await rebuild("--json")
   reading = false
   await reader
@@ -64,7 +57,7 @@ test("a load that dies half-way starts again, and a second request joins the fir
   expect(rows).toEqual([{ requests: 2 }])
   expect(abandoned).not.toBeNull()
   const trial = await startTrial(system, { customers: 1 })
-  await sleep(500)
+  await waitFor(() => trial.customers.acknowledged.size > 5, "orders are placed")
   expect(await trial.conclude()).toEqual(kept)
   expect(await schemas()).toEqual([await system.liveSchema()])
 })

@@ -3,7 +3,7 @@
 // halts it by name, also with lower LSNs and clocks behind, and a rebuild begins a new epoch. No model ever stands
 // still in silence, and a token is judged by the history that it names.
 import pg from "pg"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, test } from "vitest"
 import { loadConfig } from "../../command/config.ts"
 import * as command from "../../command/start.ts"
 import { createConnectClient } from "../../connectors/connect-client.ts"
@@ -11,35 +11,27 @@ import { registerConnector } from "../../connectors/register.ts"
 import { createDatabase, createPool } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { requestRebuild } from "../../query/cdc/lease/requests.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { waitForHalt } from "../support/halts.ts"
-import { createOtherCluster, type OtherCluster } from "../support/other-cluster.ts"
+import { createClient } from "../support/client.ts"
 import { rebuild } from "../support/rebuild.ts"
 import { createServiceProcess } from "../support/service-process.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { waitForHalt } from "./given/halts.ts"
+import { createOtherCluster, type OtherCluster } from "./given/other-cluster.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-const { kafkaBrokers, connectUrl, queryDatabaseUrl } = readEndpoints()
-let system: System
-let client: Client
-let topics: Topics
+const { connectUrl, queryDatabaseUrl } = readEndpoints()
+const { system, client, topics } = givenScenario("another_history")
 let other: OtherCluster | undefined
 const closers: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
-  system = await createSystem("another_history")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(kafkaBrokers)
   await createMirrorViews(system.source)
 })
 
 afterAll(async () => {
   for (const close of closers.reverse()) await close()
-  await topics?.close()
-  await system?.drop()
   await other?.close()
 })
 
@@ -80,7 +72,7 @@ async function expectEqual(source = system.source): Promise<void> {
   expect(await findDifferences(source, system.reads, await system.liveSchema())).toEqual([])
 }
 
-it("replays to equality when its own database is restored from an older copy", async () => {
+test("replays to equality when its own database is restored from an older copy", async () => {
   const order = await client.placeOrder()
   await client.read(order)
   await backUp()
@@ -96,7 +88,7 @@ it("replays to equality when its own database is restored from an older copy", a
   await expectEqual()
 })
 
-it("halts when the topics no longer hold what an older copy needs", async () => {
+test("halts when the topics no longer hold what an older copy needs", async () => {
   await backUp()
   const order = await client.placeOrder()
   await client.read(order)
@@ -114,7 +106,7 @@ it("halts when the topics no longer hold what an older copy needs", async () => 
   await expectEqual()
 })
 
-it("halts when the source was promoted, however far behind the new server's clock is", async () => {
+test("halts when the source was promoted, however far behind the new server's clock is", async () => {
   const order = await client.placeOrder()
   await client.read(order)
   await system.source.query(
@@ -128,7 +120,7 @@ it("halts when the source was promoted, however far behind the new server's cloc
   expect((await client.read(await client.placeOrder())).status).toBe(200)
 })
 
-it("halts when another cluster takes the source's place, and a rebuild begins a new epoch", async () => {
+test("halts when another cluster takes the source's place, and a rebuild begins a new epoch", async () => {
   const before = await client.command("POST", "/customers", { email: "before@example.com", name: "Before" })
   const oldToken = String(before.headers.get("consistency-token"))
   const path = String(before.headers.get("location"))

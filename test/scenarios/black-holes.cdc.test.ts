@@ -3,13 +3,14 @@
 // Nothing is skipped, readiness names what is missing in bounded time, commands never notice, and the read side
 // catches up by itself in bounded time once the way is free.
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest"
-import { kept, startTrial, type Trial } from "../chaos/trial.ts"
+import { afterEach, expect, test } from "vitest"
+import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Answer, type Client, createClient } from "../support/client.ts"
+import type { Answer } from "../support/client.ts"
+import { openedForFile } from "../support/opened.ts"
 import { createRelay, type Relay } from "../support/relay.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 
 type Place = "database" | "kafka" | "registry" | "connect" | "redis"
 
@@ -19,40 +20,36 @@ const shortMs = 3_000
 /** LIVE: everything is applied so soon after the way is free. */
 const liveMs = 30_000
 
-let relays: Record<Place, Relay>
-let system: System
-let client: Client
-
-beforeAll(async () => {
-  const { queryDatabaseUrl, kafkaBrokers, registryUrl, connectUrl, redisUrl } = readEndpoints()
-  relays = {
-    database: await createRelay(queryDatabaseUrl),
-    kafka: await createRelay(kafkaBrokers),
-    registry: await createRelay(registryUrl),
-    connect: await createRelay(connectUrl),
-    redis: await createRelay(redisUrl),
-  }
-  const { database, kafka, registry, connect, redis } = relays
-  system = await createSystem("black_holes", {
-    queryEnvironment: (usual) => ({
+const relays = openedForFile(openRelays, async (opened) => {
+  for (const relay of Object.values(opened)) await relay.close()
+})
+const { system, client } = givenScenario("black_holes", {
+  queryEnvironment(usual) {
+    const { database, kafka, registry, connect, redis } = relays()
+    return {
       PROJECTOR_DATABASE_URL: database.through(usual.PROJECTOR_DATABASE_URL ?? ""),
       READER_DATABASE_URL: database.through(usual.READER_DATABASE_URL ?? ""),
       KAFKA_BROKERS: kafka.through(usual.KAFKA_BROKERS ?? ""),
       SCHEMA_REGISTRY_URL: registry.through(usual.SCHEMA_REGISTRY_URL ?? ""),
       CONNECT_URL: connect.through(usual.CONNECT_URL ?? ""),
       REDIS_URL: redis.through(usual.REDIS_URL ?? ""),
-    }),
-  })
-  client = createClient(system.commandUrl, system.query.url)
+    }
+  },
 })
+
+async function openRelays(): Promise<Record<Place, Relay>> {
+  const { queryDatabaseUrl, kafkaBrokers, registryUrl, connectUrl, redisUrl } = readEndpoints()
+  return {
+    database: await createRelay(queryDatabaseUrl),
+    kafka: await createRelay(kafkaBrokers),
+    registry: await createRelay(registryUrl),
+    connect: await createRelay(connectUrl),
+    redis: await createRelay(redisUrl),
+  }
+}
 
 afterEach(async () => {
-  for (const relay of Object.values(relays)) await relay.pass()
-})
-
-afterAll(async () => {
-  await system?.drop()
-  for (const relay of Object.values(relays ?? {})) await relay.close()
+  for (const relay of Object.values(relays())) await relay.pass()
 })
 
 const readiness = (): Promise<Answer> => client.read("/readyz", {})
@@ -81,11 +78,11 @@ async function through(
   lastsMs: number,
   look: () => Promise<void>,
 ): Promise<void> {
-  relays[place].blackHole()
+  relays()[place].blackHole()
   const accepted = trial.customers.acknowledged.size
   await Promise.all([look(), sleep(lastsMs)])
   await waitFor(() => trial.customers.acknowledged.size > accepted + 5, "commands are accepted meanwhile")
-  await relays[place].pass()
+  await relays()[place].pass()
   const startedAt = performance.now()
   await system.caughtUp(liveMs)
   console.log(`up to date ${Math.round(performance.now() - startedAt)} ms after ${place} answered again`)
@@ -101,7 +98,7 @@ async function msOf<T>(work: Promise<T>): Promise<{ ms: number; outcome: T }> {
   return { ms: performance.now() - startedAt, outcome }
 }
 
-it("gives up its own database in bounded time, answers reads by name, and skips nothing", async () => {
+test("gives up its own database in bounded time, answers reads by name, and skips nothing", async () => {
   const trial = await startTrial(system, { writers: 1 })
   const order = await client.placeOrder()
   await client.read(order)
@@ -115,7 +112,7 @@ it("gives up its own database in bounded time, answers reads by name, and skips 
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("leaves a silent broker for a new connection and goes on where it was", async () => {
+test("leaves a silent broker for a new connection and goes on where it was", async () => {
   const trial = await startTrial(system, { writers: 1 })
   const order = await client.placeOrder()
   await client.read(order)
@@ -126,7 +123,7 @@ it("leaves a silent broker for a new connection and goes on where it was", async
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("waits for a silent schema registry instead of calling records unreadable", async () => {
+test("waits for a silent schema registry instead of calling records unreadable", async () => {
   const trial = await startTrial(system)
   await system.query.kill()
   await through("registry", trial, shortMs, async () => {
@@ -137,7 +134,7 @@ it("waits for a silent schema registry instead of calling records unreadable", a
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("does not need Connect's REST interface while nothing has to be proven", async () => {
+test("does not need Connect's REST interface while nothing has to be proven", async () => {
   const trial = await startTrial(system)
   await through("connect", trial, shortMs, async () => {
     await redFor("connect", /Kafka Connect cannot be reached/)
@@ -147,7 +144,7 @@ it("does not need Connect's REST interface while nothing has to be proven", asyn
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("serves every read in time and never an old one while Redis is silent", async () => {
+test("serves every read in time and never an old one while Redis is silent", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)
@@ -172,8 +169,8 @@ it("serves every read in time and never an old one while Redis is silent", async
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("stops in bounded time on SIGTERM although nothing answers", async () => {
-  for (const relay of Object.values(relays)) relay.blackHole()
+test("stops in bounded time on SIGTERM although nothing answers", async () => {
+  for (const relay of Object.values(relays())) relay.blackHole()
   const { ms, outcome } = await msOf(system.query.stop())
   console.log(`it stopped after ${Math.round(ms)} ms`)
   expect(outcome, "exit code").toBe(0)

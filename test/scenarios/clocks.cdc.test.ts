@@ -1,31 +1,22 @@
 // SCENARIOS row 25: a clock that is an hour off, on any process. Order is that of commits and nothing else; an age that
 // cannot be known is not claimed, and one that is too great costs freshness, never truth. What lasts (leases, patience,
 // pauses) is measured by clocks that nobody sets.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, expect, test } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
+import { createClient } from "../support/client.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
-import { skewedClock } from "../support/skewed-clock.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
+import { skewedClock } from "./given/skewed-clock.ts"
 
 const hourMs = 3_600_000
 const connect = createConnectClient({ url: readEndpoints().connectUrl })
 const processes: ServiceProcess[] = []
-let system: System
-let client: Client
-
-beforeAll(async () => {
-  system = await createSystem("clocks")
-  client = createClient(system.commandUrl, system.query.url)
-  await createMirrorViews(system.source)
-})
+const { system, client, differences } = givenScenario("clocks")
 
 afterAll(async () => {
   for (const process of processes) await process.kill()
-  await system?.drop()
 })
 
 async function startSkewed(service: "command" | "query", byMs: number): Promise<ServiceProcess> {
@@ -37,11 +28,10 @@ async function startSkewed(service: "command" | "query", byMs: number): Promise<
 }
 
 async function expectEqual(): Promise<void> {
-  await system.caughtUp()
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
 }
 
-it("keeps the order of commits when command services disagree by two hours", async () => {
+test("keeps the order of commits when command services disagree by two hours", async () => {
   const [ahead, behind] = await Promise.all([startSkewed("command", hourMs), startSkewed("command", -hourMs)])
   const clients = [createClient(ahead.url(), system.query.url), createClient(behind.url(), system.query.url)]
   const order = await clients[0]?.placeOrder()
@@ -59,7 +49,7 @@ it("keeps the order of commits when command services disagree by two hours", asy
   await expectEqual()
 })
 
-it("reads through an instance that is an hour behind, which does not claim to know an age", async () => {
+test("reads through an instance that is an hour behind, which does not claim to know an age", async () => {
   const behind = await startSkewed("query", -hourMs)
   const reader = createClient(system.commandUrl, behind.url)
   const order = await reader.placeOrder()
@@ -72,7 +62,7 @@ it("reads through an instance that is an hour behind, which does not claim to kn
   expect((await reader.read("/readyz", {})).body).toMatchObject({ checks: { heartbeat: { state: "ok" } } })
 })
 
-it("goes on under a projector that is an hour ahead, whose instance says that clocks differ", async () => {
+test("goes on under a projector that is an hour ahead, whose instance says that clocks differ", async () => {
   const ahead = await startSkewed("query", hourMs)
   const reader = createClient(system.commandUrl, ahead.url)
   for (const process of processes) if (process !== ahead) await process.kill()
@@ -95,7 +85,7 @@ it("goes on under a projector that is an hour ahead, whose instance says that cl
   await system.query.start()
 })
 
-it("follows a source whose clock is an hour ahead, and is set right again", async () => {
+test("follows a source whose clock is an hour ahead, and is set right again", async () => {
   const order = await client.placeOrder()
   await client.read(order)
   const settings = (await connect.readSettings(system.connectorName)) ?? {}

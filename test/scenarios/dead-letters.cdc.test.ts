@@ -1,35 +1,22 @@
 // Bad records and bad rows among good ones (SCENARIOS rows 9, 12, 18, 20, 21): what cannot be applied is parked, all
 // else goes on, answers say what they lack, the dead letters are exactly what was put in, and once the fault is mended
 // a redrive makes both sides equal. Newer state is never overwritten by a redriven change.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
+// One file: the later tests look at the dead letters that the earlier left.
+import { describe, expect, test } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { lockstep } from "../support/lockstep.ts"
-import { openRegistryGate, type RegistryGate } from "../support/registry-gate.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type TopicRecord, type Topics } from "../support/topics.ts"
+import { openedForFile } from "../support/opened.ts"
+import type { TopicRecord } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { lockstep } from "./given/lockstep.ts"
+import { openRegistryGate } from "./given/registry-gate.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
-let topics: Topics
-let registry: RegistryGate
-
-beforeAll(async () => {
-  registry = await openRegistryGate(readEndpoints().registryUrl)
-  system = await createSystem("dead_letters", {
-    queryEnvironment: () => ({ SCHEMA_REGISTRY_URL: registry.url, DEAD_LETTER_LIMIT: "40" }),
-  })
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  await createMirrorViews(system.source)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await system?.drop()
-  await registry?.close()
+const registry = openedForFile(
+  () => openRegistryGate(readEndpoints().registryUrl),
+  (gate) => gate.close(),
+)
+const { system, client, topics, differences } = givenScenario("dead_letters", {
+  queryEnvironment: () => ({ SCHEMA_REGISTRY_URL: registry().url, DEAD_LETTER_LIMIT: "40" }),
 })
 
 type Entry = { id: string; table: string; key: string[] | null; code: string; message: string }
@@ -53,11 +40,6 @@ async function isPassed(topic: string): Promise<boolean> {
   return [...ranges].every(([partition, { high }]) => (next.get(partition) ?? 0n) === high)
 }
 
-const differences = async () => {
-  await system.caughtUp()
-  return await findDifferences(system.source, system.reads, await system.liveSchema())
-}
-
 /** Refuses rows of a read-model table for which `condition` holds, until it is mended. */
 async function refuse(table: string, condition: string): Promise<() => Promise<void>> {
   const name = `${await system.liveSchema()}.${table}`
@@ -73,7 +55,7 @@ async function refuse(table: string, condition: string): Promise<() => Promise<v
 
 const idOf = (order: string): string => order.slice("/orders/".length)
 
-it("passes by records that are no row changes, and parks each of them once", async () => {
+test("passes by records that are no row changes, and parks each of them once", async () => {
   const order = await client.placeOrder()
   await system.caughtUp()
   const topic = `${system.topicPrefix}.public.orders`
@@ -137,14 +119,14 @@ it("passes by records that are no row changes, and parks each of them once", asy
   expect((await client.read(other)).headers.get("read-incomplete")).toBeNull()
 })
 
-it("lets records of an unknown schema account for the rows of their transactions, and redrives them", async () => {
+test("lets records of an unknown schema account for the rows of their transactions, and redrives them", async () => {
   const before = await client.command("POST", "/customers", { name: "Before", email: "before@example.com" })
   expect(before.status).toBe(201)
   await system.caughtUp()
   const customers = `${system.topicPrefix}.public.customers`
   // Read again, it could stand for a row too: nothing readable follows in its partition that would tell.
   await waitFor(() => isPassed(customers), "it will not be read again")
-  registry.forget(customers)
+  registry().forget(customers)
   await system.query.kill()
   await system.query.start()
   const hidden = await client.command("POST", "/customers", { name: "Hidden", email: "hidden@example.com" })
@@ -165,7 +147,7 @@ it("lets records of an unknown schema account for the rows of their transactions
   const still = await lockstep(system, "dlq", "redrive", "--all", "--dry-run")
   expect(still).toMatchObject({ code: 3, out: expect.stringContaining("2 failed") })
 
-  registry.forget(null)
+  registry().forget(null)
   const rehearsed = await lockstep(system, "dlq", "redrive", "--all", "--dry-run", "--json")
   expect(rehearsed.code).toBe(0)
   expect(JSON.parse(rehearsed.out)).toMatchObject({ total: 2, applied: 2, failed: 0 })
@@ -179,7 +161,7 @@ it("lets records of an unknown schema account for the rows of their transactions
 })
 
 describe("a row that Postgres refuses", () => {
-  it("is isolated from its transaction and its batch, and redriven", async () => {
+  test("is isolated from its transaction and its batch, and redriven", async () => {
     const [good, bad] = [await client.placeOrder(), await client.placeOrder(2)]
     await system.caughtUp()
     const mend = await refuse("orders", `new.note = 'poison' and new.id = '${idOf(bad)}'`)
@@ -216,7 +198,7 @@ describe("a row that Postgres refuses", () => {
     expect(await differences()).toEqual([])
   })
 
-  it("stays behind newer state when it is redriven late, also behind a delete", async () => {
+  test("stays behind newer state when it is redriven late, also behind a delete", async () => {
     const [changed, removed] = [await client.placeOrder(), await client.placeOrder()]
     await system.caughtUp()
     const mend = await refuse("orders", "new.note = 'poison'")
@@ -238,7 +220,7 @@ describe("a row that Postgres refuses", () => {
     expect(await differences()).toEqual([])
   })
 
-  it("puts in a large value that every later change left alone, and none that one replaced", async () => {
+  test("puts in a large value that every later change left alone, and none that one replaced", async () => {
     const [left, replaced] = [await client.placeOrder(), await client.placeOrder()]
     await system.caughtUp()
     const mend = await refuse("orders", "length(new.note) > 5000")
@@ -262,7 +244,7 @@ describe("a row that Postgres refuses", () => {
     expect(await differences()).toEqual([])
   })
 
-  it("is parked together with the rest of its batch or not at all, when the projector is killed inside", async () => {
+  test("is parked together with the rest of its batch or not at all, when the projector is killed inside", async () => {
     const order = await client.placeOrder()
     await system.caughtUp()
     const mend = await refuse("orders", "new.note = 'poison'")
@@ -296,7 +278,7 @@ describe("a row that Postgres refuses", () => {
   })
 })
 
-it("shows parked records in the topic of dead letters, with their origin and without personal data", async () => {
+test("shows parked records in the topic of dead letters, with their origin and without personal data", async () => {
   const topic = `${system.topicPrefix}.dead-letters`
   const { rows } = await system.reads.query<{ count: number }>(
     "select count(*)::integer as count from cdc.dead_letters",
@@ -320,7 +302,7 @@ it("shows parked records in the topic of dead letters, with their origin and wit
   expect(JSON.stringify(headers)).not.toMatch(/poison|Hidden|example\.com/)
 })
 
-it("goes on while the topic of dead letters takes nothing, and publishes later", async () => {
+test("goes on while the topic of dead letters takes nothing, and publishes later", async () => {
   const topic = `${system.topicPrefix}.dead-letters`
   const bad = { topic: `${system.topicPrefix}.public.orders`, partition: 1, key: null, headers: {} }
   const before = await topics.length(topic)
@@ -342,7 +324,7 @@ it("goes on while the topic of dead letters takes nothing, and publishes later",
   expect((await lockstep(system, "dlq", "discard", "--all", "--yes")).code).toBe(0)
 })
 
-it("halts when too many are parked, and goes on when they are discarded", async () => {
+test("halts when too many are parked, and goes on when they are discarded", async () => {
   const topic = `${system.topicPrefix}.public.orders`
   const bad = Array.from({ length: 41 }, () => ({
     topic,

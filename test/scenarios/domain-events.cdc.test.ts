@@ -2,23 +2,18 @@
 // again and again and a rebuild loads a fresh generation, the topic gets each order's events once, in the sequence of
 // versions; and a change made to the tables behind the commands' back is told, too.
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { z } from "zod"
-import { kept, startTrial } from "../chaos/trial.ts"
+import { kept, startTrial } from "../chaos/given/trial.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { createClient } from "../support/client.ts"
 import { type DomainEvent, eventsIn } from "../support/events.ts"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 
 const { kafkaBrokers, registryUrl } = readEndpoints()
-let system: System
-beforeAll(async () => {
-  system = await createSystem("events")
-})
-afterAll(() => system?.drop())
-
+const system = givenSystem("events")
 const topic = () => `${system.topicPrefix}.order-events`
 
 /** All in the topic, once nothing waits any more. */
@@ -40,6 +35,7 @@ const ofOrder = (events: readonly DomainEvent[], id: string) => events.filter(({
 test("through kills and a rebuild every command is one event, in the sequence of versions", async () => {
   const trial = await startTrial(system, { customers: 2 })
   for (let round = 0; round < 4; round++) {
+    // Killed at any moment, loading, catching up or following.
     await sleep(trial.random.below(1_500))
     await system.query.kill()
     await system.query.start()

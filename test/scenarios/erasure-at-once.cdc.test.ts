@@ -2,46 +2,19 @@
 // has to read again, or not at all, because a fresh generation holds it already. Afterwards, too, the read side has no
 // byte of anything personal left, whatever was parked, shown, cached or staged before.
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { lockstep } from "../support/lockstep.ts"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
-import { createTraces, type Traces } from "../support/traces.ts"
 import { waitFor } from "../support/wait.ts"
+import { lockstep } from "./given/lockstep.ts"
+import { createMarkedCustomer, idOf } from "./given/marked-customer.ts"
+import { givenScenario } from "./given/scenario.ts"
+import { givenTraces } from "./given/traces.ts"
 
-let system: System
-let client: Client
-let topics: Topics
-let traces: Traces
-
-beforeAll(async () => {
-  system = await createSystem("erasure_at_once", { queryEnvironment: () => ({ MAX_PENDING_MIB: "1" }) })
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  traces = createTraces(system)
+const { system, client, topics } = givenScenario("erasure_at_once", {
+  queryEnvironment: () => ({ MAX_PENDING_MIB: "1" }),
 })
-
-afterAll(async () => {
-  traces?.close()
-  await topics?.close()
-  await system?.drop()
-})
-
-const idOf = (path: string): string => path.split("/")[2] ?? ""
-
-/** @returns the path of a customer of whom everything personal has the mark. */
-async function createCustomer(mark: string): Promise<string> {
-  const { headers } = await client.command("POST", "/customers", {
-    email: `${mark}@example.com`,
-    name: `${mark} name`,
-    phone: "+1 212 555 0100",
-    address: { street: `${mark} street`, city: "c", zip: "1" },
-  })
-  return headers.get("location") ?? ""
-}
+const traces = givenTraces(system)
 
 /** Statements for cancelled orders of the customer, numbered from 1. */
 const manyOrders = (customer: string, mark: string, count: number): string => `
@@ -83,9 +56,9 @@ async function expectNoTrace(customer: string, mark: string): Promise<void> {
 const stagedSince = (logged: number): unknown[] =>
   system.query.logs.slice(logged).filter(({ msg }) => msg === "the staged transaction is applied")
 
-it("forgets all of a customer whose orders make the erasure too large for memory", async () => {
+test("forgets all of a customer whose orders make the erasure too large for memory", async () => {
   const mark = `mark-${randomUUID()}`
-  const customer = await createCustomer(mark)
+  const customer = await createMarkedCustomer(client, mark)
   const orders = 5_400
   await system.source.query(manyOrders(customer, mark, orders))
   await system.caughtUp()
@@ -105,9 +78,9 @@ it("forgets all of a customer whose orders make the erasure too large for memory
   await lockstep(system, "dlq", "discard", "--all", "--yes")
 })
 
-it("forgets what was staged of it when the projector is killed", async () => {
+test("forgets what was staged of it when the projector is killed", async () => {
   const mark = `mark-${randomUUID()}`
-  const customer = await createCustomer(mark)
+  const customer = await createMarkedCustomer(client, mark)
   await system.caughtUp()
   const logged = system.query.logs.length
   await system.source.query(`
@@ -133,9 +106,9 @@ it("forgets what was staged of it when the projector is killed", async () => {
   expect(stagedSince(logged)).toHaveLength(1)
 })
 
-it("forgets what a fresh generation holds as erased although no change has said so", async () => {
+test("forgets what a fresh generation holds as erased although no change has said so", async () => {
   const mark = `mark-${randomUUID()}`
-  const customer = await createCustomer(mark)
+  const customer = await createMarkedCustomer(client, mark)
   const placed = await client.command("POST", "/orders", {
     customer_id: idOf(customer),
     items: [{ product_id: "product-456", quantity: 2 }],

@@ -2,44 +2,19 @@
 // table of either database and no key of Redis holds a byte of them, whatever was parked, shown, cached or kept of
 // former generations before. What the topics still hold cannot come back, and it is said when it ends.
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { lockstep } from "../support/lockstep.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
-import { createTraces, type Traces } from "../support/traces.ts"
+import { expect, test } from "vitest"
 import { waitFor } from "../support/wait.ts"
+import { lockstep } from "./given/lockstep.ts"
+import { createMarkedCustomer, idOf } from "./given/marked-customer.ts"
+import { givenScenario } from "./given/scenario.ts"
+import { givenTraces } from "./given/traces.ts"
 
-let system: System
-let client: Client
-let topics: Topics
-let traces: Traces
+const { system, client, topics } = givenScenario("erasure")
+const traces = givenTraces(system)
 
-beforeAll(async () => {
-  system = await createSystem("erasure")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  traces = createTraces(system)
-})
-
-afterAll(async () => {
-  traces?.close()
-  await topics?.close()
-  await system?.drop()
-})
-
-const idOf = (path: string): string => path.split("/")[2] ?? ""
-
-it("leaves no byte of an erased customer anywhere but in topics, and says when those end", async () => {
+test("leaves no byte of an erased customer anywhere but in topics, and says when those end", async () => {
   const mark = `mark-${randomUUID()}`
-  const created = await client.command("POST", "/customers", {
-    email: `${mark}@example.com`,
-    name: `${mark} name`,
-    phone: "+1 212 555 0100",
-    address: { street: `${mark} street`, city: "c", zip: "1" },
-  })
-  const customer = created.headers.get("location") ?? ""
+  const customer = await createMarkedCustomer(client, mark)
   const { headers } = await client.command("POST", "/orders", {
     customer_id: idOf(customer),
     items: [{ product_id: "product-456", quantity: 2 }],

@@ -1,6 +1,6 @@
 // SCENARIOS row 26: money, numbers and times at the edge of what their types hold, through the real connector. What
 // arrives is exactly what was stored; what the connector cannot send exactly is refused by name, never stored.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { createDecoder } from "../../query/cdc/decode/decode.ts"
 import {
   type Column,
@@ -10,29 +10,9 @@ import {
   textArray,
   timestamp,
 } from "../../query/cdc/projection/columns.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { createOwnDomain, type OwnDomain } from "../support/own-domain.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
-import { sampleDdl, sampleProjections, sampleTables } from "./given/samples.ts"
+import { givenSampleDomain } from "./given/sample-domain.ts"
 
-let domain: OwnDomain
-let topics: Topics
-
-beforeAll(async () => {
-  domain = await createOwnDomain("extremes", {
-    ddl: sampleDdl,
-    captured: sampleTables,
-    projections: sampleProjections,
-  })
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  await createMirrorViews(domain.source, sampleProjections)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await domain?.drop()
-})
+const { domain, topics, differences } = givenSampleDomain("extremes")
 
 /** Values by column, as SQL literals; each is stored in a row of its own. */
 const extremes: Record<string, readonly string[]> = {
@@ -133,34 +113,36 @@ const extremes: Record<string, readonly string[]> = {
 }
 
 describe("values arrive exactly", () => {
-  it("as rows of a stream, as updates of rows, and as rows of a base load", async () => {
+  test("as rows of a stream, as updates of rows, and as rows of a base load", async () => {
     let id = 0
     const statements = Object.entries(extremes).flatMap(([column, values]) =>
       values.map((value) => `insert into samples (id, ${column}) values (${++id}, ${value})`),
     )
-    for (const statement of statements) await domain.source.query(statement)
+    for (const statement of statements) await domain().source.query(statement)
     await expectEqual()
     expect(id).toBeGreaterThan(90)
 
-    await domain.source.query("update samples set id = id + 9007199254740000")
+    await domain().source.query("update samples set id = id + 9007199254740000")
     await expectEqual()
-    await domain.reads.query("insert into cdc.requests (source, kind) values ($1, 'rebuild')", [domain.name])
-    const before = await domain.liveSchema()
-    await expect.poll(() => domain.liveSchema(), { timeout: 30_000 }).not.toBe(before)
+    await domain().reads.query("insert into cdc.requests (source, kind) values ($1, 'rebuild')", [
+      domain().name,
+    ])
+    const before = await domain().liveSchema()
+    await expect.poll(() => domain().liveSchema(), { timeout: 30_000 }).not.toBe(before)
     await expectEqual()
-    await domain.source.query("update samples set n = coalesce(n, 0) where id > 0")
+    await domain().source.query("update samples set n = coalesce(n, 0) where id > 0")
     await expectEqual()
   })
 
-  it("and are summed exactly: money in minor units far beyond what a double holds", async () => {
-    await domain.source.query(
+  test("and are summed exactly: money in minor units far beyond what a double holds", async () => {
+    await domain().source.query(
       `insert into lines (book, line, amount) values
         ('cents', 1, 10), ('cents', 2, 10), ('cents', 3, 10),
         ('large', 1, 100000000000000001), ('large', 2, 100000000000000001), ('large', 3, 1)`,
     )
     await expectEqual()
-    const { rows } = await domain.reads.query(
-      `select book, amount from ${await domain.liveSchema()}.book_totals order by book`,
+    const { rows } = await domain().reads.query(
+      `select book, amount from ${await domain().liveSchema()}.book_totals order by book`,
     )
     expect(rows).toEqual([
       { book: "cents", amount: "30" },
@@ -169,9 +151,7 @@ describe("values arrive exactly", () => {
   })
 
   async function expectEqual(): Promise<void> {
-    await domain.caughtUp()
-    const schema = await domain.liveSchema()
-    expect(await findDifferences(domain.source, domain.reads, schema, sampleProjections)).toEqual([])
+    expect(await differences()).toEqual([])
   }
 })
 
@@ -185,18 +165,18 @@ describe("what the connector cannot send exactly is refused", () => {
     { value: "'294276-12-31 23:59:59.999999'", column: timestamp("noted"), says: /column noted: .*294246/ },
   ]
 
-  it("in a stream, by the column's name", async () => {
+  test("in a stream, by the column's name", async () => {
     for (const [id, { value, column }] of cases.entries()) {
-      await domain.source.query(`insert into odd (id, ${column.name}) values (${id}, ${value})`)
+      await domain().source.query(`insert into odd (id, ${column.name}) values (${id}, ${value})`)
     }
-    await domain.caughtUp()
-    const topic = `${domain.name}.public.odd`
-    await expect.poll(() => topics.length(topic), { timeout: 15_000 }).toBe(cases.length)
+    await domain().caughtUp()
+    const topic = `${domain().name}.public.odd`
+    await expect.poll(() => topics().length(topic), { timeout: 15_000 }).toBe(cases.length)
     const decoder = (column: Column) => ({
-      read: createDecoder(domain.fetchSchema),
+      read: createDecoder(domain().fetchSchema),
       table: { name: "odd", key: [integer("id")], columns: [column] },
     })
-    const records = await topics.readAll([topic])
+    const records = await topics().readAll([topic])
     for (const [id, { column, says }] of cases.entries()) {
       const raw = await recordOf(id)
       const { read, table } = decoder(column)

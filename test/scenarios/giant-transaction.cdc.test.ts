@@ -2,25 +2,22 @@
 // ever sees part of it; what commits behind it waits, says for what, and becomes visible in its order afterwards.
 import { execFileSync } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { z } from "zod"
-import { createMirrorViews, findDigestDifferences, findUnacknowledged } from "../chaos/invariants.ts"
+import { createMirrorViews, findDigestDifferences, findUnacknowledged } from "../chaos/given/invariants.ts"
 import { createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 
 const orders = 1_000
 const giantLines = Number(process.env.GIANT_LINES ?? 1_000)
 const mostMib = 512
 
-let system: System
+const system = givenSystem("giant")
 
 beforeAll(async () => {
-  system = await createSystem("giant")
   await createMirrorViews(system.source)
 })
-
-afterAll(() => system?.drop())
 
 /** Every order gets its first line, then every order its second: each part of it touches all of them. */
 const giant = (name: string, lines: number): string => `
@@ -62,7 +59,7 @@ async function reasonToWait(): Promise<string | undefined> {
   return readyShape.parse(await ready.json()).checks.projector.reason
 }
 
-it("is applied whole, in bounded memory, and is seen to be waited for", async () => {
+test("is applied whole, in bounded memory, and is seen to be waited for", async () => {
   const client = createClient(system.commandUrl, system.query.url)
   const schema = await system.liveSchema()
   const pid = system.query.pid() ?? 0
@@ -79,6 +76,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
       const id = (await client.placeOrder()).replace("/orders/", "")
       placed.push(id)
       acknowledged.set(id, 1)
+      // Five orders a second, all the while.
       await sleep(200)
     }
   }
@@ -98,6 +96,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
   async function keepLooking(): Promise<void> {
     while (running) {
       await look()
+      // A look is dear, and what it looks at takes minutes.
       await sleep(250)
     }
   }
@@ -128,7 +127,7 @@ it("is applied whole, in bounded memory, and is seen to be waited for", async ()
   expect(await findUnacknowledged(system.reads, schema, acknowledged)).toEqual([])
 })
 
-it("is read again and applied whole when the projector is killed while it stages and while it applies", async () => {
+test("is read again and applied whole when the projector is killed while it stages and while it applies", async () => {
   const started = system.query.logs.length
   await system.source.query(giant("killed", 60))
   for (const doing of ["reading", "applying"]) {

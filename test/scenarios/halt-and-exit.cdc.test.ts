@@ -1,20 +1,19 @@
 // A projector under a supervisor: it ends with exit code 1 when it halts, and however often it is started again the
 // status goes on saying why, until somebody has done something about it. Queries are answered by an instance of their own.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, test } from "vitest"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { readRequest, requestRebuild } from "../../query/cdc/lease/requests.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
-import { createSystem, type System } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
+const { system, differences } = givenScenario("halt_and_exit", {
+  queryEnvironment: () => ({ ROLE: "projector" }),
+})
 let http: ServiceProcess
 
 beforeAll(async () => {
-  system = await createSystem("halt_and_exit", { queryEnvironment: () => ({ ROLE: "projector" }) })
-  await createMirrorViews(system.source)
   const { READER_DATABASE_URL = "", REDIS_URL = "", SOURCE_NAME = "" } = system.queryEnvironment
   http = createServiceProcess("query", { ROLE: "http", READER_DATABASE_URL, REDIS_URL, SOURCE_NAME })
   await http.start()
@@ -22,7 +21,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await http?.kill()
-  await system?.drop()
 })
 
 const get = async (path: string, of: ServiceProcess = http) => {
@@ -50,7 +48,7 @@ function watchStates(): { stop: () => Promise<Set<string>> } {
   }
 }
 
-it("an instance of role http answers queries and follows nothing; one of role projector the other way round", async () => {
+test("an instance of role http answers queries and follows nothing; one of role projector the other way round", async () => {
   expect((await get("/orders")).status).toBe(200)
   await waitFor(async () => (await get("/readyz")).status === 200, "it is ready")
   const { checks } = (await get("/readyz")).body
@@ -67,7 +65,7 @@ it("an instance of role http answers queries and follows nothing; one of role pr
   expect((await get("/orders", system.query)).status).toBe(404)
 })
 
-it("ends with exit code 1, and restarts do not hide what it halted for", async () => {
+test("ends with exit code 1, and restarts do not hide what it halted for", async () => {
   await system.source.query("truncate refunds")
   expect(await system.query.exited()).toBe(1)
   const halted = { state: "halted", next_step: expect.stringContaining("projection:rebuild") }
@@ -89,7 +87,7 @@ it("ends with exit code 1, and restarts do not hide what it halted for", async (
   expect((await get("/orders")).status, "what was applied is still answered").toBe(200)
 })
 
-it("executes at its start what was requested meanwhile, and follows again", async () => {
+test("executes at its start what was requested meanwhile, and follows again", async () => {
   const db = createDatabase<QueryDatabase>(system.reads)
   const { id } = await requestRebuild(db, system.connectorName, "test")
   expect((await get("/status")).body).toMatchObject({
@@ -102,6 +100,6 @@ it("executes at its start what was requested meanwhile, and follows again", asyn
   expect((await get("/status")).body).toMatchObject({
     sources: [{ projector: { state: "following", reason: null }, requests: [] }],
   })
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
   expect(await system.query.stop(), "told to stop it ends without complaint").toBe(0)
 })

@@ -1,31 +1,13 @@
 // What must never be passed over in silence (SCENARIOS rows 9 and 11): a TRUNCATE at the source and an entry of the
 // commit log that cannot be read. The projector halts and says why, where and what to do; readers keep what they had, commands are
 // not concerned, a restart does not make it forget, and the rebuild it asks for makes both sides equal again.
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { type Halt, waitForHalt } from "../support/halts.ts"
+import { expect, test } from "vitest"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, type Topics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { type Halt, waitForHalt } from "./given/halts.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
-let topics: Topics
-
-beforeAll(async () => {
-  system = await createSystem("halts")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(readEndpoints().kafkaBrokers)
-  await createMirrorViews(system.source)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await system?.drop()
-})
+const { system, client, topics, differences } = givenScenario("halts")
 
 /** What holds while the projector stands still: readiness says so, reads show the state before, commands work. */
 async function expectLoudAndServing(order: string, halt: Halt): Promise<void> {
@@ -48,12 +30,11 @@ async function expectLoudAndServing(order: string, halt: Halt): Promise<void> {
 
 async function expectWholeAgain(order: string): Promise<void> {
   expect((await client.read(order)).body).toMatchObject({ version: 2, note: "while it stands still" })
-  await system.caughtUp()
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
   await waitFor(async () => (await client.read("/readyz", {})).status === 200, "readiness is green")
 }
 
-it("halts when a captured table is truncated at the source, and a rebuild makes it whole", async () => {
+test("halts when a captured table is truncated at the source, and a rebuild makes it whole", async () => {
   const order = await client.placeOrder()
   await system.source.query(
     "insert into payments (order_id, payment, status, amount_minor, currency, provider) values ($1, 1, 'captured', 2999, 'USD', 'test')",
@@ -75,7 +56,7 @@ it("halts when a captured table is truncated at the source, and a rebuild makes 
   expect((await client.read(order)).body.payments).toEqual([])
 })
 
-it("halts at a commit-log entry that cannot be read, names its place, and does not forget it in a restart", async () => {
+test("halts at a commit-log entry that cannot be read, names its place, and does not forget it in a restart", async () => {
   const order = await client.placeOrder()
   await system.caughtUp()
   const topic = `${system.topicPrefix}.transaction`

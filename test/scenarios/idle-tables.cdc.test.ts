@@ -1,16 +1,10 @@
 // SCENARIOS row 14: the captured tables rest while others are written. Heartbeats let the slot go on, so Postgres keeps
 // no WAL for it that nobody needs, and the position of the read side moves with the source.
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { createSystem, type System } from "../support/system.ts"
+import { expect, test } from "vitest"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("idle_tables")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("idle_tables")
 
 type Slot = { kept: bigint; confirmed: bigint; current: bigint }
 
@@ -27,7 +21,7 @@ async function slot(): Promise<Slot> {
   return row
 }
 
-it("lets the slot and the position advance while only tables that nobody captures are written", async () => {
+test("lets the slot and the position advance while only tables that nobody captures are written", async () => {
   await system.caughtUp()
   await system.source.query("create table noise (n integer, text text)")
   const before = await slot()

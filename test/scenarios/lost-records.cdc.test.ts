@@ -2,35 +2,19 @@
 // because a topic was deleted and made again. The projector halts, names the gap and says "rebuild from a snapshot",
 // whether it is down meanwhile, running but behind, or reading; the rebuild makes both sides equal again. What expires
 // after it was applied is missed by nobody.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { createConnectClient } from "../../connectors/connect-client.ts"
 import { registerConnector } from "../../connectors/register.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { type Halt, waitForHalt } from "../support/halts.ts"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
-import { createTopics, removeTopics, type Topics } from "../support/topics.ts"
+import { removeTopics } from "../support/topics.ts"
 import { waitFor } from "../support/wait.ts"
+import { type Halt, waitForHalt } from "./given/halts.ts"
+import { givenScenario } from "./given/scenario.ts"
 
 const { kafkaBrokers, connectUrl } = readEndpoints()
 const connect = createConnectClient({ url: connectUrl })
-let system: System
-let client: Client
-let topics: Topics
-
-beforeAll(async () => {
-  system = await createSystem("lost_records")
-  client = createClient(system.commandUrl, system.query.url)
-  topics = createTopics(kafkaBrokers)
-  await createMirrorViews(system.source)
-})
-
-afterAll(async () => {
-  await topics?.close()
-  await system?.drop()
-})
+const { system, client, topics, differences } = givenScenario("lost_records")
 
 const orders = () => `${system.topicPrefix}.public.orders`
 const commitLog = () => `${system.topicPrefix}.transaction`
@@ -82,12 +66,11 @@ async function expectWholeAfterRebuild(order: string): Promise<void> {
 }
 
 async function expectEqual(): Promise<void> {
-  await system.caughtUp()
-  expect(await findDifferences(system.source, system.reads, await system.liveSchema())).toEqual([])
+  expect(await differences()).toEqual([])
   await waitFor(async () => (await client.read("/readyz", {})).status === 200, "readiness is green")
 }
 
-it("halts at a gap in a table's topic that came while it was down", async () => {
+test("halts at a gap in a table's topic that came while it was down", async () => {
   await placeOrders(6)
   await system.caughtUp()
   await system.query.kill()
@@ -98,7 +81,7 @@ it("halts at a gap in a table's topic that came while it was down", async () => 
   await expectWholeAfterRebuild(order)
 })
 
-it("halts at a gap in the commit log that came while it was down", async () => {
+test("halts at a gap in the commit log that came while it was down", async () => {
   await system.query.kill()
   const order = await placeOrders(3)
   const begins = await expireAll(commitLog())
@@ -107,7 +90,7 @@ it("halts at a gap in the commit log that came while it was down", async () => {
   await expectWholeAfterRebuild(order)
 })
 
-it("halts at a gap that comes while it runs, but is behind", async () => {
+test("halts at a gap that comes while it runs, but is behind", async () => {
   system.query.signal("SIGSTOP")
   const order = await placeOrders(24)
   const begins = await expireAll(orders())
@@ -116,7 +99,7 @@ it("halts at a gap that comes while it runs, but is behind", async () => {
   await expectWholeAfterRebuild(order)
 })
 
-it("goes on when all that has expired was applied, in idle partitions and in the commit log", async () => {
+test("goes on when all that has expired was applied, in idle partitions and in the commit log", async () => {
   const order = await placeOrders(6)
   await client.read(order)
   await expectEqual()
@@ -143,7 +126,7 @@ async function remakeTopics(): Promise<void> {
   await registerConnector(system.registration)
 }
 
-it("halts when its topics were deleted and made again while it was down", async () => {
+test("halts when its topics were deleted and made again while it was down", async () => {
   await system.query.kill()
   await remakeTopics()
   await system.query.start()
@@ -154,7 +137,7 @@ it("halts when its topics were deleted and made again while it was down", async 
   await expectWholeAfterRebuild(await client.placeOrder())
 })
 
-it("halts when they are deleted and made again under its eyes", async () => {
+test("halts when they are deleted and made again under its eyes", async () => {
   await placeOrders(6)
   await system.caughtUp()
   await remakeTopics()

@@ -2,18 +2,13 @@
 // written first is often committed last, so neither the LSNs of rows nor the time of a change say what a reader may see.
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { kept, startTrial } from "../chaos/trial.ts"
+import { expect, test } from "vitest"
+import { kept, startTrial } from "../chaos/given/trial.ts"
 import { rebuild } from "../support/rebuild.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
+import { waitFor } from "../support/wait.ts"
 
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("open_transactions")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("open_transactions")
 
 const createOrder = async (id: string): Promise<void> => {
   await transaction(async (client) => {
@@ -59,7 +54,7 @@ async function transaction<Result>(work: (client: pg.ClientBase) => Promise<Resu
   }
 }
 
-it("shows the rows of one order in the order of the commits, not of the writes", async () => {
+test("shows the rows of one order in the order of the commits, not of the writes", async () => {
   const trial = await startTrial(system, { customers: 1 })
   for (let round = 0; round < 15; round++) {
     const order = `woven-${round}`
@@ -72,6 +67,7 @@ it("shows the rows of one order in the order of the commits, not of the writes",
         await second.query("update order_items set quantity = 7 where order_id = $1 and line = 1", [order])
         await settle(second, order)
       })
+      // Others commit meanwhile, or not.
       await sleep(trial.random.below(40))
       await first.query(
         removes
@@ -87,7 +83,7 @@ it("shows the rows of one order in the order of the commits, not of the writes",
 
 type Span = { firstWrite: bigint; beforeCommit: bigint; afterCommit: bigint }
 
-it("loads a base while transactions are open that began before its snapshot and commit after it", async () => {
+test("loads a base while transactions are open that began before its snapshot and commit after it", async () => {
   const trial = await startTrial(system, { customers: 1 })
   const spans: Span[] = []
   let running = true
@@ -102,6 +98,7 @@ it("loads a base while transactions are open that began before its snapshot and 
           [order],
         )
         const firstWrite = await walPosition(client)
+        // Stays open for as long as the snapshot of a load takes, or not.
         await sleep(50 + choose.below(300))
         await addItem(client, order, 1)
         await settle(client, order)
@@ -113,10 +110,12 @@ it("loads a base while transactions are open that began before its snapshot and 
   const bases: bigint[] = []
   try {
     for (let load = 0; load < 3; load++) {
-      await sleep(300)
+      const ended = spans.length
+      await waitFor(() => spans.length > ended, "a transaction has ended before the load")
       bases.push(await rebuild(system))
     }
-    await sleep(300)
+    const last = bases.at(-1) ?? 0n
+    await waitFor(() => spans.some(({ firstWrite }) => firstWrite > last), "one began after the last load")
   } finally {
     running = false
     await Promise.all(openTransactions)

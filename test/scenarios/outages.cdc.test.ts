@@ -1,27 +1,19 @@
 // SCENARIOS row 19: each server that the read side needs goes away under load and comes back. Commands never notice,
 // readiness says what is missing, readers get what can still be promised, and the read side recovers by itself.
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { kept, startTrial, type Trial } from "../chaos/trial.ts"
+import { expect, test } from "vitest"
+import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
 import { readEndpoints, stackParts } from "../stack/endpoints.ts"
 import type { Part } from "../stack/native/process.ts"
-import { type Answer, type Client, createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
+import type { Answer } from "../support/client.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 
 /** Longer than the clients' first retries. */
 const outageMs = 3_000
 
-let system: System
-let client: Client
+const { system, client } = givenScenario("outages")
 const parts = stackParts(readEndpoints())
-
-beforeAll(async () => {
-  system = await createSystem("outages")
-  client = createClient(system.commandUrl, system.query.url)
-})
-
-afterAll(() => system?.drop())
 
 /** Kills the part for some seconds, looks at what holds without it while commands go on, and starts it again. */
 async function without(part: Part, trial: Trial, look: () => Promise<void>): Promise<void> {
@@ -62,7 +54,7 @@ async function greenAgain(): Promise<void> {
   console.log(`readiness was green again after ${Date.now() - startedAt} ms`)
 }
 
-it("recovers from an outage of Kafka; reads and commands go on meanwhile", async () => {
+test("recovers from an outage of Kafka; reads and commands go on meanwhile", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)
@@ -74,7 +66,7 @@ it("recovers from an outage of Kafka; reads and commands go on meanwhile", async
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("recovers from an outage of the schema registry that a fresh projector meets", async () => {
+test("recovers from an outage of the schema registry that a fresh projector meets", async () => {
   const trial = await startTrial(system)
   await without(parts.registry, trial, async () => {
     await system.query.kill()
@@ -85,7 +77,7 @@ it("recovers from an outage of the schema registry that a fresh projector meets"
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("recovers from an outage of its own database, and refuses reads by name meanwhile", async () => {
+test("recovers from an outage of its own database, and refuses reads by name meanwhile", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)
@@ -99,7 +91,7 @@ it("recovers from an outage of its own database, and refuses reads by name meanw
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("serves every read without Redis, only slower, and uses it again when it is back", async () => {
+test("serves every read without Redis, only slower, and uses it again when it is back", async () => {
   const trial = await startTrial(system)
   const order = await client.placeOrder()
   await client.read(order)

@@ -1,18 +1,15 @@
 // SCENARIOS row 1: the projector dies between any two of its steps. First its connection ends at each statement of an
 // apply in turn, and at the commit; then the whole process is killed, again and again, wherever it happens to be.
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { kept, startTrial } from "../chaos/trial.ts"
-import { type Client, createClient } from "../support/client.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { beforeAll, expect, test } from "vitest"
+import { kept, startTrial } from "../chaos/given/trial.ts"
+import { times } from "../support/times.ts"
 import { waitFor } from "../support/wait.ts"
+import { givenScenario } from "./given/scenario.ts"
 
-let system: System
-let client: Client
+const { system, client } = givenScenario("projector_killed")
 
 beforeAll(async () => {
-  system = await createSystem("projector_killed")
-  client = createClient(system.commandUrl, system.query.url)
   // A sequence counts outside of transactions: the first passage ends the connection, every later one goes on.
   await system.reads.query(`
     create schema fault;
@@ -26,8 +23,6 @@ beforeAll(async () => {
       return null;
     end $$`)
 })
-
-afterAll(() => system?.drop())
 
 const statements = [
   ["cdc.progress", "before update"],
@@ -44,7 +39,7 @@ const statements = [
   ["read_1.customer_totals", "after insert"],
 ] as const
 
-it("applies all or nothing, whichever statement its connection ends at", async () => {
+test("applies all or nothing, whichever statement its connection ends at", async () => {
   const trial = await startTrial(system, { customers: 1 })
   const points = [
     ...statements.map(([table, event]) => ({
@@ -76,8 +71,8 @@ it("applies all or nothing, whichever statement its connection ends at", async (
   expect(await trial.conclude()).toEqual(kept)
 })
 
-it("goes on exactly where it was, however often the process is killed", async () => {
-  const rounds = Number(process.env.KILLS ?? 6)
+test("goes on exactly where it was, however often the process is killed", async () => {
+  const rounds = Number(process.env.KILLS ?? 6 * times)
   const trial = await startTrial(system, { writers: 1 })
   let started = 0
   for (let round = 0; round < rounds; round++) {
@@ -85,6 +80,7 @@ it("goes on exactly where it was, however often the process is killed", async ()
       () => system.query.logs.slice(started).some(({ msg }) => msg === "following the commit log"),
       "it follows",
     )
+    // Killed at any moment.
     await sleep(trial.random.below(400))
     await system.query.kill()
     started = system.query.logs.length

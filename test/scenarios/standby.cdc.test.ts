@@ -1,27 +1,27 @@
 // SCENARIOS row 2, and what else becomes of projectors: killed, stopped beyond their lease in the middle of an apply or
 // of a base load, continued, told to end. A standby takes over, whoever was stopped writes nothing when it goes on, and
 // an instance that only answers queries answers all of them. Every write of the progress is audited in the database.
+// One file: the last test plays all the others' faults at random, with the same three projectors.
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest"
 import { createDatabase } from "../../db/connect.ts"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { readRequest, requestRebuild } from "../../query/cdc/lease/requests.ts"
-import { chooseSeed, createRandom } from "../chaos/random.ts"
-import { kept, startTrial, type Trial } from "../chaos/trial.ts"
+import { kept, startTrial, type Trial } from "../chaos/given/trial.ts"
+import { chooseSeed, createRandom } from "../support/random.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
-import { createSystem, type System } from "../support/system.ts"
+import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 import { auditWrites, findForeignWrites, type Lease, readLease } from "./given/projector-writes.ts"
 
 const leaseSeconds = 3
-let system: System
+const system = givenSystem("standby", {
+  queryEnvironment: () => ({ LEASE_SECONDS: String(leaseSeconds) }),
+})
 let projectors: ServiceProcess[]
 let http: ServiceProcess
 
 beforeAll(async () => {
-  system = await createSystem("standby", {
-    queryEnvironment: () => ({ LEASE_SECONDS: String(leaseSeconds) }),
-  })
   const standby = () => createServiceProcess("query", system.queryEnvironment)
   projectors = [system.query, standby(), standby()]
   http = createServiceProcess("query", { ...system.queryEnvironment, ROLE: "http" })
@@ -32,7 +32,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const one of projectors ?? []) one.signal("SIGCONT")
   await Promise.all([...(projectors ?? []).slice(1), http].map((one) => one?.kill()))
-  await system?.drop()
 })
 
 /** Load, and readers at the instance that only answers: none of their reads may fail. */
@@ -47,6 +46,7 @@ async function startLoad(): Promise<{ trial: Trial; conclude: () => Promise<void
         status: error,
       }))
       if (response instanceof Response) await response.body?.cancel()
+      // Fifty reads a second.
       await sleep(20)
       if (response.status === 200) answered++
       else refused.push(response.status)
@@ -255,6 +255,7 @@ test("whatever happens to three of them in whatever order, one projects and none
     if (random.chance(0.4)) {
       stopped.delete(victim)
       await victim.kill()
+      // Away, here and below, for a while that a successor may or may not need.
       await sleep(random.below(500))
       await victim.start()
     } else {

@@ -1,16 +1,15 @@
 // Two sources in one query database and one process: the same orders are written in both, at the same time, and each
 // read model is its own source's prefix all the while. What happens to one is nothing to the other.
-import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { createPool } from "../../db/connect.ts"
-import { createMirrorViews, findDifferences } from "../chaos/invariants.ts"
-import { chooseSeed, createRandom } from "../chaos/random.ts"
-import { startWriters } from "../chaos/writers.ts"
+import { createMirrorViews, findDifferences } from "../chaos/given/invariants.ts"
+import { startWriters } from "../chaos/given/writers.ts"
 import { readEndpoints } from "../stack/endpoints.ts"
 import { type CapturedSource, createCapturedSource } from "../support/captured-source.ts"
 import { createClient } from "../support/client.ts"
 import { createQueryDatabase, type TestDatabase } from "../support/databases.ts"
+import { chooseSeed, createRandom } from "../support/random.ts"
 import { createReadSide, type ReadSide } from "../support/read-side.ts"
 import { rebuildSource } from "../support/rebuild.ts"
 import { createServiceProcess, type ServiceProcess } from "../support/service-process.ts"
@@ -90,13 +89,17 @@ async function equal(side: Side): Promise<void> {
 }
 
 describe("two sources with the same orders", () => {
-  it("are projected each by itself: both read models equal their source", async () => {
+  test("are projected each by itself: both read models equal their source", async () => {
     const seed = chooseSeed()
     console.log(`SEED=${seed}`)
     const writers = [east, west].map(({ captured }) =>
       startWriters(captured.pool, createRandom(seed).fork(captured.name), 2),
     )
-    await sleep(3_000)
+    await waitFor(
+      () => writers.every(({ totals }) => totals.transactions >= 50 && totals.changes >= 1_000),
+      "both are written to",
+      60_000,
+    )
     for (const writer of writers) await writer.stop()
     await Promise.all([equal(east), equal(west)])
     const crossed = await findDifferences(east.captured.pool, reads, await west.liveSchema())
@@ -104,7 +107,7 @@ describe("two sources with the same orders", () => {
     expect(await east.liveSchema()).not.toBe(await west.liveSchema())
   })
 
-  it("are read under their names, the first at the root too, and their cached answers do not mix", async () => {
+  test("are read under their names, the first at the root too, and their cached answers do not mix", async () => {
     await writeOrder(east, "same-id", "from the east")
     await writeOrder(west, "same-id", "from the west")
     await Promise.all([east.caughtUp(), west.caughtUp()])
@@ -132,7 +135,7 @@ describe("two sources with the same orders", () => {
     })
   })
 
-  it("take their own tokens, and refuse each other's by name", async () => {
+  test("take their own tokens, and refuse each other's by name", async () => {
     const client = createClient(west.captured.commandUrl, query.url)
     const order = await client.placeOrder()
     expect((await client.read(at(west, order))).status).toBe(200)
@@ -144,7 +147,7 @@ describe("two sources with the same orders", () => {
     expect(refused.text).toContain(east.captured.name)
   })
 
-  it("are ready and have a status each", async () => {
+  test("are ready and have a status each", async () => {
     const { body } = await get("/status")
     expect(body.sources).toMatchObject(
       [east, west].map(({ captured }) => ({
@@ -163,7 +166,7 @@ describe("two sources with the same orders", () => {
 })
 
 describe("what happens to one", () => {
-  it("a rebuild leaves the other's generation and lease as they are", async () => {
+  test("a rebuild leaves the other's generation and lease as they are", async () => {
     const before = {
       schema: await west.liveSchema(),
       schemaOfEast: await east.liveSchema(),
@@ -177,7 +180,7 @@ describe("what happens to one", () => {
     await Promise.all([equal(east), equal(west)])
   })
 
-  it("a halt is named in readiness and leaves the other following, until a rebuild ends it", async () => {
+  test("a halt is named in readiness and leaves the other following, until a rebuild ends it", async () => {
     await east.captured.pool.query("truncate payments cascade")
     const name = east.captured.name
     await waitFor(async () => (await get(at(east, "/readyz"))).status === 503, "the first has halted", 30_000)

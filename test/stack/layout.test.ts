@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { isPrepared, prepareLayout, readLayout } from "./layout.ts"
 
 describe("the layout of a stack", () => {
@@ -14,7 +14,7 @@ describe("the layout of a stack", () => {
 
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  it("keeps ports and passwords from one start to the next", async () => {
+  test("keeps ports and passwords from one start to the next", async () => {
     expect(isPrepared(directory)).toBe(false)
     const first = await prepareLayout(directory, [])
     const second = await prepareLayout(directory, [])
@@ -23,7 +23,7 @@ describe("the layout of a stack", () => {
     expect(new Set(Object.values(first.ports)).size).toBe(7)
   })
 
-  it("chooses a port anew when somebody else took it", async () => {
+  test("chooses a port anew when somebody else took it", async () => {
     const { ports } = await prepareLayout(directory, [])
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(ports.kafka, "127.0.0.1", resolve))
@@ -33,13 +33,13 @@ describe("the layout of a stack", () => {
     expect({ ...chosen, kafka: 0 }).toEqual({ ...ports, kafka: 0 })
   })
 
-  it("keeps away from ports that are meant for the services", async () => {
+  test("keeps away from ports that are meant for the services", async () => {
     const { ports } = await prepareLayout(directory, [])
     const again = await prepareLayout(directory, [ports.redis])
     expect(again.ports.redis).not.toBe(ports.redis)
   })
 
-  it("lets nobody else read the passwords", async () => {
+  test("lets nobody else read the passwords", async () => {
     await prepareLayout(directory, [])
     expect(statSync(join(directory, "secrets.json")).mode & 0o777).toBe(0o600)
   })

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { aborted, runErrand } from "./lifecycle.ts"
 import type { Part } from "./native/process.ts"
 
@@ -25,25 +25,25 @@ describe("an errand on a stack", () => {
     return { stopAll, run: () => runErrand({ directory, work, parts, stopAll, codeWhenTold: 130 }) }
   }
 
-  it("stops everything once when its work is done, and gives the work's exit code", async () => {
+  test("stops everything once when its work is done, and gives the work's exit code", async () => {
     const { run, stopAll } = errand(async () => 3)
     expect(await run()).toBe(3)
     expect(stopAll).toHaveBeenCalledTimes(1)
   })
 
-  it("stops everything and fails when its work fails", async () => {
+  test("stops everything and fails when its work fails", async () => {
     const { run, stopAll } = errand(() => Promise.reject(new Error("no disk")))
     expect(await run()).toBe(1)
     expect(stopAll).toHaveBeenCalledTimes(1)
   })
 
-  it("ends the work and fails when a part crashes", async () => {
+  test("ends the work and fails when a part crashes", async () => {
     const { run, stopAll } = errand((signal) => aborted(signal).then(() => 0), [part(() => true)])
     expect(await run()).toBe(1)
     expect(stopAll).toHaveBeenCalled()
   })
 
-  it("ends in order when it is told to by a signal, even by two of them", async () => {
+  test("ends in order when it is told to by a signal, even by two of them", async () => {
     const { run, stopAll } = errand((signal) => aborted(signal).then(() => 0))
     const ended = run()
     process.emit("SIGTERM")
@@ -52,7 +52,7 @@ describe("an errand on a stack", () => {
     expect(stopAll).toHaveBeenCalled()
   })
 
-  it("stops again what the work started while it was being stopped", async () => {
+  test("stops again what the work started while it was being stopped", async () => {
     let running = 0
     const work = async (signal: AbortSignal): Promise<number> => {
       await aborted(signal)

@@ -1,8 +1,8 @@
 import { createServer } from "node:net"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { isFree, pickFreePort } from "./ports.ts"
 
-it("tells a port that somebody listens on from a free one", async () => {
+test("tells a port that somebody listens on from a free one", async () => {
   const port = await pickFreePort(new Set())
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve))
@@ -11,7 +11,7 @@ it("tells a port that somebody listens on from a free one", async () => {
   expect(await isFree(port)).toBe(true)
 })
 
-it("passes over a port that was given away already", async () => {
+test("passes over a port that was given away already", async () => {
   const port = await pickFreePort(new Set())
   const drawn = [(port - 20_000) / 12_000, (port - 20_000) / 12_000, 0.5]
   const other = await pickFreePort(new Set([port]), () => drawn.shift() ?? Math.random())

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { complaints } from "./prerequisites.mjs"
 
 const everything: Record<string, string | undefined> = {
@@ -16,11 +16,11 @@ function on(machine: Record<string, string | undefined>, nodeVersion = "20.19.0"
   })
 }
 
-it("finds nothing to say where everything is there", () => {
+test("finds nothing to say where everything is there", () => {
   expect(on(everything)).toEqual([])
 })
 
-it.each([
+test.each([
   ["java", /^Java is missing/],
   ["mvn", /^Maven is missing/],
   ["pip", /^pip is missing/],
@@ -30,15 +30,15 @@ it.each([
   expect(said[0]).toMatch(sentence)
 })
 
-it.each(["20.18.3", "18.20.0", "9.99.0"])("finds Node %s too old", (version) => {
+test.each(["20.18.3", "18.20.0", "9.99.0"])("finds Node %s too old", (version) => {
   expect(on(everything, version)).toEqual([expect.stringContaining(`Node ${version} is too old`)])
 })
 
-it.each(["20.19.0", "20.20.2", "24.1.0"])("accepts Node %s", (version) => {
+test.each(["20.19.0", "20.20.2", "24.1.0"])("accepts Node %s", (version) => {
   expect(on(everything, version)).toEqual([])
 })
 
-it("finds Java 11 and Java 8 too old", () => {
+test("finds Java 11 and Java 8 too old", () => {
   expect(on({ ...everything, java: 'openjdk version "11.0.2"' })).toEqual([
     expect.stringContaining("Java 11.0.2 is too old"),
   ])
@@ -47,12 +47,12 @@ it("finds Java 11 and Java 8 too old", () => {
   ])
 })
 
-it("asks for neither Java nor Maven where the stack is not native", () => {
+test("asks for neither Java nor Maven where the stack is not native", () => {
   expect(on({}, "20.19.0", "external")).toEqual([])
   expect(on({ docker: "28.2.2" }, "20.19.0", "compose")).toEqual([])
 })
 
-it("is native unless something else is asked for, and names containers where they could run instead", () => {
+test("is native unless something else is asked for, and names containers where they could run instead", () => {
   expect(on({})).toHaveLength(3)
   expect(on({ docker: "28.2.2" })).toEqual([
     expect.stringContaining("openjdk-17-jre-headless"),
@@ -63,7 +63,7 @@ it("is native unless something else is asked for, and names containers where the
   expect(on({ ...everything, docker: "28.2.2" })).toEqual([])
 })
 
-it("says that containers need an engine that answers", () => {
+test("says that containers need an engine that answers", () => {
   expect(on({ docker: "Cannot connect to the Docker daemon" }, "20.19.0", "compose")).toEqual([
     expect.stringContaining("No container engine answers"),
   ])

@@ -1,10 +1,10 @@
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { readSettings } from "./settings.ts"
 
-it("has a default for everything", () => {
+test("has a default for everything", () => {
   expect(readSettings({})).toMatchObject({ COMMAND_PORT: 8080, QUERY_PORT: 8081, STACK_PARTS: "all" })
 })
 
-it("names every fault at once", () => {
+test("names every fault at once", () => {
   expect(() => readSettings({ STACK: "cloud", COMMAND_PORT: "70000" })).toThrow(/STACK: .*COMMAND_PORT: /)
 })

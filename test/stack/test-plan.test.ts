@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { projectDirectory } from "./layout.ts"
 import { stoppers, testPlan } from "./test-plan.ts"
 
@@ -8,14 +8,14 @@ const files = readdirSync(join(projectDirectory, "test"), { recursive: true, enc
   .map((file) => join("test", file))
   .filter((file) => /\.(cdc|e2e)\.test\.ts$/.test(file))
 
-it("keeps every file that stops a server of the stack away from the others", () => {
+test("keeps every file that stops a server of the stack away from the others", () => {
   const stopping = files.filter((file) =>
     readFileSync(join(projectDirectory, file), "utf8").includes("stackParts("),
   )
   expect(Object.values(stoppers).flat().sort()).toEqual(stopping.sort())
 })
 
-it("runs every project", () => {
+test("runs every project", () => {
   const projects = testPlan.flat().flatMap(({ args }) => args.filter((arg) => arg.startsWith("--project=")))
   expect([...new Set(projects)].sort()).toEqual(
     ["cdc", "e2e", "pg", "redis", "unit"].map((name) => `--project=${name}`),

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { tallyOf } from "./test-runner.ts"
 
 function report(passed: number, failed: number, files: { status: string; tests: string[] }[] = []) {
@@ -13,7 +13,7 @@ function report(passed: number, failed: number, files: { status: string; tests: 
   }
 }
 
-it.each([
+test.each([
   ["everything passed", report(7, 0), 0, { passed: 7, failed: 0 }],
   [
     "a test failed",

@@ -1,5 +1,7 @@
 // A client of both services: sends commands, and reads with the consistency token of the last command it sent, as a
 // careful application would.
+import { openedForFile } from "./opened.ts"
+import type { System } from "./system.ts"
 
 export type Answer = { status: number; headers: Headers; text: string; body: Record<string, unknown> }
 
@@ -39,6 +41,19 @@ export function createClient(commandUrl: string, queryUrl: () => string): Client
       if (location === null) throw new Error(`no order was placed: ${text}`)
       return location
     },
+  }
+}
+
+/** A client of a system for all tests of the file. */
+export function givenClient(system: System): Client {
+  const client = openedForFile(
+    () => createClient(system.commandUrl, system.query.url),
+    () => {},
+  )
+  return {
+    command: (...request) => client().command(...request),
+    read: (...request) => client().read(...request),
+    placeOrder: (quantity) => client().placeOrder(quantity),
   }
 }
 

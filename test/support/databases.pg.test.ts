@@ -1,5 +1,5 @@
 import pg from "pg"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { createCommandDatabase, createQueryDatabase, type TestDatabase } from "./databases.ts"
 
 const ask = async (connectionString: string, query: string): Promise<unknown> => {
@@ -21,17 +21,17 @@ describe("a test's own databases", () => {
   })
 
   afterAll(async () => {
-    await Promise.all([command.drop(), query.drop()])
+    await Promise.all([command?.drop(), query?.drop()])
   })
 
-  it("hold the migrated tables and nothing in them", async () => {
+  test("hold the migrated tables and nothing in them", async () => {
     expect(await ask(command.adminUrl, "select count(*)::int from orders")).toEqual([[0]])
     expect(await ask(query.adminUrl, "select count(*)::int from pg_namespace where nspname = 'cdc'")).toEqual(
       [[1]],
     )
   })
 
-  it("let every role in with the stack's password", async () => {
+  test("let every role in with the stack's password", async () => {
     for (const role of ["command_app", "capture", "base_loader"] as const) {
       expect(await ask(command.urlAs(role), "select current_user::text")).toEqual([[role]])
     }
@@ -40,7 +40,7 @@ describe("a test's own databases", () => {
     }
   })
 
-  it("are gone after drop, even with a replication slot in them", async () => {
+  test("are gone after drop, even with a replication slot in them", async () => {
     const other = await createCommandDatabase("dropped")
     await ask(other.adminUrl, `select pg_create_logical_replication_slot('${other.name}', 'pgoutput')::text`)
     await other.drop()

@@ -1,5 +1,5 @@
 // The check that an answer is documented finds every way in which it may not be.
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { createDocumented } from "./documented.ts"
 
 const problem = (codes: string[]) => ({
@@ -37,7 +37,7 @@ const faults = (
   })
 
 describe("an answer as documented", () => {
-  it.each([
+  test.each([
     ["GET", "/things/1?a=b", 200, { etag: '"1"', "content-type": "application/json" }, undefined],
     ["HEAD", "/things/1", 200, { etag: '"1"' }, undefined],
     ["GET", "/things/all", 204, {}, undefined],
@@ -50,7 +50,7 @@ describe("an answer as documented", () => {
 })
 
 describe("an answer that is not as documented", () => {
-  it.each([
+  test.each([
     ["status", "GET", "/things/1", 404, {}, undefined],
     ["header", "GET", "/things/1", 200, { location: "/things/2" }, undefined],
     ["media type", "GET", "/things/1", 200, { "content-type": "text/html" }, undefined],

@@ -1,11 +1,12 @@
-// How properties run: `SEED=` repeats a run that failed, `RUNS=` searches longer. The seed is always printed, so a
-// failure on another machine can be repeated here.
+// How properties run: `SEED=` repeats a run that failed, `RUNS=` or `TIMES=` searches longer. The seed is always
+// printed, so a failure on another machine can be repeated here.
 import fc from "fast-check"
+import { times } from "./times.ts"
 
 /** Parameters for `fc.assert`. */
 export function propertyRuns(name: string, numRuns: number): { seed: number; numRuns: number } {
   const seed = Number(process.env.SEED ?? Date.now() % 0x7fffffff)
-  const runs = Number(process.env.RUNS ?? numRuns)
+  const runs = Number(process.env.RUNS ?? numRuns * times)
   console.info(`${name}: SEED=${seed} RUNS=${runs}`)
   return { seed, numRuns: runs }
 }

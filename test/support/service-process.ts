@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { argumentsOf } from "../stack/compiled.ts"
 import { projectDirectory } from "../stack/layout.ts"
 import { inheritedEnvironment } from "../stack/settings.ts"
+import { noteStarted } from "./started-processes.ts"
 
 export type LogLine = { level: number; msg: string; [field: string]: unknown }
 
@@ -49,6 +50,7 @@ export function createServiceProcess(
         stdio: ["ignore", "pipe", "pipe"],
       })
       child = started
+      noteStarted(started, `the ${service} service (pid ${started.pid})`)
       const first = logs.length
       createInterface({ input: started.stdout }).on("line", (line) => logs.push(parseLine(line)))
       createInterface({ input: started.stderr }).on("line", (line) => logs.push({ level: 60, msg: line }))

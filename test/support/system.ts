@@ -6,6 +6,7 @@ import { createPool } from "../../db/connect.ts"
 import { createCapturedSource } from "./captured-source.ts"
 import { queryEnvironmentOf } from "./capturing.ts"
 import { createQueryDatabase } from "./databases.ts"
+import { openedForFile } from "./opened.ts"
 import { createReadSide, type ReadSide } from "./read-side.ts"
 import { createServiceProcess, type ServiceProcess } from "./service-process.ts"
 import { waitFor } from "./wait.ts"
@@ -23,18 +24,59 @@ export type System = ReadSide & {
   /** Environments of services on this system, to start other instances. */
   commandEnvironment: Record<string, string>
   queryEnvironment: Record<string, string>
-  drop: () => Promise<void>
+}
+
+export type SystemOptions = {
+  /** What is to differ in the query service's environment, from what it would be. */
+  queryEnvironment?: (usual: Readonly<Record<string, string>>) => Record<string, string>
+  nodeArguments?: readonly string[]
+}
+
+/** A system for all tests of the file. */
+export function givenSystem(base: string, options: SystemOptions = {}): System {
+  const system = openedForFile(
+    () => createSystem(base, options),
+    (opened) => opened.drop(),
+  )
+  return {
+    get commandUrl() {
+      return system().commandUrl
+    },
+    get query() {
+      return system().query
+    },
+    get source() {
+      return system().source
+    },
+    get reads() {
+      return system().reads
+    },
+    get connectorName() {
+      return system().connectorName
+    },
+    get topicPrefix() {
+      return system().topicPrefix
+    },
+    get registration() {
+      return system().registration
+    },
+    get commandEnvironment() {
+      return system().commandEnvironment
+    },
+    get queryEnvironment() {
+      return system().queryEnvironment
+    },
+    position: () => system().position(),
+    caughtUp: (limitMs) => system().caughtUp(limitMs),
+    liveSchema: () => system().liveSchema(),
+  }
 }
 
 /** Starts it, with the demo data loaded and the first generation serving. */
 export async function createSystem(
   base: string,
-  more: {
-    /** What is to differ in the query service's environment, from what it would be. */
-    queryEnvironment?: (usual: Readonly<Record<string, string>>) => Record<string, string>
-    nodeArguments?: readonly string[]
-  } = {},
-): Promise<System> {
+  more: SystemOptions = {},
+): Promise<System & { drop: () => Promise<void> }> {
   const [captured, reading] = await Promise.all([createCapturedSource(base), createQueryDatabase(base)])
   const { name } = captured
   const usual = queryEnvironmentOf(name, captured.loaderUrl, reading)

@@ -5,7 +5,7 @@ import type { OffsetRange } from "../../query/cdc/kafka/client.ts"
 import { createKafkaAccess } from "../../query/cdc/kafka/kafka.ts"
 import { type RawRecord, splitPartitionKey } from "../../query/cdc/vocabulary/change.ts"
 import { uniqueName } from "./databases.ts"
-import { quiet } from "./query-app.ts"
+import { quiet } from "./quiet-log.ts"
 import { waitFor } from "./wait.ts"
 
 export type Topics = {

@@ -1,20 +1,14 @@
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { describe, expect, test } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const address = { street: "1 Main St", city: "New York", zip: "10001" }
 const someone = () => ({ email: `${randomUUID()}@example.com`, name: "Edith Example" })
 
 describe("a customer", () => {
-  it("is created, then changed member by member", async () => {
+  test("is created, then changed member by member", async () => {
     const request = { ...someone(), phone: "+1 212 555 0100", address }
     const created = await service.call("POST", "/customers", request)
     expect(created.status).toBe(201)
@@ -35,7 +29,7 @@ describe("a customer", () => {
     expect(late.body).toMatchObject({ current_version: 3 })
   })
 
-  it("cannot take another's e-mail address, whatever its case", async () => {
+  test("cannot take another's e-mail address, whatever its case", async () => {
     const taken = { name: "Ada", email: "ADA@example.com" }
     const created = await service.call("POST", "/customers", taken)
     expect([created.status, created.body.type]).toEqual([409, "urn:lockstep:problem:email-taken"])
@@ -43,7 +37,7 @@ describe("a customer", () => {
     expect([changed.status, changed.body.type]).toEqual([409, "urn:lockstep:problem:email-taken"])
   })
 
-  it("that does not exist cannot be changed", async () => {
+  test("that does not exist cannot be changed", async () => {
     const { status, body } = await service.call("PATCH", "/customers/nobody", { name: "x" })
     expect([status, body.type]).toEqual([404, "urn:lockstep:problem:customer-not-found"])
   })

@@ -1,20 +1,16 @@
+// A customer is erased: what is gone, what stays, and what every other command says to it afterwards or meanwhile.
+// One file: it is one subject, told by one customer's orders.
 import { randomUUID } from "node:crypto"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { evolve } from "../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../command/orders/aggregate/order.ts"
 import { fromStoredEvent } from "../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../command/vocabulary/ids.ts"
 import { waitFor } from "../../support/wait.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const problem = (code: string) => `urn:lockstep:problem:${code}`
 const idOf = (path: string): string => path.split("/")[2] ?? ""
@@ -62,7 +58,7 @@ async function placesOf(text: string): Promise<string[]> {
 }
 
 describe("erasing a customer", () => {
-  it("removes every trace of personal data, keeps orders and sums, and says so", async () => {
+  test("removes every trace of personal data, keeps orders and sums, and says so", async () => {
     const mark = `mark-${randomUUID()}`
     const customer = await createCustomer(mark)
     const address = { street: `${mark} shipped`, city: "c", zip: "1", country: "US" }
@@ -140,7 +136,7 @@ describe("erasing a customer", () => {
     expect(await placesOf(idOf(bystander))).toHaveLength(2)
   })
 
-  it("leaves histories from which the order still follows, with an event of the erasure", async () => {
+  test("leaves histories from which the order still follows, with an event of the erasure", async () => {
     const customer = await createCustomer(`mark-${randomUUID()}`)
     const order = await createOrder(customer, { note: "n" })
     await service.call("POST", `${order}/cancel`, { reason: "r" })
@@ -164,7 +160,7 @@ describe("erasing a customer", () => {
     expect(folded).toMatchObject({ status: "cancelled", version: 3 })
   })
 
-  it("is refused while orders are open, naming up to a hundred, and changes nothing", async () => {
+  test("is refused while orders are open, naming up to a hundred, and changes nothing", async () => {
     const mark = `mark-${randomUUID()}`
     const customer = await createCustomer(mark)
     const order = await createOrder(customer)
@@ -185,7 +181,7 @@ describe("erasing a customer", () => {
     expect(await placesOf(`${mark}@example.com`)).not.toEqual([])
   })
 
-  it("obeys If-Match, is done once under a key, and may be asked again", async () => {
+  test("obeys If-Match, is done once under a key, and may be asked again", async () => {
     const customer = await createCustomer(`mark-${randomUUID()}`)
     const stale = await service.call("DELETE", customer, undefined, { "If-Match": '"7"' })
     expect([stale.status, stale.body.current_version]).toEqual([412, 1])
@@ -203,7 +199,7 @@ describe("erasing a customer", () => {
     expect([withBody.status, withBody.body.type]).toEqual([422, problem("invalid-request")])
   })
 
-  it("makes every command that names the customer be refused, and their address stay nobody's", async () => {
+  test("makes every command that names the customer be refused, and their address stay nobody's", async () => {
     const mark = `mark-${randomUUID()}`
     const customer = await createCustomer(mark)
     await service.call("DELETE", customer)
@@ -221,7 +217,7 @@ describe("erasing a customer", () => {
     expect((await service.call("POST", "/customers", squatter)).status).toBe(422)
   })
 
-  it("lets an order of theirs be refunded, and no reason be written down", async () => {
+  test("lets an order of theirs be refunded, and no reason be written down", async () => {
     const customer = await createCustomer(`mark-${randomUUID()}`)
     const order = await createOrder(customer)
     await service.db
@@ -237,7 +233,7 @@ describe("erasing a customer", () => {
     expect((await refund({})).body.type).toBe(problem("refund-exceeds-captured"))
   })
 
-  it("and creating an order for the customer at the same moment: one of both happens", async () => {
+  test("and creating an order for the customer at the same moment: one of both happens", async () => {
     const outcomes = new Set<string>()
     for (let round = 0; round < 20; round++) {
       const customer = await createCustomer(`mark-${randomUUID()}`)
@@ -259,7 +255,7 @@ describe("erasing a customer", () => {
     expect([...outcomes].filter((outcome) => outcome !== "201 409" && outcome !== "409 200")).toEqual([])
   })
 
-  it("waits for an order that is being created, and is waited for", async () => {
+  test("waits for an order that is being created, and is waited for", async () => {
     const customer = await createCustomer(`mark-${randomUUID()}`)
     let erased: Promise<{ status: number }> | undefined
     await service.db.transaction().execute(async (trx) => {

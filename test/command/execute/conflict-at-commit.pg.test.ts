@@ -1,12 +1,11 @@
 // A conflict that Postgres tells of only when a command commits: nothing was committed, so the command is tried again.
 import { sql } from "kysely"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { beforeAll, expect, test } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 
 beforeAll(async () => {
-  service = await runService()
   // A sequence goes on when its transaction is rolled back, so only the first attempt is refused.
   await sql`
     create sequence attempts;
@@ -19,9 +18,7 @@ beforeAll(async () => {
       for each row execute function refuse_first()`.execute(service.db)
 })
 
-afterAll(() => service?.stop())
-
-it("a serialization failure of COMMIT is no unknown outcome", async () => {
+test("a serialization failure of COMMIT is no unknown outcome", async () => {
   const order = { customer_id: "customer-123", items: [{ product_id: "product-456", quantity: 1 }] }
   const answer = await service.call("POST", "/orders", order)
   expect(answer.status).toBe(201)

@@ -1,15 +1,9 @@
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { purgeExpiredKeys } from "../../../command/execute/idempotency.ts"
-import { type Answer, type RunningService, runService } from "../given/running-service.ts"
+import { type Answer, givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const order = { customer_id: "customer-123", items: [{ product_id: "product-456", quantity: 2 }] }
 
@@ -31,7 +25,7 @@ const essence = ({ status, headers, text }: Answer) => ({
 })
 
 describe("a repeated request with its Idempotency-Key", () => {
-  it("gets the same answer, marked, and does nothing", async () => {
+  test("gets the same answer, marked, and does nothing", async () => {
     const key = randomUUID()
     const first = await placeOrder(key)
     const before = await countOrders()
@@ -42,7 +36,7 @@ describe("a repeated request with its Idempotency-Key", () => {
     expect(await countOrders()).toBe(before)
   })
 
-  it("is answered as before although the order has changed since", async () => {
+  test("is answered as before although the order has changed since", async () => {
     const path = await service.createDraft()
     const change = () => service.call("PATCH", path, { note: "n" }, { "Idempotency-Key": `change ${path}` })
     const first = await change()
@@ -50,7 +44,7 @@ describe("a repeated request with its Idempotency-Key", () => {
     expect(essence(await change())).toEqual(essence(first))
   })
 
-  it("does its work once when sent fifty times at once", async () => {
+  test("does its work once when sent fifty times at once", async () => {
     const before = await countOrders()
     const key = randomUUID()
     const answers = await Promise.all(Array.from({ length: 50 }, () => placeOrder(key)))
@@ -62,7 +56,7 @@ describe("a repeated request with its Idempotency-Key", () => {
 })
 
 describe("an Idempotency-Key", () => {
-  it("cannot be used for another body or another path", async () => {
+  test("cannot be used for another body or another path", async () => {
     const key = randomUUID()
     await placeOrder(key)
     const path = await service.createDraft()
@@ -74,7 +68,7 @@ describe("an Idempotency-Key", () => {
     }
   })
 
-  it("is free again after a refusal", async () => {
+  test("is free again after a refusal", async () => {
     const key = randomUUID()
     const refused = await placeOrder(key, { ...order, customer_id: "later" })
     expect(refused.body.type).toBe("urn:lockstep:problem:customer-unknown")
@@ -87,7 +81,7 @@ describe("an Idempotency-Key", () => {
     expect(accepted.headers.get("idempotency-replayed")).toBeNull()
   })
 
-  it("is deleted when it has expired, also by two instances at once", async () => {
+  test("is deleted when it has expired, also by two instances at once", async () => {
     const [old, fresh] = [randomUUID(), randomUUID()]
     await placeOrder(old)
     await placeOrder(fresh)

@@ -7,6 +7,7 @@ import { createDatabase, createPool } from "../../../db/connect.ts"
 import { loadDemoData } from "../../../db/demo-data.ts"
 import { createCommandDatabase } from "../../support/databases.ts"
 import { createDocumentCheck } from "../../support/documented.ts"
+import { openedForFile } from "../../support/opened.ts"
 
 export type Answer = { status: number; headers: Headers; text: string; body: Record<string, unknown> }
 
@@ -19,10 +20,32 @@ export type RunningService = {
   call: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
   /** Creates a draft with this many keyboards on line 1 (none: an empty draft) and returns its path. */
   createDraft: (quantity?: number) => Promise<string>
-  stop: () => Promise<void>
 }
 
-export async function runService(overrides: Partial<Config> = {}): Promise<RunningService> {
+/** A service for all tests of the file. */
+export function givenService(overrides: Partial<Config> = {}): RunningService {
+  const service = openedForFile(
+    () => runService(overrides),
+    (running) => running.stop(),
+  )
+  return {
+    get url() {
+      return service().url
+    },
+    get config() {
+      return service().config
+    },
+    get db() {
+      return service().db
+    },
+    call: (...request) => service().call(...request),
+    createDraft: (quantity) => service().createDraft(quantity),
+  }
+}
+
+async function runService(
+  overrides: Partial<Config>,
+): Promise<RunningService & { stop: () => Promise<void> }> {
   const database = await createCommandDatabase("command")
   await loadDemoData(database.adminUrl)
   const config: Config = {

@@ -1,7 +1,7 @@
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import { parseIfMatch } from "../../../command/http/if-match.ts"
 
-it.each([
+test.each([
   ["*", "any"],
   [' "3" ', [3]],
   ['"3-5f2c"', [3]],

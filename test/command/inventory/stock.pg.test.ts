@@ -1,15 +1,9 @@
 // Stock under orders that are confirmed and cancelled at the same time: never oversold, never lost.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, test } from "vitest"
 import { waitFor } from "../../support/wait.ts"
-import { type Answer, type RunningService, runService } from "../given/running-service.ts"
+import { type Answer, givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const stockUp = (productId: string, onHand: bigint) =>
   service.db
@@ -52,7 +46,7 @@ beforeEach(async () => {
 })
 
 describe("stock", () => {
-  it("is never oversold by a hundred orders confirmed at once", async () => {
+  test("is never oversold by a hundred orders confirmed at once", async () => {
     const drafts = await Promise.all(Array.from({ length: 100 }, () => draftOf(["product-456", 1])))
     const answers = await Promise.all(drafts.map(confirm))
     const refused = answers.filter(({ status }) => status !== 200)
@@ -67,7 +61,7 @@ describe("stock", () => {
     expect(await stockOf("product-456")).toEqual({ on_hand: 50n, reserved: 50n })
   })
 
-  it("is reserved by orders that name the same products in different sequences, without deadlock", async () => {
+  test("is reserved by orders that name the same products in different sequences, without deadlock", async () => {
     const drafts = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
         index % 2 === 0
@@ -81,7 +75,7 @@ describe("stock", () => {
     expect(await stockOf("product-457")).toEqual({ on_hand: 50n, reserved: 40n })
   })
 
-  it("is taken whole or not at all, and every short product is named", async () => {
+  test("is taken whole or not at all, and every short product is named", async () => {
     const path = await draftOf(["product-456", 30], ["product-457", 60], ["product-456", 21])
     const { status, body } = await service.call("POST", `${path}/confirm`)
     expect([status, body.type]).toEqual([409, "urn:lockstep:problem:insufficient-stock"])
@@ -94,7 +88,7 @@ describe("stock", () => {
     expect(rows).toEqual([0, 0, 0])
   })
 
-  it("comes back when the order is cancelled", async () => {
+  test("comes back when the order is cancelled", async () => {
     const path = await draftOf(["product-456", 30])
     await service.call("POST", `${path}/confirm`)
     expect(await stockOf("product-456")).toEqual({ on_hand: 50n, reserved: 30n })
@@ -104,7 +98,7 @@ describe("stock", () => {
     expect((await itemsOf(path)).rows).toEqual([0])
   })
 
-  it("never runs short of a product that is not kept", async () => {
+  test("never runs short of a product that is not kept", async () => {
     await service.db.deleteFrom("inventory").where("product_id", "=", "product-457").execute()
     const path = await draftOf(["product-457", 100_000])
     expect((await service.call("POST", `${path}/confirm`)).status).toBe(200)

@@ -1,26 +1,21 @@
 import fc from "fast-check"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, test } from "vitest"
 import { evolve } from "../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../command/orders/aggregate/order.ts"
 import { fromStoredEvent } from "../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../command/vocabulary/ids.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { propertyRuns } from "../../support/properties.ts"
+import { givenService } from "../given/running-service.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "./given/folded-row.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const statusesOf = (answers: { status: number }[]) =>
   answers.map(({ status }) => status).sort((one, other) => one - other)
 
 describe("writers of one order at the same time", () => {
-  it("that name the same version: one succeeds, the others learn the present version", async () => {
+  test("that name the same version: one succeeds, the others learn the present version", async () => {
     const path = await service.createDraft()
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, index) =>
@@ -33,7 +28,7 @@ describe("writers of one order at the same time", () => {
     }
   })
 
-  it("that name no version are taken one by one, and no line is lost", async () => {
+  test("that name no version are taken one by one, and no line is lost", async () => {
     const path = await service.createDraft()
     const item = { product_id: "product-457", quantity: 1 }
     const answers = await Promise.all(
@@ -45,7 +40,7 @@ describe("writers of one order at the same time", () => {
     expect(body.items).toHaveLength(21)
   })
 
-  it("that confirm and cancel: each sees the other's result", async () => {
+  test("that confirm and cancel: each sees the other's result", async () => {
     const path = await service.createDraft()
     const answers = await Promise.all([
       service.call("POST", `${path}/cancel`, { reason: "r" }),
@@ -57,7 +52,7 @@ describe("writers of one order at the same time", () => {
     expect(answers[0]?.status).toBe(200)
   })
 
-  it("that get an event's place taken are told so", async () => {
+  test("that get an event's place taken are told so", async () => {
     const path = await service.createDraft()
     await service.db
       .insertInto("order_events")
@@ -82,7 +77,7 @@ describe("order_events", () => {
     for (const [path, body] of rules) expect((await service.call("POST", path, body)).status).toBe(201)
   })
 
-  it("fold to the order's row and items after random histories", async () => {
+  test("fold to the order's row and items after random histories", async () => {
     const line = fc.integer({ min: 1, max: 5 })
     const step = fc.oneof(
       {
@@ -127,7 +122,7 @@ describe("order_events", () => {
           comparable(await readRow(id)),
         )
       }),
-      { numRuns: 15 },
+      propertyRuns("commands at once", 15),
     )
   })
 

@@ -1,21 +1,19 @@
 // Reservations that are over, with two instances of the service at work on the same orders.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, test } from "vitest"
 import { start } from "../../../command/start.ts"
 import { waitFor } from "../../support/wait.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 import { confirmedOrder, eventsOf, idOf, look } from "../payments/given/paying.ts"
 
-let service: RunningService
+const service = givenService({ scheduleSeconds: 0.05 })
 let other: Awaited<ReturnType<typeof start>>
 
 beforeAll(async () => {
-  service = await runService({ scheduleSeconds: 0.05 })
   other = await start({ ...service.config, port: 0 })
 })
 
 afterAll(async () => {
   await other?.stop()
-  await service?.stop()
 })
 
 const stock = () =>
@@ -32,7 +30,7 @@ const letPass = (...paths: string[]) =>
     .where("id", "in", paths.map(idOf))
     .execute()
 
-it("orders are cancelled once by one of two instances, and their stock comes back", async () => {
+test("orders are cancelled once by one of two instances, and their stock comes back", async () => {
   const before = await stock()
   const paths: string[] = []
   for (let index = 0; index < 30; index++) paths.push(await confirmedOrder(service, 2))
@@ -50,7 +48,7 @@ it("orders are cancelled once by one of two instances, and their stock comes bac
   expect(await stock()).toEqual(before)
 })
 
-it("orders that are paid, drafts, and orders with a payment under way are left alone", async () => {
+test("orders that are paid, drafts, and orders with a payment under way are left alone", async () => {
   const [paid, authorized, due] = [
     await confirmedOrder(service),
     await confirmedOrder(service),
@@ -67,7 +65,7 @@ it("orders that are paid, drafts, and orders with a payment under way are left a
   expect(await look(service, paid)).toMatchObject({ status: "paid" })
 })
 
-it("what was paid of an order in part is given back when its reservation is over", async () => {
+test("what was paid of an order in part is given back when its reservation is over", async () => {
   const path = await confirmedOrder(service)
   await service.call("POST", `${path}/payments`, { amount: "10.00" })
   await letPass(path)

@@ -1,17 +1,16 @@
 // The service dies between the steps of a payment: before the provider hears of it, after it has acted, and while its
 // answer is being recorded. Whoever comes next finds out what happened; nobody is charged twice, nothing stays open.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, test } from "vitest"
 import { createServiceProcess, type ServiceProcess } from "../../support/service-process.ts"
 import { waitFor } from "../../support/wait.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 import { confirmedOrder, eventsOf, idOf, moved, patient, settled } from "./given/paying.ts"
 
-let service: RunningService
+const service = givenService(patient)
 let dying: ServiceProcess
 let rescuer: ServiceProcess
 
 beforeAll(async () => {
-  service = await runService(patient)
   const environment = { COMMAND_DATABASE_URL: service.config.databaseUrl, SCHEDULE_SECONDS: "3600" }
   dying = createServiceProcess("command", { ...environment, PAYMENT_ANSWER_SECONDS: "60" })
   rescuer = createServiceProcess("command", {
@@ -25,7 +24,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await dying?.kill()
   await rescuer?.kill()
-  await service?.stop()
 })
 
 const asked = (path: string) =>
@@ -42,7 +40,7 @@ const letPass = () =>
     .set({ ask_at: new Date(0) })
     .execute()
 
-it("a payment is charged once, whenever the service is killed", async () => {
+test("a payment is charged once, whenever the service is killed", async () => {
   // The provider never hears the first question, or acts and never answers; both hold the service where it is to die.
   const cases = [
     { method_token: "sandbox-hangs", reached: (answers: unknown[]) => answers.length === 1 },
@@ -82,7 +80,7 @@ it("a payment is charged once, whenever the service is killed", async () => {
   await rescuer.kill()
 }, 60_000)
 
-it("a payment whose answer cannot be recorded is recorded later", async () => {
+test("a payment whose answer cannot be recorded is recorded later", async () => {
   const path = await confirmedOrder(service)
   // The database refuses the answer's event, once the provider has acted.
   await service.db
@@ -103,7 +101,7 @@ it("a payment whose answer cannot be recorded is recorded later", async () => {
   expect(await moved(service, path)).toEqual({ taken: 5998n, given: 0n })
 }, 60_000)
 
-it("a cancelled order is refunded although the service is killed before it asks", async () => {
+test("a cancelled order is refunded although the service is killed before it asks", async () => {
   const path = await confirmedOrder(service)
   await service.call("POST", `${path}/payments`, { method_token: "sandbox-hangs" })
   await letPass()

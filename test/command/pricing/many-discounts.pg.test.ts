@@ -1,15 +1,14 @@
 // Every change of a draft looks for the discounts that it may have. A shop with one for every customer must not read them
 // all each time.
 import { CompiledQuery, type RootOperationNode, sql } from "kysely"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { type BasketOutline, loadPriceRules } from "../../../command/pricing/repository.ts"
 import { customerId, productId } from "../../../command/vocabulary/ids.ts"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 
 beforeAll(async () => {
-  service = await runService()
   await sql`
     insert into customers (id, email, name)
     select 'many-' || n, n || '@example.com', 'n' from generate_series(1, 20000) n`.execute(service.db)
@@ -30,13 +29,11 @@ beforeAll(async () => {
   await sql`analyze discounts`.execute(service.db)
 })
 
-afterAll(() => service.stop())
-
 const everybody = ["all-1", "all-2"]
 const me = customerId.parse("many-7")
 const things = ["thing-1", "thing-2"].map((id) => productId.parse(id))
 
-it.each<[string, Partial<BasketOutline>, string[]]>([
+test.each<[string, Partial<BasketOutline>, string[]]>([
   ["of nobody, with nothing", {}, everybody],
   ["of a customer", { customerId: me }, [...everybody, "own-7"]],
   ["with products", { productIds: things }, [...everybody, "of-1", "of-2"]],

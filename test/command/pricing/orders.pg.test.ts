@@ -1,11 +1,11 @@
 // Prices as customers meet them: quotes, drafts that follow the catalogue and the rules, and orders that keep theirs.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+// One file: all of it is priced by the same few rules.
+import { beforeAll, describe, expect, test } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 
 beforeAll(async () => {
-  service = await runService()
   await post("/shipping-rules", { country: "US", currency: "USD", price: "4.90", maximum_weight_grams: 5000 })
   await post("/shipping-rules", { country: "US", currency: "USD", price: "19.00" })
   await post("/tax-rates", { country: "US", basis_points: 825 })
@@ -18,8 +18,6 @@ beforeAll(async () => {
     .where("code", "=", "PAST")
     .execute()
 })
-
-afterAll(() => service.stop())
 
 async function post(path: string, body: object): Promise<string> {
   const { status, headers, text } = await service.call("POST", path, body)
@@ -40,7 +38,7 @@ const timesUsed = async (code: string) => {
 describe("a quote", () => {
   const request = { items: keyboards(2), country: "US", discount_codes: ["ten", "TEN"] }
 
-  it("says what an order would cost, to the last part, and writes nothing", async () => {
+  test("says what an order would cost, to the last part, and writes nothing", async () => {
     const { status, body } = await service.call("POST", "/quotes", request)
     expect(status).toBe(200)
     // 59.98 - 6.00 + 4.90 = 58.88; 8.25 % of it is 4.8576
@@ -70,7 +68,7 @@ describe("a quote", () => {
     expect(confirmed.body).toMatchObject({ status: "confirmed", total: body.total, pricing: body.pricing })
   })
 
-  it.each<[string, number, object]>([
+  test.each<[string, number, object]>([
     ["customer-unknown", 422, { customer_id: "nobody" }],
     ["product-unknown", 422, { items: [{ product_id: "unicorn", quantity: 1 }] }],
     ["price-mismatch", 409, { items: [{ product_id: "product-456", quantity: 1, price: 1 }] }],
@@ -87,7 +85,7 @@ describe("a quote", () => {
 })
 
 describe("a draft", () => {
-  it("takes the catalogue's prices with its next change, and never after it is confirmed", async () => {
+  test("takes the catalogue's prices with its next change, and never after it is confirmed", async () => {
     const product = await post("/products", { name: "Clock", price: "10.00", currency: "USD" })
     const path = await draftOf({ items: [{ product_id: product.slice("/products/".length), quantity: 3 }] })
     await service.call("PATCH", product, { price: "12.00" })
@@ -118,7 +116,7 @@ describe("a draft", () => {
     })
   })
 
-  it("follows its address and its codes", async () => {
+  test("follows its address and its codes", async () => {
     const path = await draftOf()
     const steps: [object, object][] = [
       [{ shipping_address: address }, { shipping: { amount: "4.90" }, tax: { amount: "5.35" } }],
@@ -136,7 +134,7 @@ describe("a draft", () => {
     expect(body.type).toBe(problem("shipping-unavailable"))
   })
 
-  it("may name a code that other items would make good, but not be confirmed without them", async () => {
+  test("may name a code that other items would make good, but not be confirmed without them", async () => {
     const path = await draftOf({ discount_codes: ["BIG"] })
     const { body } = await service.call("POST", `${path}/confirm`)
     expect(body).toMatchObject({ type: problem("discount-not-applicable"), why: "minimum-not-reached" })
@@ -145,7 +143,7 @@ describe("a draft", () => {
     expect(confirmed.body).toMatchObject({ status: "confirmed", discount: { amount: "23.99" } })
   })
 
-  it.each([["NOSUCH"], ["PAST"]])("cannot name the code %s", async (discountCode) => {
+  test.each([["NOSUCH"], ["PAST"]])("cannot name the code %s", async (discountCode) => {
     const path = await draftOf()
     const answers = [
       await service.call("PATCH", path, { discount_codes: [discountCode] }),
@@ -160,7 +158,7 @@ describe("a draft", () => {
     }
   })
 
-  it("with a product that is not sold any more can be changed but not confirmed", async () => {
+  test("with a product that is not sold any more can be changed but not confirmed", async () => {
     const product = await post("/products", { name: "Vase", price: "10.00", currency: "USD" })
     const path = await draftOf({ items: [{ product_id: product.slice("/products/".length), quantity: 1 }] })
     const confirm = async () => (await service.call("POST", `${path}/confirm`)).body.type
@@ -176,7 +174,7 @@ describe("a draft", () => {
 })
 
 describe("a confirmed order", () => {
-  it("keeps its codes and its country", async () => {
+  test("keeps its codes and its country", async () => {
     const path = await draftOf({ shipping_address: address })
     await service.call("POST", `${path}/confirm`)
     const codes = await service.call("PATCH", path, { discount_codes: ["TEN"] })
@@ -189,7 +187,7 @@ describe("a confirmed order", () => {
     expect(within.body).toMatchObject({ shipping_address: { city: "Boston" }, total: { amount: "70.23" } })
   })
 
-  it("is the same without a body, with an empty one and with an empty object", async () => {
+  test("is the same without a body, with an empty one and with an empty object", async () => {
     const bodies: [string, Record<string, string>][] = [
       ["", {}],
       ["", { "Content-Type": "application/json" }],
@@ -206,14 +204,14 @@ describe("a confirmed order", () => {
     }
   })
 
-  it.each(["1e2", "-1", "", "63.741"])("is not expected to cost %j", async (expected_total) => {
+  test.each(["1e2", "-1", "", "63.741"])("is not expected to cost %j", async (expected_total) => {
     const { status } = await service.call("POST", `${await draftOf()}/confirm`, { expected_total })
     expect([409, 422]).toContain(status)
   })
 })
 
 describe("a discount with a usage limit", () => {
-  it("is used exactly so often by a hundred orders that are confirmed at once", async () => {
+  test("is used exactly so often by a hundred orders that are confirmed at once", async () => {
     await post("/discounts", { code: "SEVEN", basis_points: 1000, usage_limit: 7 })
     const paths: string[] = []
     for (let count = 0; count < 100; count++) {
@@ -229,7 +227,7 @@ describe("a discount with a usage limit", () => {
     expect(await timesUsed("SEVEN")).toBe(7)
   })
 
-  it("that applies by itself is given exactly so often; the other orders cost more", async () => {
+  test("that applies by itself is given exactly so often; the other orders cost more", async () => {
     const path = await post("/discounts", { product_id: "product-457", basis_points: 5000, usage_limit: 5 })
     const paths: string[] = []
     for (let count = 0; count < 40; count++) {
@@ -244,7 +242,7 @@ describe("a discount with a usage limit", () => {
     await service.call("PATCH", path, { active: false })
   })
 
-  it("gets a use back from a cancelled order, but none from a cancelled draft", async () => {
+  test("gets a use back from a cancelled order, but none from a cancelled draft", async () => {
     await post("/discounts", { code: "ONCE", basis_points: 1000, usage_limit: 1 })
     const [first, second] = [
       await draftOf({ discount_codes: ["ONCE"] }),
@@ -262,7 +260,7 @@ describe("a discount with a usage limit", () => {
 })
 
 describe("a rule that is taken away", () => {
-  it("leaves confirmed orders as they are, and drafts at their next change", async () => {
+  test("leaves confirmed orders as they are, and drafts at their next change", async () => {
     const rule = await post("/shipping-rules", { country: "CA", currency: "USD", price: "7.00" })
     const rate = await post("/tax-rates", { country: "CA", basis_points: 1000 })
     const shipping_address = { ...address, country: "CA" }

@@ -1,5 +1,4 @@
-import fc from "fast-check"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import type { Basket } from "../../../command/pricing/basket.ts"
 import type { Discount } from "../../../command/pricing/discount.ts"
 import {
@@ -10,8 +9,7 @@ import {
 } from "../../../command/pricing/price.ts"
 import { shareOf } from "../../../command/pricing/rounding.ts"
 import type { ShippingRule } from "../../../command/pricing/shipping.ts"
-import { productId } from "../../../command/vocabulary/ids.ts"
-import { fractionDigits, maximumAmountMinor, toMoneyBody } from "../../../command/vocabulary/money.ts"
+import { maximumAmountMinor } from "../../../command/vocabulary/money.ts"
 import { basket, fiveOff, keyboard, lamp, noRules, now, parcel, tenPercent } from "./given/examples.ts"
 
 function priced(of: Basket, rules: Partial<PriceRules>) {
@@ -21,7 +19,7 @@ function priced(of: Basket, rules: Partial<PriceRules>) {
 }
 
 describe("a share", () => {
-  it.each([
+  test.each([
     [10n, 500, 1n],
     [9n, 500, 0n],
     [150n, 1_000, 15n],
@@ -39,7 +37,7 @@ describe("discounts", () => {
   const stackable = { stackable: true }
   const yesterday = new Date(now.getTime() - 86_400_000)
 
-  it.each<[string, Discount[], bigint]>([
+  test.each<[string, Discount[], bigint]>([
     ["no discount", [], 0n],
     ["a percent", [tenPercent], 1_000n],
     ["a fixed amount", [fiveOff], 500n],
@@ -103,7 +101,7 @@ describe("discounts", () => {
     expect(breakdown.discounts.reduce((sum, { amountMinor }) => sum + amountMinor, 0n)).toBe(discountMinor)
   })
 
-  it("count one that takes nothing as not given", () => {
+  test("count one that takes nothing as not given", () => {
     const nothing: Discount = { ...tenPercent, off: { kind: "percent", basisPoints: 0 } }
     expect(priced(basket, { discounts: [nothing] }).breakdown.discounts).toEqual([])
   })
@@ -113,7 +111,7 @@ describe("a named code", () => {
   const coded: Discount = { ...tenPercent, code: "TEN" }
   const naming: Basket = { ...basket, codes: ["TEN"] }
 
-  it("that applies is given and named in the breakdown", () => {
+  test("that applies is given and named in the breakdown", () => {
     const rules = { ...noRules, discounts: [coded] }
     expect(priced(naming, rules).breakdown.discounts).toEqual([
       { id: "ten-percent", code: "TEN", amountMinor: 1_000n },
@@ -121,7 +119,7 @@ describe("a named code", () => {
     expect(refuseUnlessCodesApply(naming, rules, "as-it-is")).toBeUndefined()
   })
 
-  it.each<[string, Discount[], isLasting: boolean]>([
+  test.each<[string, Discount[], isLasting: boolean]>([
     ["unknown", [], true],
     ["inactive", [{ ...coded, active: false }], true],
     ["not-yet-valid", [{ ...coded, validFrom: new Date(now.getTime() + 1) }], true],
@@ -145,7 +143,7 @@ describe("shipping", () => {
   const sent: Basket = { ...basket, country: "DE" }
   const van: ShippingRule = { ...parcel, id: "van", maximumWeightGrams: null, priceMinor: 1_900n }
 
-  it.each<[string, ShippingRule[], bigint, string | null]>([
+  test.each<[string, ShippingRule[], bigint, string | null]>([
     ["by the cheapest rule that carries it", [van, parcel], 490n, "parcel"],
     ["by the only rule that carries it", [van, { ...parcel, maximumWeightGrams: 3_199 }], 1_900n, "van"],
     ["at the limit of weight", [van, { ...parcel, maximumWeightGrams: 3_200 }], 490n, "parcel"],
@@ -171,7 +169,7 @@ describe("shipping", () => {
     else expect(refused).toBeUndefined()
   })
 
-  it("costs nothing where nobody charges for it, and nothing for what is collected", () => {
+  test("costs nothing where nobody charges for it, and nothing for what is collected", () => {
     expect(refuseUnlessSendable(sent, priced(sent, {}), noRules)).toBeUndefined()
     const charged = { ...noRules, isShippingCharged: true }
     expect(refuseUnlessSendable(basket, priced(basket, charged), charged)).toBeUndefined()
@@ -184,14 +182,14 @@ describe("shipping", () => {
 })
 
 describe("tax", () => {
-  it("is of goods less discount and shipping, once, half up", () => {
+  test("is of goods less discount and shipping, once, half up", () => {
     const sent: Basket = { ...basket, country: "DE" }
     const rules = { discounts: [fiveOff], shippingRules: [parcel], isShippingCharged: true }
     // 19 % of 100.00 - 5.00 + 4.90 = 18.981
     expect(priced(sent, rules)).toMatchObject({ taxMinor: 1_898n, totalMinor: 11_888n })
   })
 
-  it("is nothing in a country without a rate", () => {
+  test("is nothing in a country without a rate", () => {
     expect(priced({ ...basket, country: "FR" }, {})).toMatchObject({ taxMinor: 0n, breakdown: { tax: null } })
   })
 })
@@ -203,7 +201,7 @@ describe("amounts at the limit", () => {
     lines: [{ productId: lamp, quantity: 1, unitPriceMinor, weightGrams: 0 }],
   })
 
-  it.each<[string, Basket, boolean]>([
+  test.each<[string, Basket, boolean]>([
     ["the largest subtotal", single(maximumAmountMinor), true],
     ["one unit more", single(maximumAmountMinor + 1n), false],
     ["tax beyond the limit", single(maximumAmountMinor, { country: "DE" }), false],
@@ -213,123 +211,8 @@ describe("amounts at the limit", () => {
     )
   })
 
-  it("a discount does not bring back a subtotal that cannot be stored", () => {
+  test("a discount does not bring back a subtotal that cannot be stored", () => {
     const free: Discount = { ...tenPercent, off: { kind: "percent", basisPoints: 10_000 } }
     expect(price(single(maximumAmountMinor + 1n), { ...noRules, discounts: [free] }).ok).toBe(false)
-  })
-})
-
-describe("any price", () => {
-  const currency = fc.constantFrom("USD", "JPY", "KWD")
-  const product = fc.constantFrom("keyboard", "lamp", "kettle")
-  const amount = fc.oneof(fc.bigInt(0n, 100_000n), fc.bigInt(0n, maximumAmountMinor))
-  const maybe = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: null })
-  const lines = fc.array(
-    fc.record({
-      productId: product.map((id) => productId.parse(id)),
-      quantity: fc.integer({ min: 1, max: 100_000 }),
-      unitPriceMinor: amount,
-      weightGrams: fc.integer({ min: 0, max: 1_000_000_000 }),
-    }),
-    { maxLength: 5 },
-  )
-  const discounts = fc.uniqueArray(
-    fc.record({
-      id: fc.string({ minLength: 1 }),
-      code: fc.constantFrom(null, "A", "B"),
-      customerId: fc.constantFrom(null, "ada", "grace"),
-      productId: maybe(product),
-      off: fc.oneof(
-        fc.record({
-          kind: fc.constant("percent" as const),
-          basisPoints: fc.integer({ min: 0, max: 10_000 }),
-        }),
-        fc.record({ kind: fc.constant("fixed" as const), amountMinor: amount }),
-      ),
-      currency: maybe(currency),
-      minimumOrderMinor: fc.oneof(fc.constant(0n), amount),
-      usageLimit: maybe(fc.integer({ min: 1, max: 3 })),
-      timesUsed: fc.integer({ min: 0, max: 3 }),
-      stackable: fc.boolean(),
-      active: fc.boolean(),
-      validFrom: fc.constantFrom(new Date(0), now, new Date(now.getTime() + 1)),
-      validUntil: fc.constantFrom(null, now, new Date(now.getTime() + 1)),
-    }),
-    { maxLength: 6, selector: ({ id }) => id },
-  )
-  const shippingRules = fc.array(
-    fc.record({
-      id: fc.string({ minLength: 1 }),
-      country: fc.constantFrom("DE", "FR"),
-      currency,
-      maximumWeightGrams: maybe(fc.integer({ min: 0, max: 1_000_000_000 })),
-      priceMinor: amount,
-      freeAboveMinor: maybe(amount),
-    }),
-    { maxLength: 3 },
-  )
-  const anyBasket = fc.record({
-    customerId: fc.constantFrom(undefined, basket.customerId),
-    currency,
-    country: fc.constantFrom(null, "DE", "FR"),
-    codes: fc.subarray(["A", "B", "C"]),
-    lines,
-  })
-  const rules = fc.record({
-    now: fc.constant(now),
-    discounts,
-    shippingRules,
-    isShippingCharged: fc.boolean(),
-    taxRates: fc.integer({ min: 0, max: 10_000 }).map((rate) => new Map([["DE", rate]])),
-  })
-
-  it("adds up, is never negative, fits its columns and is refused only if it is too large", () => {
-    fc.assert(
-      fc.property(anyBasket, rules, (of, known) => {
-        const result = price(of, known)
-        const goods = of.lines.reduce((sum, line) => sum + line.unitPriceMinor * BigInt(line.quantity), 0n)
-        if (!result.ok) {
-          expect(result.rejection.code).toBe("amount-too-large")
-          return
-        }
-        const { subtotalMinor, discountMinor, shippingMinor, taxMinor, totalMinor, breakdown } = result.value
-        expect(subtotalMinor).toBe(goods)
-        expect(subtotalMinor + shippingMinor + taxMinor - discountMinor).toBe(totalMinor)
-        expect(discountMinor <= subtotalMinor).toBe(true)
-        for (const sum of [subtotalMinor, discountMinor, shippingMinor, taxMinor, totalMinor]) {
-          expect(sum >= 0n && sum <= maximumAmountMinor).toBe(true)
-          const { amount: text } = toMoneyBody({ amountMinor: sum, currency: of.currency })
-          expect(text.split(".")[1]?.length ?? 0).toBe(fractionDigits(of.currency))
-        }
-        expect(breakdown.discounts.reduce((sum, given) => sum + given.amountMinor, 0n)).toBe(discountMinor)
-        expect(new Set(breakdown.discounts.map(({ id }) => id)).size).toBe(breakdown.discounts.length)
-      }),
-      { numRuns: 2_000 },
-    )
-  })
-
-  it("does not depend on the order in which rules are found", () => {
-    fc.assert(
-      fc.property(anyBasket, rules, (of, known) => {
-        const turned = {
-          ...known,
-          discounts: known.discounts.toReversed(),
-          shippingRules: known.shippingRules.toReversed(),
-        }
-        expect(price(of, turned)).toEqual(price(of, known))
-      }),
-      { numRuns: 500 },
-    )
-  })
-
-  it("never rises by one more discount", () => {
-    fc.assert(
-      fc.property(anyBasket, rules, (of, known) => {
-        const [, ...fewer] = known.discounts
-        const [more, less] = [price(of, known), price(of, { ...known, discounts: fewer })]
-        if (more.ok && less.ok) expect(more.value.discountMinor >= less.value.discountMinor).toBe(true)
-      }),
-      { numRuns: 500 },
-    )
   })
 })

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+// The rules of prices over HTTP: discounts, shipping rules and tax rates are made, changed and refused alike.
+import { describe, expect, test } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const pathOf = async (collection: string, request: object): Promise<string> => {
   const { status, headers, text } = await service.call("POST", collection, request)
@@ -20,7 +15,7 @@ const code = (() => {
 })()
 
 describe("a discount", () => {
-  it("is created, shown and changed, each time with its version", async () => {
+  test("is created, shown and changed, each time with its version", async () => {
     const request = {
       code: "summer-10",
       customer_id: "customer-123",
@@ -65,7 +60,7 @@ describe("a discount", () => {
     expect(shown.headers.get("etag")).toBe('"2"')
   })
 
-  it("is created once per Idempotency-Key", async () => {
+  test("is created once per Idempotency-Key", async () => {
     const key = { "Idempotency-Key": "discount-1" }
     const request = { code: code(), basis_points: 100 }
     const first = await service.call("POST", "/discounts", request, key)
@@ -74,7 +69,7 @@ describe("a discount", () => {
     expect(again.headers.get("idempotency-replayed")).toBe("true")
   })
 
-  it("in a currency of no or three digits keeps them", async () => {
+  test("in a currency of no or three digits keeps them", async () => {
     const yen = await service.call("POST", "/discounts", { amount: 500, currency: "JPY", active: false })
     expect(yen.body.amount).toEqual({ amount: "500", currency: "JPY" })
     const dinar = { amount: "1.005", currency: "KWD", active: false }
@@ -83,7 +78,7 @@ describe("a discount", () => {
 })
 
 describe("a shipping rule", () => {
-  it("is created, shown and changed, each time with its version", async () => {
+  test("is created, shown and changed, each time with its version", async () => {
     const request = { country: "FR", currency: "EUR", price: "4.90", maximum_weight_grams: 5000 }
     const path = await pathOf("/shipping-rules", request)
     const changed = await service.call("PATCH", path, {
@@ -106,7 +101,7 @@ describe("a shipping rule", () => {
 })
 
 describe("a tax rate", () => {
-  it("is created, shown and changed, each time with its version", async () => {
+  test("is created, shown and changed, each time with its version", async () => {
     const path = await pathOf("/tax-rates", { country: "AT", basis_points: 2000 })
     expect(path).toBe("/tax-rates/AT")
     const changed = await service.call("PATCH", path, { basis_points: 0 }, { "If-Match": '"1"' })
@@ -120,7 +115,7 @@ describe.each([
   ["/shipping-rules", { country: "SE", currency: "SEK", price: "49" }, "shipping-rule-not-found"],
   ["/tax-rates", { country: "SE", basis_points: 2500 }, "tax-rate-not-found"],
 ])("what is deleted from %s", (collection, request, missing) => {
-  it("is of the version that was named, gone once per Idempotency-Key, and may be created again", async () => {
+  test("is of the version that was named, gone once per Idempotency-Key, and may be created again", async () => {
     const path = await pathOf(collection, request)
     const stale = await service.call("DELETE", path, undefined, { "If-Match": '"2"' })
     expect([stale.status, stale.body.current_version]).toEqual([412, 1])
@@ -141,7 +136,7 @@ describe.each([
     expect((await service.call("POST", collection, request)).status).toBe(201)
   })
 
-  it("is deleted by one of many who try at once", async () => {
+  test("is deleted by one of many who try at once", async () => {
     const path = await pathOf(collection, { ...request, country: "NO" })
     const answers = await Promise.all(Array.from({ length: 8 }, () => service.call("DELETE", path)))
     const statuses = answers.map(({ status }) => status).sort((one, other) => one - other)
@@ -155,7 +150,7 @@ describe("a refused rule", () => {
   const rule = { country: "DE", currency: "USD", price: "4.90" }
   const tooMuch = "92233720368547758.08"
 
-  it.each<[string, number, string, string, object]>([
+  test.each<[string, number, string, string, object]>([
     ["customer-unknown", 422, "POST", "/discounts", { ...percent, customer_id: "nobody" }],
     ["product-unknown", 422, "POST", "/discounts", { ...percent, product_id: "unicorn" }],
     ["discount-code-taken", 409, "POST", "/discounts", { ...percent, code: "taken" }],
@@ -190,7 +185,7 @@ describe("a refused rule", () => {
     expect([answer.status, answer.body.type]).toEqual([status, `urn:lockstep:problem:${problem}`])
   })
 
-  it.each([
+  test.each([
     ["/discounts/none", "discount-not-found"],
     ["/shipping-rules/none", "shipping-rule-not-found"],
     ["/tax-rates/ZZ", "tax-rate-not-found"],
@@ -211,7 +206,7 @@ describe("a refused rule", () => {
 
 describe("limits of what is sent", () => {
   const off = { active: false }
-  it.each<[number, string, object]>([
+  test.each<[number, string, object]>([
     [201, "/discounts", { ...off, basis_points: 1 }],
     [201, "/discounts", { ...off, basis_points: 10_000 }],
     [422, "/discounts", { ...off, basis_points: 0 }],

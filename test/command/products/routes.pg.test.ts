@@ -1,14 +1,8 @@
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../given/running-service.ts"
+import { describe, expect, test } from "vitest"
+import { givenService } from "../given/running-service.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const problem = (code: string) => `urn:lockstep:problem:${code}`
 const lamp = { name: "Lamp", price: "49.50", currency: "USD" }
@@ -24,7 +18,7 @@ const stockOf = (path: string) =>
     .executeTakeFirst()
 
 describe("a product", () => {
-  it("is created without stock, or with, and gets an id if it has none", async () => {
+  test("is created without stock, or with, and gets an id if it has none", async () => {
     const created = await service.call("POST", "/products", lamp)
     expect(created.status).toBe(201)
     expect(created.body).toMatchObject({
@@ -46,14 +40,14 @@ describe("a product", () => {
     expect(await stockOf(`/products/${id}`)).toEqual({ on_hand: 7n, reserved: 0n, version: 1 })
   })
 
-  it("whose id is taken is refused, and its stock stays", async () => {
+  test("whose id is taken is refused, and its stock stays", async () => {
     const request = { ...lamp, id: "product-456", stock: 1 }
     const { status, body } = await service.call("POST", "/products", request)
     expect([status, body.type]).toEqual([409, problem("product-exists")])
     expect(await stockOf("/products/product-456")).toMatchObject({ on_hand: 100_000n })
   })
 
-  it("is created once under an idempotency key", async () => {
+  test("is created once under an idempotency key", async () => {
     const key = { "Idempotency-Key": randomUUID() }
     const [first, second] = [
       await service.call("POST", "/products", lamp, key),
@@ -63,7 +57,7 @@ describe("a product", () => {
     expect(second.headers.get("idempotency-replayed")).toBe("true")
   })
 
-  it("is changed member by member, at the version that If-Match names", async () => {
+  test("is changed member by member, at the version that If-Match names", async () => {
     const path = await createLamp()
     const changed = await service.call("PATCH", path, { price: "45", active: false }, { "If-Match": '"1"' })
     expect(changed.body).toMatchObject({
@@ -81,7 +75,7 @@ describe("a product", () => {
     expect([nobody.status, nobody.body.type]).toEqual([404, problem("product-not-found")])
   })
 
-  it.each([
+  test.each([
     ["a price finer than cents", { price: "1.999" }, "amount-too-fine"],
     ["a fraction of a yen", { price: "1.5", currency: "JPY" }, "amount-too-fine"],
     ["more than a bigint", { price: "92233720368547758.08" }, "amount-too-large"],
@@ -100,7 +94,7 @@ describe("a product", () => {
     expect([status, body.type]).toEqual([422, problem(code)])
   })
 
-  it("takes the largest price, with three digits and none", async () => {
+  test("takes the largest price, with three digits and none", async () => {
     const path = await createLamp({ price: "92233720368547758.07" })
     const dinar = await service.call("PATCH", path, { price: "0.001", currency: "KWD" })
     expect(dinar.body).toMatchObject({ price: { amount: "0.001", currency: "KWD" } })
@@ -115,7 +109,7 @@ describe("a product", () => {
 })
 
 describe("the stock of a product", () => {
-  it("is set, then adjusted, and has its own version", async () => {
+  test("is set, then adjusted, and has its own version", async () => {
     const path = await createLamp()
     const set = await service.call("PUT", `${path}/stock`, { on_hand: 5 })
     expect(set.status).toBe(200)
@@ -128,7 +122,7 @@ describe("the stock of a product", () => {
     expect(await stockOf(path)).toMatchObject({ on_hand: 3n })
   })
 
-  it("is never less than what is reserved, nor less than nothing", async () => {
+  test("is never less than what is reserved, nor less than nothing", async () => {
     const path = await createLamp({ stock: 10 })
     await service.db
       .updateTable("inventory")
@@ -149,7 +143,7 @@ describe("the stock of a product", () => {
     expect([huge.status, huge.body.type]).toEqual([422, problem("amount-too-large")])
   })
 
-  it("needs a product, and a beginning", async () => {
+  test("needs a product, and a beginning", async () => {
     const path = await createLamp()
     const unkept = await service.call("PATCH", `${path}/stock`, { adjust: 1 })
     expect([unkept.status, unkept.body.type]).toEqual([409, problem("stock-not-kept")])
@@ -167,7 +161,7 @@ describe("the stock of a product", () => {
     expect([zero.status, zero.body.type]).toEqual([422, problem("invalid-request")])
   })
 
-  it("is kept no more once nothing of it is reserved, and can be kept again", async () => {
+  test("is kept no more once nothing of it is reserved, and can be kept again", async () => {
     const path = await createLamp({ stock: 10 })
     const product = path.split("/")[2] ?? ""
     const remove = (headers = {}) => service.call("DELETE", `${path}/stock`, undefined, headers)
@@ -197,7 +191,7 @@ describe("the stock of a product", () => {
     expect(await stockOf(path)).toMatchObject({ on_hand: 2n, reserved: 0n })
   })
 
-  it("that orders reserve while it is taken away is either reserved or not kept", async () => {
+  test("that orders reserve while it is taken away is either reserved or not kept", async () => {
     for (let round = 0; round < 5; round++) {
       const path = await createLamp({ stock: 5 })
       const items = [{ product_id: path.split("/")[2] ?? "", quantity: 1 }]
@@ -218,7 +212,7 @@ describe("the stock of a product", () => {
     }
   })
 
-  it("counts every one of many adjustments at once, also the first", async () => {
+  test("counts every one of many adjustments at once, also the first", async () => {
     const path = await createLamp()
     const first = await Promise.all(
       Array.from({ length: 5 }, () => service.call("PUT", `${path}/stock`, { on_hand: 20 })),

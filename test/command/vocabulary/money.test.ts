@@ -1,9 +1,9 @@
 import fc from "fast-check"
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { formatAmount, fractionDigits, parseAmount } from "../../../command/vocabulary/money.ts"
 
 describe("amounts", () => {
-  it.each([
+  test.each([
     [2999n, "USD", "29.99"],
     [0n, "USD", "0.00"],
     [5n, "USD", "0.05"],
@@ -16,7 +16,7 @@ describe("amounts", () => {
     expect(formatAmount({ amountMinor, currency })).toBe(text)
   })
 
-  it.each([
+  test.each([
     ["29.99", "USD", 2999n],
     ["29.990", "USD", 2999n],
     ["30", "USD", 3000n],
@@ -34,7 +34,7 @@ describe("amounts", () => {
     expect(parseAmount(text, currency)).toBe(amountMinor)
   })
 
-  it("come back from their text unchanged in every currency", () => {
+  test("come back from their text unchanged in every currency", () => {
     fc.assert(
       fc.property(
         fc.bigInt(0n, 2n ** 63n - 1n),

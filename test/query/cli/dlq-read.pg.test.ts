@@ -57,8 +57,8 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await db.destroy()
-  await database.drop()
+  await db?.destroy()
+  await database?.drop()
 })
 
 test.each<{ choice: string; filter: () => EntryFilter; rows: string[] }>([

@@ -1,18 +1,12 @@
 // What `/readyz` says of capture: Connect calls a connector running while its task has failed, so the task counts.
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { createConnectClient } from "../../../connectors/connect-client.ts"
 import { readEndpoints } from "../../stack/endpoints.ts"
-import { createSystem, type System } from "../../support/system.ts"
+import { givenSystem } from "../../support/system.ts"
 import { waitFor } from "../../support/wait.ts"
 
 const connect = createConnectClient({ url: readEndpoints().connectUrl })
-let system: System
-
-beforeAll(async () => {
-  system = await createSystem("dependencies")
-})
-
-afterAll(() => system?.drop())
+const system = givenSystem("dependencies")
 
 test("readiness is green on a system at work", async () => {
   await waitFor(async () => (await readiness()).status === 200, "it is ready")

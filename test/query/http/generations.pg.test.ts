@@ -1,26 +1,16 @@
 import { sql } from "kysely"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createReadModels, insertCustomer, insertOrder, type ReadModels } from "../../support/read-models.ts"
+import { describe, expect, test } from "vitest"
+import { waitFor } from "../../support/wait.ts"
+import { createReadModels, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSideForEachTest } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeEach(async () => {
-  models = await createReadModels("generations")
-  app = createQueryApp(models)
-})
-
-afterEach(async () => {
-  await app.close()
-  await models.close()
-})
+const { models, app } = givenReadSideForEachTest(() => createReadModels("generations"))
 
 const goLive = (generation: number) =>
   sql`update cdc.sources set live_generation = ${generation}`.execute(models.db)
 
 describe("the live generation", () => {
-  it("is missing at first: 503 not-ready with Retry-After", async () => {
+  test("is missing at first: 503 not-ready with Retry-After", async () => {
     for (const path of ["/orders/order-1", "/orders", "/analytics/orders"]) {
       const response = await app.get(path)
       expect(response.status).toBe(503)
@@ -32,7 +22,7 @@ describe("the live generation", () => {
     expect((await app.get("/orders")).status).toBe(200)
   })
 
-  it("of an unknown projection version is not served", async () => {
+  test("of an unknown projection version is not served", async () => {
     await models.addGeneration(1, { version: "from the future" })
     await goLive(1)
     const response = await app.get("/orders")
@@ -40,7 +30,7 @@ describe("the live generation", () => {
     expect(await response.json()).toMatchObject({ type: "urn:lockstep:problem:unknown-projection-version" })
   })
 
-  it("can be switched and dropped under load: no error, no mixture, never back", async () => {
+  test("can be switched and dropped under load: no error, no mixture, never back", async () => {
     await models.addGeneration(1)
     await insertCustomer(models.db, "customer-1")
     await insertOrder(models.db, { id: "order-1" })
@@ -49,7 +39,8 @@ describe("the live generation", () => {
 
     let switching = true
     let reads = 0
-    const reader = async (path: string) => {
+    const seen = new Map<number, number>()
+    const reader = async (path: string, number: number) => {
       let last = 0
       while (switching) {
         const response = await app.get(path)
@@ -59,6 +50,7 @@ describe("the live generation", () => {
         if (path === "/orders/order-1") expect(JSON.parse(body)).toMatchObject({ note: String(generation) })
         expect(generation).toBeGreaterThanOrEqual(last)
         last = generation
+        seen.set(number, last)
         reads += 1
       }
       return last
@@ -77,7 +69,10 @@ describe("the live generation", () => {
       await goLive(next)
       await models.dropGeneration(next - 1)
     }
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await waitFor(
+      () => readers.every((_, number) => seen.get(number) === switches),
+      "every reader has seen the last generation",
+    )
     switching = false
     expect(await Promise.all(readers)).toEqual(readers.map(() => switches))
     expect(reads).toBeGreaterThan(50)

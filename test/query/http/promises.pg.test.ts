@@ -1,30 +1,15 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  heartbeatAt,
-  history,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
+import { describe, expect, test } from "vitest"
+import { createQueryApp } from "../given/query-app.ts"
+import { heartbeatAt, history, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
 let position: bigint
 
-beforeAll(async () => {
-  models = await createLiveReadModels("promises")
+const { models, app } = givenReadSide("promises", async (models) => {
   await insertCustomer(models.db, "customer-1")
   await insertOrder(models.db, { id: "order-1", version: 4 })
   position = await models.commit()
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const { systemIdentifier, timeline } = history
@@ -41,7 +26,7 @@ const problemOf = async (response: Response): Promise<unknown> => {
 }
 
 describe("what an answer says about itself", () => {
-  it("names position, age, generation, epoch and cache", async () => {
+  test("names position, age, generation, epoch and cache", async () => {
     const { headers } = await app.get("/orders/order-1")
     expect(headers.get("read-position")).toBe(`0/${position.toString(16).toUpperCase()}`)
     expect(headers.get("read-age")).toBe("2")
@@ -51,7 +36,7 @@ describe("what an answer says about itself", () => {
     expect(headers.get("cache-status")).toBe("lockstep; fwd=bypass")
   })
 
-  it.each([
+  test.each([
     ["0", heartbeatAt],
     ["0", heartbeatAt - 900],
     ["unknown", heartbeatAt - 3_600_000],
@@ -62,7 +47,7 @@ describe("what an answer says about itself", () => {
     await other.close()
   })
 
-  it("has an ETag that begins with an order's version and is answered with 304", async () => {
+  test("has an ETag that begins with an order's version and is answered with 304", async () => {
     const first = await app.get("/orders/order-1")
     const etag = first.headers.get("etag") ?? ""
     expect(etag).toMatch(/^"4-[A-Za-z0-9_-]{22}"$/)
@@ -76,7 +61,7 @@ describe("what an answer says about itself", () => {
     expect((await app.get("/orders/order-1", { "If-None-Match": '"4-other"' })).status).toBe(200)
   })
 
-  it("changes the ETag with the body alone", async () => {
+  test("changes the ETag with the body alone", async () => {
     const before = (await app.get("/orders/order-1")).headers.get("etag")
     await models.commit()
     expect((await app.get("/orders/order-1")).headers.get("etag")).toBe(before)
@@ -86,13 +71,13 @@ describe("what an answer says about itself", () => {
     expect((await app.get("/orders/order-1")).headers.get("etag")).not.toBe(before)
   })
 
-  it("has a plain ETag on lists", async () => {
+  test("has a plain ETag on lists", async () => {
     expect((await app.get("/orders")).headers.get("etag")).toMatch(/^"[A-Za-z0-9_-]{22}"$/)
   })
 })
 
 describe("a consistency token", () => {
-  it("is satisfied by the position or by the applied transaction", async () => {
+  test("is satisfied by the position or by the applied transaction", async () => {
     const now = await models.commit(async () => {}, { xid: 77n })
     for (const token of [
       tokenOf(1n, now),
@@ -104,7 +89,7 @@ describe("a consistency token", () => {
     }
   })
 
-  it("is not satisfied by a transaction of that number after its bound", async () => {
+  test("is not satisfied by a transaction of that number after its bound", async () => {
     const now = await models.commit(async () => {}, { xid: 78n, position: position + 5_000n })
     const before = await models.commit(async () => {}, { xid: 79n, position: now + 1_000n })
     const response = await app.get("/orders/order-1", {
@@ -119,13 +104,14 @@ describe("a consistency token", () => {
     expect(other.status).toBe(503)
   })
 
-  it("waits until the command is visible and is woken at once", async () => {
+  test("waits until the command is visible and is woken at once", async () => {
     const before = await models.commit()
     const times: number[] = []
     for (let round = 0; round < 10; round++) {
       const response = app.get("/orders/order-1", {
         "Consistency-Token": tokenOf(9_000n + BigInt(round), before * 2n),
       })
+      // The read has looked and waits by then; nothing can be seen of that from outside.
       await new Promise((resolve) => setTimeout(resolve, 60))
       await models.commit(
         async (trx) => {
@@ -141,14 +127,14 @@ describe("a consistency token", () => {
     expect(median).toBeLessThan(40)
   })
 
-  it("is served by polling when no notification comes", async () => {
+  test("is served by polling when no notification comes", async () => {
     const lsn = (await models.commit()) * 2n
     const response = app.get("/orders/order-1", { "Consistency-Token": tokenOf(9_100n, lsn) })
     await models.commit(async () => {}, { xid: 9_100n, notify: false })
     expect((await response).status).toBe(200)
   })
 
-  it("that is not reached in time is a 503 problem with Retry-After", async () => {
+  test("that is not reached in time is a 503 problem with Retry-After", async () => {
     const lsn = (await models.commit()) * 2n
     const startedAt = performance.now()
     const response = await app.get("/orders/order-1", {
@@ -162,7 +148,7 @@ describe("a consistency token", () => {
     expect(await problemOf(response)).toMatchObject({ type: "urn:lockstep:problem:read-not-current" })
   })
 
-  it("gives the stale answer, marked, to a lenient reader", async () => {
+  test("gives the stale answer, marked, to a lenient reader", async () => {
     const lsn = (await models.commit()) * 2n
     const response = await app.get("/orders/order-1", {
       "Consistency-Token": tokenOf(9_300n, lsn),
@@ -173,7 +159,7 @@ describe("a consistency token", () => {
     expect(response.headers.get("preference-applied")).toBe("handling=lenient")
   })
 
-  it.each([
+  test.each([
     tokenOf(1n, 1n, `${systemIdentifier}-2`),
     tokenOf(1n, 1n, "1-1"),
     tokenOf(1n, 1n, undefined, "invoices"),
@@ -185,7 +171,7 @@ describe("a consistency token", () => {
     }
   })
 
-  it("lets a reader go who has hung up", async () => {
+  test("lets a reader go who has hung up", async () => {
     const lsn = (await models.commit()) * 2n
     const hangUp = new AbortController()
     const startedAt = performance.now()
@@ -201,7 +187,7 @@ describe("a consistency token", () => {
 })
 
 describe("a bound on the age", () => {
-  it("is kept or refused", async () => {
+  test("is kept or refused", async () => {
     expect((await app.get("/orders", { "Cache-Control": "max-age=2" })).status).toBe(200)
     const refused = await app.get("/orders", { "Cache-Control": "max-age=1" })
     expect(refused.status).toBe(503)
@@ -209,7 +195,7 @@ describe("a bound on the age", () => {
     expect(await problemOf(refused)).toMatchObject({ type: "urn:lockstep:problem:read-not-current" })
   })
 
-  it("is refused when the age is unknown", async () => {
+  test("is refused when the age is unknown", async () => {
     const other = createQueryApp(models, { now: () => heartbeatAt - 3_600_000 })
     expect((await other.get("/orders", { "Cache-Control": "max-age=999999" })).status).toBe(503)
     const lenient = await other.get("/orders", { "Cache-Control": "max-age=9", Prefer: "handling=lenient" })

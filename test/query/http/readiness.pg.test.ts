@@ -1,22 +1,12 @@
 import { sql } from "kysely"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
 import { createPool } from "../../../db/connect.ts"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createReadModels, heartbeatAt, type ReadModels } from "../../support/read-models.ts"
+import { createQueryApp } from "../given/query-app.ts"
+import { createReadModels, heartbeatAt } from "../given/read-models.ts"
+import { givenReadSideForEachTest } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeEach(async () => {
-  models = await createReadModels("readiness")
-  app = createQueryApp(models)
-})
-
-afterEach(async () => {
-  await app.close()
-  await models.close()
-})
+const { models, app } = givenReadSideForEachTest(() => createReadModels("readiness"))
 
 const report = (state: string, reason: string | null = null) =>
   sql`insert into cdc.projector_status (source, holder, state, reason, next_step)
@@ -32,7 +22,7 @@ const makeReady = async () => {
 }
 
 describe("readiness", () => {
-  it("is red before anything is there, and says why", async () => {
+  test("is red before anything is there, and says why", async () => {
     const response = await app.get("/readyz")
     expect(response.status).toBe(503)
     expect(await response.json()).toMatchObject({
@@ -47,7 +37,7 @@ describe("readiness", () => {
     })
   })
 
-  it("stays green while changes are parked, and says how many", async () => {
+  test("stays green while changes are parked, and says how many", async () => {
     await makeReady()
     await sql`insert into cdc.dead_letters (source, generation, topic, partition, kafka_offset, record_headers,
         table_name, is_placed, code, message)
@@ -66,7 +56,7 @@ describe("readiness", () => {
     await sql`delete from cdc.dead_letters`.execute(models.db)
   })
 
-  it("stays green while events wait to be published, and says how many once they wait long", async () => {
+  test("stays green while events wait to be published, and says how many once they wait long", async () => {
     await makeReady()
     const wait = (seconds: number) =>
       sql`insert into cdc.outbox (source, aggregate, number, inferred, type, commit_lsn, written_at)
@@ -90,14 +80,14 @@ describe("readiness", () => {
     await sql`delete from cdc.outbox`.execute(models.db)
   })
 
-  it("is green when a generation is live, the projector follows and the source's heart beats", async () => {
+  test("is green when a generation is live, the projector follows and the source's heart beats", async () => {
     await makeReady()
     const response = await app.get("/readyz")
     expect(response.status).toBe(200)
     expect(await response.json()).toMatchObject({ status: "ready", checks: { redis: { state: "degraded" } } })
   })
 
-  it.each(["starting", "waiting", "retrying", "halted"])(
+  test.each(["starting", "waiting", "retrying", "halted"])(
     "is red while the projector is %s",
     async (state) => {
       await makeReady()
@@ -110,19 +100,19 @@ describe("readiness", () => {
     },
   )
 
-  it("stays green while the read models are rebuilt beside those that serve", async () => {
+  test("stays green while the read models are rebuilt beside those that serve", async () => {
     await makeReady()
     await report("loading")
     expect((await app.get("/readyz")).status).toBe(200)
   })
 
-  it("is red when the projector has not reported for more than ten seconds", async () => {
+  test("is red when the projector has not reported for more than ten seconds", async () => {
     await makeReady()
     await sql`update cdc.projector_status set updated_at = now() - interval '11 seconds'`.execute(models.db)
     expect((await app.get("/readyz")).status).toBe(503)
   })
 
-  it("is red when the last heartbeat is old, and takes a clock ahead as now", async () => {
+  test("is red when the last heartbeat is old, and takes a clock ahead as now", async () => {
     await makeReady()
     const late = createQueryApp(models, { now: () => heartbeatAt + 31_000 })
     expect((await late.get("/readyz")).status).toBe(503)
@@ -132,7 +122,7 @@ describe("readiness", () => {
     await early.close()
   })
 
-  it("is red when nothing has been applied for long, also if the source's clock is ahead", async () => {
+  test("is red when nothing has been applied for long, also if the source's clock is ahead", async () => {
     await makeReady()
     await sql`update cdc.progress set applied_at = now() - interval '31 seconds'`.execute(models.db)
     const early = createQueryApp(models, { now: () => heartbeatAt - 3_600_000 })
@@ -144,7 +134,7 @@ describe("readiness", () => {
     await early.close()
   })
 
-  it("is red when a check of the composition is", async () => {
+  test("is red when a check of the composition is", async () => {
     await makeReady()
     const other = createQueryApp(models, {
       readiness: async () => ({ kafka: { state: "failed", reason: "no broker" } }),
@@ -155,7 +145,7 @@ describe("readiness", () => {
     await other.close()
   })
 
-  it("is red without the database, while the process lives and reads get 503 without internals", async () => {
+  test("is red without the database, while the process lives and reads get 503 without internals", async () => {
     const reader = createPool({ url: "postgres://reader@127.0.0.1:1/nowhere", applicationName: "test" })
     const lost = createQueryApp(models, { reader })
     expect((await lost.get("/livez")).status).toBe(200)
@@ -176,7 +166,7 @@ describe("readiness", () => {
     await reader.end()
   })
 
-  it("goes on after every connection of the database was cut", async () => {
+  test("goes on after every connection of the database was cut", async () => {
     await makeReady()
     await app.get("/orders")
     await sql`select pg_terminate_backend(pid) from pg_stat_activity

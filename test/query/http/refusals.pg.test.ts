@@ -1,32 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { checkDocsPage } from "../../support/docs-page.ts"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
+import { insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("refusals")
-  await insertCustomer(models.db, "customer-1")
-  await insertOrder(models.db, { id: "order-1" })
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+const { app } = givenReadSide("refusals", async ({ db }) => {
+  await insertCustomer(db, "customer-1")
+  await insertOrder(db, { id: "order-1" })
 })
 
 const cursorOf = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url")
 
 describe("a request that makes no sense", () => {
-  it.each([
+  test.each([
     "/orders?unknown=1",
     "/orders?Status=draft",
     "/orders?status=lost",
@@ -117,7 +102,7 @@ describe("a request that makes no sense", () => {
     })
   })
 
-  it.each([
+  test.each([
     ["Consistency-Token", "nonsense", "malformed-token"],
     ["Consistency-Token", "v1:orders:1-1:1:9223372036854775808", "malformed-token"],
     ["Consistency-Token", "v1:orders:1-1:-1:5", "malformed-token"],
@@ -133,7 +118,7 @@ describe("a request that makes no sense", () => {
     })
   })
 
-  it.each([
+  test.each([
     "/orders/' or 1=1 --",
     "/orders/%F0%9F%92%A9",
     "/orders/..%2F..%2Fetc",
@@ -146,22 +131,30 @@ describe("a request that makes no sense", () => {
 })
 
 describe("paths and methods", () => {
-  it("answers 404 where nothing is", async () => {
+  test("answers 404 where nothing is", async () => {
     const response = await app.get("/nothing")
     expect(response.status).toBe(404)
     expect(await response.json()).toMatchObject({ type: "urn:lockstep:problem:route-not-found" })
   })
 
-  it.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("answers %s with 405 and Allow", async (method) => {
-    for (const path of ["/orders", "/orders/order-1", "/customers/customer-1/orders", "/analytics/orders"]) {
-      const response = await app.get(path, {}, { method })
-      expect(response.status).toBe(405)
-      expect(response.headers.get("allow")).toBe("GET, HEAD")
-      expect(response.headers.get("content-type")).toBe("application/problem+json")
-    }
-  })
+  test.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])(
+    "answers %s with 405 and Allow",
+    async (method) => {
+      for (const path of [
+        "/orders",
+        "/orders/order-1",
+        "/customers/customer-1/orders",
+        "/analytics/orders",
+      ]) {
+        const response = await app.get(path, {}, { method })
+        expect(response.status).toBe(405)
+        expect(response.headers.get("allow")).toBe("GET, HEAD")
+        expect(response.headers.get("content-type")).toBe("application/problem+json")
+      }
+    },
+  )
 
-  it("answers HEAD like GET, without the body", async () => {
+  test("answers HEAD like GET, without the body", async () => {
     const get = await app.get("/orders/order-1")
     const head = await app.get("/orders/order-1", {}, { method: "HEAD" })
     expect(head.status).toBe(200)
@@ -169,7 +162,7 @@ describe("paths and methods", () => {
     expect(await head.text()).toBe("")
   })
 
-  it("documents every route", async () => {
+  test("documents every route", async () => {
     const response = await app.get("/openapi.json")
     expect(response.status).toBe(200)
     expect(await response.json()).toMatchObject({
@@ -196,7 +189,7 @@ describe("paths and methods", () => {
     })
   })
 
-  it("shows its description, and loads nothing from anywhere else", async () => {
+  test("shows its description, and loads nothing from anywhere else", async () => {
     await checkDocsPage((path) => app.get(path))
   })
 })

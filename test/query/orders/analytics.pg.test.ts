@@ -1,17 +1,9 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  deriveAll,
-  insertOrder,
-  type ReadModels,
-  type TestOrder,
-} from "../../support/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { createQueryApp } from "../given/query-app.ts"
+import { deriveAll, insertOrder, type TestOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 /** Both sides of day, week, month and year ends; 2024-12-30 is a Monday of ISO week 2025-W01. */
 const edges = [
@@ -32,8 +24,7 @@ const edges = [
   "2025-11-20T08:00:00Z",
 ]
 
-beforeAll(async () => {
-  models = await createLiveReadModels("analytics")
+const { models, app } = givenReadSide("analytics", async ({ db }) => {
   let n = 0
   for (const createdAt of edges) {
     for (const currency of ["USD", "JPY", "KWD"]) {
@@ -50,21 +41,13 @@ beforeAll(async () => {
             ["product-2", 1, 7n],
           ],
         }
-        if (!(currency === "KWD" && createdAt < "2025")) await insertOrder(models.db, order)
+        if (!(currency === "KWD" && createdAt < "2025")) await insertOrder(db, order)
       }
     }
   }
-  await sql`update read_1.orders set deleted = true where id = 'order-1'`.execute(models.db)
-  await sql`update read_1.order_items set deleted = true where order_id = 'order-2' and line = 2`.execute(
-    models.db,
-  )
-  await deriveAll(models.db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+  await sql`update read_1.orders set deleted = true where id = 'order-1'`.execute(db)
+  await sql`update read_1.order_items set deleted = true where order_id = 'order-2' and line = 2`.execute(db)
+  await deriveAll(db)
 })
 
 type Row = Record<string, unknown>
@@ -104,7 +87,7 @@ const minorOf = (money: unknown, currency: unknown): number => {
 }
 
 describe("analytics of orders", () => {
-  it.each([
+  test.each([
     ["daily", "day", "YYYY-MM-DD"],
     ["weekly", "week", 'IYYY-"W"IW'],
     ["monthly", "month", "YYYY-MM"],
@@ -135,7 +118,7 @@ describe("analytics of orders", () => {
     expect(sold.length).toBeGreaterThan(15)
   })
 
-  it("have a row for every period and every currency of the range, also without sales", async () => {
+  test("have a row for every period and every currency of the range, also without sales", async () => {
     const rows = await rowsOf("period=monthly&from=2025-01-01&to=2025-12-01")
     expect(rows).toHaveLength(11 * 3)
     expect(rows.filter(({ period }) => period === "2025-07")).toEqual(
@@ -153,7 +136,7 @@ describe("analytics of orders", () => {
     expect(await rowsOf("period=monthly&from=2020-01-01&to=2020-03-01&currency=EUR")).toHaveLength(2)
   })
 
-  it("count in the first and last period only what lies in the range, and say so", async () => {
+  test("count in the first and last period only what lies in the range, and say so", async () => {
     const rows = await rowsOf("period=weekly&from=2024-12-31&to=2025-01-06T00:15:00Z&currency=USD")
     expect(rows).toMatchObject([
       {
@@ -171,7 +154,7 @@ describe("analytics of orders", () => {
     ])
   })
 
-  it("show the last twelve months when nothing is said", async () => {
+  test("show the last twelve months when nothing is said", async () => {
     const response = await app.get("/analytics/orders")
     expect(await response.json()).toMatchObject({
       period: "monthly",
@@ -183,7 +166,7 @@ describe("analytics of orders", () => {
     })
   })
 
-  it.each([
+  test.each([
     ["daily", "2025-10-25", "2025-11-24"],
     ["weekly", "2025-09-01", "2025-11-24"],
   ])("show a sensible range of %s periods when nothing is said", async (period, from, to) => {
@@ -194,7 +177,7 @@ describe("analytics of orders", () => {
     })
   })
 
-  it("round the average half up", async () => {
+  test("round the average half up", async () => {
     await sql`delete from read_1.sales_by_quarter_hour where currency = 'EUR'`.execute(models.db)
     await sql`insert into read_1.sales_by_quarter_hour (bucket, currency, status, country, orders, items, gross_minor,
         discount_minor, cancelled, captured_minor, refunded_minor, paid, refunded)
@@ -208,7 +191,7 @@ describe("analytics of orders", () => {
     await sql`delete from read_1.sales_by_quarter_hour where currency = 'EUR'`.execute(models.db)
   })
 
-  it("do not depend on the time zone of the session", async () => {
+  test("do not depend on the time zone of the session", async () => {
     const here = await rowsOf("period=daily&from=2025-03-29&to=2025-04-01")
     await sql`do $$ begin
       execute format('alter role reader in database %I set timezone = %L', current_database(), 'America/New_York');

@@ -1,17 +1,10 @@
 // Which cached answers a change makes stale: every one that shows it, also that of a customer whom an order has left.
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { applyChanges, tablesByName } from "../../../query/cdc/rows/apply-changes.ts"
 import { foldTransactions } from "../../../query/cdc/rows/batch.ts"
 import type { DataRecord } from "../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
-import {
-  createTestGeneration,
-  remove,
-  type TestGeneration,
-  tableOf,
-  transaction,
-  upsert,
-} from "../cdc/given/generation.ts"
+import { givenGeneration, remove, tableOf, transaction, upsert } from "../cdc/given/generation.ts"
 
 const [orders, items, payments, shipments, customers, products, inventory] = [
   "orders",
@@ -23,12 +16,8 @@ const [orders, items, payments, shipments, customers, products, inventory] = [
   "inventory",
 ].map((name) => tableOf(orderProjections, name))
 
-let generation: TestGeneration
+const generation = givenGeneration("cache_keys", orderProjections)
 let at = 100
-beforeAll(async () => {
-  generation = await createTestGeneration("cache_keys", orderProjections)
-})
-afterAll(() => generation.close())
 beforeEach(async () => {
   await generation.empty()
   at = 100

@@ -1,24 +1,13 @@
 // Products, stock, and the profile of a customer.
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  deriveAll,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { deriveAll, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 const ids = Array.from({ length: 25 }, (_, n) => `product-${String(n).padStart(2, "0")}`)
 
-beforeAll(async () => {
-  models = await createLiveReadModels("catalogue")
-  const { db } = models
+const { models, app } = givenReadSide("catalogue", async ({ db }) => {
   for (const [n, id] of ids.entries()) {
     await sql`insert into read_1.products (id, name, price_minor, currency, weight_grams, active, version, created_at,
         updated_at, deleted) values (${id}, ${n % 2 ? `Blue Türkis lamp ${n}` : `Red chair ${n}`}, ${2999n}, 'USD', 500,
@@ -43,11 +32,6 @@ beforeAll(async () => {
     })
   }
   await deriveAll(db)
-  app = createQueryApp(models)
-})
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const read = async (path: string): Promise<unknown> => {
@@ -78,7 +62,7 @@ async function readPages(
 }
 
 describe("products", () => {
-  it("have price and stock", async () => {
+  test("have price and stock", async () => {
     const product = {
       id: "product-03",
       price: { amount: "29.99", currency: "USD" },
@@ -93,7 +77,7 @@ describe("products", () => {
     expect(await read("/products/product-19")).toMatchObject({ stock: null })
   })
 
-  it.each([
+  test.each([
     ["", ids.slice(0, 24)],
     ["&active=false", ids.slice(0, 24).filter((_, n) => n % 5 === 0)],
     ["&q=TÜRK+lam", ids.slice(0, 24).filter((_, n) => n % 2 === 1)],
@@ -103,7 +87,7 @@ describe("products", () => {
     expect(await readPages(`/products?limit=7${query}`, "products", "id")).toEqual(wanted)
   })
 
-  it.each([
+  test.each([
     ["/products/unknown", "product-not-found"],
     ["/products/product-24", "product-not-found"],
     ["/inventory/unknown", "stock-not-found"],
@@ -116,7 +100,7 @@ describe("products", () => {
 })
 
 describe("stock", () => {
-  it("says what is left", async () => {
+  test("says what is left", async () => {
     expect(await read("/inventory/product-07")).toEqual({
       product_id: "product-07",
       on_hand: 7,
@@ -127,7 +111,7 @@ describe("stock", () => {
     })
   })
 
-  it("is listed page by page, also only where little is left", async () => {
+  test("is listed page by page, also only where little is left", async () => {
     expect(await readPages("/inventory?limit=8", "inventory", "product_id")).toEqual(ids.slice(0, 19))
     expect(await readPages("/inventory?limit=2&available_below=3", "inventory", "product_id")).toEqual(
       ids.slice(0, 5),
@@ -136,7 +120,7 @@ describe("stock", () => {
 })
 
 describe("a customer's profile", () => {
-  it("has lifetime value, last orders and favourite products", async () => {
+  test("has lifetime value, last orders and favourite products", async () => {
     expect(await read("/customers/customer-1")).toMatchObject({
       totals: [
         { currency: "JPY", orders: 1, lifetime_value: { amount: "1000", currency: "JPY" } },
@@ -162,7 +146,7 @@ describe("a customer's profile", () => {
 })
 
 describe("a customer", () => {
-  it("says when they were erased", async () => {
+  test("says when they were erased", async () => {
     await insertCustomer(models.db, "customer-2")
     expect(await read("/customers/customer-2")).toMatchObject({ erased_at: null })
     await insertCustomer(models.db, "customer-3")
@@ -174,7 +158,7 @@ describe("a customer", () => {
 })
 
 describe("what is parked", () => {
-  it.each([
+  test.each([
     ["products", "product-03", ["/products/product-03", "/products", "/analytics/products"]],
     ["inventory", "product-03", ["/inventory/product-03", "/inventory", "/products/product-03"]],
     ["shipments", "order-3", ["/orders/order-3", "/analytics/orders", "/orders?q=x"]],

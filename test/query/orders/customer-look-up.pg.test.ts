@@ -1,34 +1,22 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createLiveReadModels, insertCustomer, type ReadModels } from "../../support/read-models.ts"
+import { describe, expect, test } from "vitest"
+import { insertCustomer } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("look_up")
-  for (const id of ["customer-1", "customer-2", "customer-3"]) await insertCustomer(models.db, id)
-  await sql`update read_1.customers set email = 'Ada+Orders@Example.com' where id = 'customer-1'`.execute(
-    models.db,
-  )
+const { models, app } = givenReadSide("look_up", async ({ db }) => {
+  for (const id of ["customer-1", "customer-2", "customer-3"]) await insertCustomer(db, id)
+  await sql`update read_1.customers set email = 'Ada+Orders@Example.com' where id = 'customer-1'`.execute(db)
   await sql`update read_1.customers set email = 'gone@example.com', deleted = true where id = 'customer-2'`.execute(
-    models.db,
+    db,
   )
   await sql`update read_1.customers set email = 'customer-3@erased.invalid', erased_at = now()
-    where id = 'customer-3'`.execute(models.db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+    where id = 'customer-3'`.execute(db)
 })
 
 const find = (email: string) => app.get(`/customers?email=${encodeURIComponent(email)}`)
 
 describe("looking up a customer by e-mail address", () => {
-  it("ignores case and finds one or none", async () => {
+  test("ignores case and finds one or none", async () => {
     const found = await find("aDA+orders@EXAMPLE.com")
     expect(await found.json()).toMatchObject({
       customers: [{ id: "customer-1", email: "Ada+Orders@Example.com" }],
@@ -39,7 +27,7 @@ describe("looking up a customer by e-mail address", () => {
     }
   })
 
-  it.each([
+  test.each([
     ["no address", "/customers"],
     ["no e-mail address", "/customers?email=ada"],
     ["a pattern", "/customers?email=%25@example.com&limit=1"],
@@ -49,7 +37,7 @@ describe("looking up a customer by e-mail address", () => {
     expect((await app.get(path)).status).toBe(400)
   })
 
-  it("goes by an index", async () => {
+  test("goes by an index", async () => {
     const { rows } = await sql<{ plan: string }>`
       select indexdef as plan from pg_indexes where schemaname = 'read_1' and tablename = 'customers'`.execute(
       models.db,

@@ -1,23 +1,21 @@
 // SUM: after every batch of any history every derived model equals SQL over plain tables with the source's rows, which
 // is written another way than the model's own: it starts from the rows that count and knows nothing of contributions.
 import fc from "fast-check"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { orderProjections } from "../../../query/orders/projections.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../support/properties.ts"
-import { createTestGeneration, type TestGeneration } from "../cdc/given/generation.ts"
+import { givenGeneration } from "../cdc/given/generation.ts"
 import { createOrdersAtWork } from "../cdc/given/orders-at-work.ts"
 import { overTheSource } from "./given/over-the-source.ts"
 
-let generation: TestGeneration
+const generation = givenGeneration("derived_models", orderProjections)
 beforeAll(async () => {
-  generation = await createTestGeneration("derived_models", orderProjections)
   await generation.admin.query("create schema plain")
   for (const { name, key, columns } of orderProjections.tables) {
     const list = [...key, ...columns].map((column) => `${column.name} ${column.type}`)
     await generation.admin.query(`create table plain.${name} (${list.join(", ")})`)
   }
 })
-afterAll(() => generation.close())
 
 const computedFrom = overTheSource("plain")
 

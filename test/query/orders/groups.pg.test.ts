@@ -1,12 +1,9 @@
 // Analytics by group, beside the period before, top products and cohorts equal what plain code counts from the orders.
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createLiveReadModels, deriveAll, insertOrder, type ReadModels } from "../../support/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { deriveAll, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 const statuses = ["confirmed", "paid", "cancelled"]
 const countries = ["DE", "FR", undefined]
@@ -26,16 +23,9 @@ const orders = Array.from({ length: 90 }, (_, n) => ({
 }))
 type Order = (typeof orders)[number]
 
-beforeAll(async () => {
-  models = await createLiveReadModels("groups")
-  for (const { country, ...order } of orders)
-    await insertOrder(models.db, { ...order, ...(country && { country }) })
-  await deriveAll(models.db)
-  app = createQueryApp(models)
-})
-afterAll(async () => {
-  await app.close()
-  await models.close()
+const { models, app } = givenReadSide("groups", async ({ db }) => {
+  for (const { country, ...order } of orders) await insertOrder(db, { ...order, ...(country && { country }) })
+  await deriveAll(db)
 })
 
 const get = async (path: string): Promise<unknown> => {
@@ -75,7 +65,7 @@ function figuresOf(some: readonly Order[], currency: string) {
 }
 
 describe("analytics by group", () => {
-  it.each([
+  test.each([
     ["status", (order: Order) => order.status],
     ["country", (order: Order) => order.country ?? null],
     ["customer", (order: Order) => order.customerId],
@@ -94,7 +84,7 @@ describe("analytics by group", () => {
     expect(rows).toHaveLength(members.size * 5)
   })
 
-  it("by product, without what is an order's alone", async () => {
+  test("by product, without what is an order's alone", async () => {
     const rows = await rowsOf("group_by=product&limit=100&currency=USD")
     expect(rows).toHaveLength(4 * 5)
     for (const row of rows) {
@@ -119,7 +109,7 @@ describe("analytics by group", () => {
     }
   })
 
-  it("shows as many members as asked for, those with most sales first", async () => {
+  test("shows as many members as asked for, those with most sales first", async () => {
     const all = await rowsOf("group_by=customer&limit=100&currency=USD")
     const worth = new Map<unknown, number>()
     for (const order of orders.filter((one) => one.currency === "USD" && isAlive(one))) {
@@ -131,7 +121,7 @@ describe("analytics by group", () => {
     expect(few).toEqual(all.filter(({ customer }) => best.some(([id]) => id === customer)))
   })
 
-  it("sets the whole period before beside each, also where the range cuts the first", async () => {
+  test("sets the whole period before beside each, also where the range cuts the first", async () => {
     const rows = z
       .object({ rows: z.array(z.record(z.string(), z.unknown())) })
       .parse(
@@ -154,7 +144,7 @@ describe("analytics by group", () => {
     ])
   })
 
-  it("shows who bought in the period before and buys no more", async () => {
+  test("shows who bought in the period before and buys no more", async () => {
     const june = { from: "2025-06-01", to: "2025-07-01" }
     const ofMay = orders.filter((order) => order.createdAt.startsWith("2025-05") && order.currency === "USD")
     const rows = await rowsOf("group_by=customer&limit=100&currency=USD&compare=previous", june)
@@ -176,7 +166,7 @@ describe("analytics by group", () => {
 })
 
 describe("sales of products", () => {
-  it("are those of the product alone", async () => {
+  test("are those of the product alone", async () => {
     const range = "period=monthly&from=2025-01-01&to=2025-06-01"
     const all = await rowsOf("group_by=product&limit=100")
     expect(await get(`/products/p1/sales?${range}`)).toMatchObject({
@@ -185,7 +175,7 @@ describe("sales of products", () => {
     expect(await get(`/products/unknown/sales?${range}`)).toMatchObject({ rows: [] })
   })
 
-  it.each(["gross", "items"])("are ranked by %s", async (by) => {
+  test.each(["gross", "items"])("are ranked by %s", async (by) => {
     const body = await get(`/analytics/products?from=2025-01-01&to=2025-06-01&currency=USD&by=${by}&limit=3`)
     const sold = new Map<string, number>()
     for (const order of orders.filter((one) => one.currency === "USD" && isAlive(one))) {
@@ -204,7 +194,7 @@ describe("sales of products", () => {
 })
 
 describe("cohorts", () => {
-  it("count customers by the month of their first order, and who came back", async () => {
+  test("count customers by the month of their first order, and who came back", async () => {
     const alive = orders.filter(isAlive)
     const first = new Map<string, string>()
     for (const { customerId, createdAt } of [...alive].sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))) {
@@ -224,7 +214,7 @@ describe("cohorts", () => {
     expect(cohorts.length).toBeGreaterThan(1)
   })
 
-  it("move a month with the clock", async () => {
+  test("move a month with the clock", async () => {
     await insertOrder(models.db, { id: "late", customerId: "late", createdAt: "2025-05-31T23:30:00Z" })
     await deriveAll(models.db)
     const cohort = async (zone: string) =>

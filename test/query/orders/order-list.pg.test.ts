@@ -1,15 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 const count = 57
 const statuses = ["draft", "confirmed", "cancelled"] as const
@@ -25,16 +17,9 @@ const newestFirst = [...orders].sort((a, b) =>
   a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1,
 )
 
-beforeAll(async () => {
-  models = await createLiveReadModels("order_list")
-  await insertCustomer(models.db, "customer-0")
-  for (const order of orders) await insertOrder(models.db, order)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
+const { models, app } = givenReadSide("order_list", async ({ db }) => {
+  await insertCustomer(db, "customer-0")
+  for (const order of orders) await insertOrder(db, order)
 })
 
 const page = z.object({ orders: z.array(z.object({ id: z.string() })), next: z.string().nullable() })
@@ -54,19 +39,22 @@ async function readPages(path: string, between: () => Promise<void> = async () =
 }
 
 describe("the order list", () => {
-  it("shows twenty orders, newest first, unless told otherwise", async () => {
+  test("shows twenty orders, newest first, unless told otherwise", async () => {
     const [first] = await readPages("/orders")
     expect(first).toEqual(newestFirst.slice(0, 20).map(({ id }) => id))
   })
 
-  it.each([1, 7, 19, 56, 57, 100])("cuts pages of %d without repeating or losing an order", async (limit) => {
-    const pages = await readPages(`/orders?limit=${limit}`)
-    expect(pages.flat()).toEqual(newestFirst.map(({ id }) => id))
-    expect(pages.every((ids) => ids.length <= limit)).toBe(true)
-    expect(pages).toHaveLength(Math.ceil(count / limit))
-  })
+  test.each([1, 7, 19, 56, 57, 100])(
+    "cuts pages of %d without repeating or losing an order",
+    async (limit) => {
+      const pages = await readPages(`/orders?limit=${limit}`)
+      expect(pages.flat()).toEqual(newestFirst.map(({ id }) => id))
+      expect(pages.every((ids) => ids.length <= limit)).toBe(true)
+      expect(pages).toHaveLength(Math.ceil(count / limit))
+    },
+  )
 
-  it("keeps pages stable while orders are added before and after them", async () => {
+  test("keeps pages stable while orders are added before and after them", async () => {
     let n = 0
     const pages = await readPages("/orders?limit=10", async () => {
       n += 1
@@ -82,7 +70,7 @@ describe("the order list", () => {
     expect(new Set(pages.flat()).size).toBe(pages.flat().length)
   })
 
-  it("filters by customer, status and time, also over pages", async () => {
+  test("filters by customer, status and time, also over pages", async () => {
     const pages = await readPages(
       "/orders?customer_id=customer-1&status=draft&limit=4&from=2025-06-01&to=2025-06-01T02:00:00.000002%2B02:00",
     )
@@ -94,11 +82,11 @@ describe("the order list", () => {
     expect(pages.flat()).toEqual(wanted.map(({ id }) => id))
   })
 
-  it("is empty where nothing matches", async () => {
+  test("is empty where nothing matches", async () => {
     expect(await readPages("/orders?customer_id=nobody")).toEqual([[]])
   })
 
-  it("pages a customer's orders the same way", async () => {
+  test("pages a customer's orders the same way", async () => {
     const pages = await readPages("/customers/customer-0/orders?limit=5")
     const wanted = newestFirst.filter(({ customerId }) => customerId === "customer-0")
     expect(pages.flat()).toEqual(wanted.map(({ id }) => id))

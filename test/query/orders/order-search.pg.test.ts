@@ -1,14 +1,11 @@
 // Whatever orders are looked for by, the pages together are those that plain code finds among all orders.
 import fc from "fast-check"
 import { sql } from "kysely"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { z } from "zod"
 import { propertyRuns } from "../../support/properties.ts"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createLiveReadModels, insertOrder, type ReadModels } from "../../support/read-models.ts"
-
-let models: ReadModels
-let app: QueryApp
+import { insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 const notes = [
   undefined,
@@ -31,16 +28,10 @@ const orders = Array.from({ length: 60 }, (_, n) => ({
   country: countries[(n * 5) % 3],
 }))
 
-beforeAll(async () => {
-  models = await createLiveReadModels("order_search")
+const { models, app } = givenReadSide("order_search", async ({ db }) => {
   for (const { note, country, ...order } of orders) {
-    await insertOrder(models.db, { ...order, ...(note && { note }), ...(country && { country }) })
+    await insertOrder(db, { ...order, ...(note && { note }), ...(country && { country }) })
   }
-  app = createQueryApp(models)
-})
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const page = z.object({

@@ -1,20 +1,10 @@
 // The answer about one order that has gone all the way: what it was priced by, paid, refunded and shipped.
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
+import { describe, expect, test } from "vitest"
+import { insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("order")
-  const { db } = models
+const { models, app } = givenReadSide("order", async ({ db }) => {
   await insertCustomer(db, "customer-1")
   await insertOrder(db, {
     id: "order-1",
@@ -50,12 +40,6 @@ beforeAll(async () => {
   await sql`insert into read_1.shipment_items (order_id, shipment, line, quantity, deleted) values
     ('order-1', 1, 1, 1, false), ('order-1', 2, 2, 3, false), ('order-1', 2, 9, 1, false),
     ('order-1', 1, 2, 1, true)`.execute(db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const read = async (): Promise<unknown> => {
@@ -66,7 +50,7 @@ const read = async (): Promise<unknown> => {
 const usd = (amount: string) => ({ amount, currency: "USD" })
 
 describe("the answer about an order", () => {
-  it("says what is paid, given back and still due, and when what happened", async () => {
+  test("says what is paid, given back and still due, and when what happened", async () => {
     expect(await read()).toMatchObject({
       total: usd("75.00"),
       captured: usd("60.00"),
@@ -80,7 +64,7 @@ describe("the answer about an order", () => {
     })
   })
 
-  it("has refunds, and shipments with what is in them, without deleted ones", async () => {
+  test("has refunds, and shipments with what is in them, without deleted ones", async () => {
     expect(await read()).toMatchObject({
       items: [
         { line: 1, reserved: 1, shipped: 1 },
@@ -108,7 +92,7 @@ describe("the answer about an order", () => {
     })
   })
 
-  it("shows how its sums came about", async () => {
+  test("shows how its sums came about", async () => {
     expect(await read()).toMatchObject({
       discount_codes: ["SPRING"],
       pricing: {
@@ -122,7 +106,7 @@ describe("the answer about an order", () => {
     })
   })
 
-  it.each([
+  test.each([
     ["[]", null],
     ['"none"', null],
     ["{}", { discounts: [], shipping: null, tax: null }],
@@ -142,7 +126,7 @@ describe("the answer about an order", () => {
     expect(await read()).toMatchObject({ pricing: shown })
   })
 
-  it("asks nothing more of who cancelled", async () => {
+  test("asks nothing more of who cancelled", async () => {
     await models.commit(async (trx) => {
       await sql`update read_1.orders set status = 'cancelled' where id = 'order-1'`.execute(trx)
     })

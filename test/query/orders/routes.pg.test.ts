@@ -1,20 +1,9 @@
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import {
-  createLiveReadModels,
-  deriveAll,
-  insertCustomer,
-  insertOrder,
-  type ReadModels,
-} from "../../support/read-models.ts"
+import { describe, expect, test } from "vitest"
+import { deriveAll, insertCustomer, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
-let models: ReadModels
-let app: QueryApp
-
-beforeAll(async () => {
-  models = await createLiveReadModels("routes")
-  const { db } = models
+const { app } = givenReadSide("routes", async ({ db }) => {
   await insertCustomer(db, "customer-1")
   await insertCustomer(db, "customer-2")
   await insertOrder(db, {
@@ -27,7 +16,11 @@ beforeAll(async () => {
     ],
   })
   await insertOrder(db, { id: "order-yen", currency: "JPY", items: [["product-3", 3, 1500n]] })
-  await insertOrder(db, { id: "order-dinar", currency: "KWD", items: [["product-4", 1, 9007199254740993n]] })
+  await insertOrder(db, {
+    id: "order-dinar",
+    currency: "KWD",
+    items: [["product-4", 1, 9007199254740993n]],
+  })
   await insertOrder(db, { id: "order-orphan", customerId: "nobody" })
   await insertOrder(db, { id: "order-gone" })
   await sql`update read_1.orders set deleted = true where id = 'order-gone'`.execute(db)
@@ -41,12 +34,6 @@ beforeAll(async () => {
     db,
   )
   await deriveAll(db)
-  app = createQueryApp(models)
-})
-
-afterAll(async () => {
-  await app.close()
-  await models.close()
 })
 
 const json = async (response: Response): Promise<unknown> => {
@@ -56,7 +43,7 @@ const json = async (response: Response): Promise<unknown> => {
 }
 
 describe("an order", () => {
-  it("has its items, customer, payments and money as decimal text", async () => {
+  test("has its items, customer, payments and money as decimal text", async () => {
     expect(await json(await app.get("/orders/order-1"))).toEqual({
       id: "order-1",
       status: "draft",
@@ -123,7 +110,7 @@ describe("an order", () => {
     })
   })
 
-  it("shows currencies without and with three fraction digits exactly", async () => {
+  test("shows currencies without and with three fraction digits exactly", async () => {
     expect(await json(await app.get("/orders/order-yen"))).toMatchObject({
       total: { amount: "4500", currency: "JPY" },
     })
@@ -132,13 +119,13 @@ describe("an order", () => {
     })
   })
 
-  it("shows the customer's id when the customer is not there", async () => {
+  test("shows the customer's id when the customer is not there", async () => {
     expect(await json(await app.get("/orders/order-orphan"))).toMatchObject({
       customer: { id: "nobody", name: null, email: null },
     })
   })
 
-  it.each(["/orders/unknown", "/orders/order-gone", "/orders/order-gone/history"])(
+  test.each(["/orders/unknown", "/orders/order-gone", "/orders/order-gone/history"])(
     "%s that is unknown or deleted is a 404 problem",
     async (path) => {
       const response = await app.get(path)
@@ -154,7 +141,7 @@ describe("an order", () => {
     },
   )
 
-  it("has one history entry per version, in order", async () => {
+  test("has one history entry per version, in order", async () => {
     const body = await json(await app.get("/orders/order-1/history"))
     expect(body).toMatchObject({
       order_id: "order-1",
@@ -168,7 +155,7 @@ describe("an order", () => {
 })
 
 describe("a customer", () => {
-  it("has totals per currency, cancelled orders counted apart", async () => {
+  test("has totals per currency, cancelled orders counted apart", async () => {
     expect(await json(await app.get("/customers/customer-1"))).toMatchObject({
       id: "customer-1",
       email: "customer-1@example.com",
@@ -189,7 +176,7 @@ describe("a customer", () => {
     })
   })
 
-  it("has a history of orders beside the totals", async () => {
+  test("has a history of orders beside the totals", async () => {
     const body = await json(await app.get("/customers/customer-1/orders?limit=100"))
     expect(body).toMatchObject({
       customer: { id: "customer-1", name: "Name of customer-1" },
@@ -198,7 +185,7 @@ describe("a customer", () => {
     })
   })
 
-  it("without orders has empty totals and orders", async () => {
+  test("without orders has empty totals and orders", async () => {
     expect(await json(await app.get("/customers/customer-2/orders"))).toEqual({
       customer: { id: "customer-2", name: "Name of customer-2", email: "customer-2@example.com" },
       totals: [],
@@ -207,7 +194,7 @@ describe("a customer", () => {
     })
   })
 
-  it.each(["/customers/unknown", "/customers/unknown/orders"])("%s is a 404 problem", async (path) => {
+  test.each(["/customers/unknown", "/customers/unknown/orders"])("%s is a 404 problem", async (path) => {
     const response = await app.get(path)
     expect(response.status).toBe(404)
     expect(await response.json()).toMatchObject({ type: "urn:lockstep:problem:customer-not-found" })

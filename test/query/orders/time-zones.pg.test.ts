@@ -1,10 +1,10 @@
 // Analytics by the clock of any zone equal what plain code counts by Intl from every order, over changes of daylight
 // saving time at and around midnight, offsets of 45 minutes, and a day that a zone passed over.
-import { afterAll, beforeAll, describe, expect, it, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { z } from "zod"
 import { localDate, startOfDay } from "../../../query/orders/time-zone.ts"
-import { createQueryApp, type QueryApp } from "../../support/query-app.ts"
-import { createLiveReadModels, deriveAll, insertOrder, type ReadModels } from "../../support/read-models.ts"
+import { deriveAll, insertOrder } from "../given/read-models.ts"
+import { givenReadSide } from "../given/read-side.ts"
 
 /** Each with days on which its clocks are changed. */
 const zones: [zone: string, from: string, to: string][] = [
@@ -22,12 +22,9 @@ const zones: [zone: string, from: string, to: string][] = [
   ["Pacific/Apia", "2011-12-28", "2012-01-02"],
 ]
 
-let models: ReadModels
-let app: QueryApp
 const created: string[] = []
 
-beforeAll(async () => {
-  models = await createLiveReadModels("time_zones")
+const { models, app } = givenReadSide("time_zones", async ({ db }) => {
   for (const day of new Set(zones.map(([, from]) => from))) {
     for (let quarter = -60; quarter < 450; quarter += 1 + (quarter & 3)) {
       created.push(
@@ -36,14 +33,9 @@ beforeAll(async () => {
     }
   }
   for (const [n, createdAt] of created.entries()) {
-    await insertOrder(models.db, { id: `o${n}`, createdAt, items: [["p", 1, 100n]], version: 0 })
+    await insertOrder(db, { id: `o${n}`, createdAt, items: [["p", 1, 100n]], version: 0 })
   }
-  await deriveAll(models.db)
-  app = createQueryApp(models)
-})
-afterAll(async () => {
-  await app.close()
-  await models.close()
+  await deriveAll(db)
 })
 
 const body = z.object({
@@ -87,7 +79,7 @@ test.each(zones)("days in %s from %s", async (zone, from, to) => {
 })
 
 describe("a time zone", () => {
-  it("says where weeks and months begin that are shown by default", async () => {
+  test("says where weeks and months begin that are shown by default", async () => {
     const read = async (period: string) =>
       body.parse(await (await app.get(`/analytics/orders?period=${period}&time_zone=Asia/Kathmandu`)).json())
     expect(await read("monthly")).toMatchObject({
@@ -98,7 +90,7 @@ describe("a time zone", () => {
     expect(await read("daily")).toMatchObject({ to: "2025-11-23T18:15:00.000000Z" })
   })
 
-  it("begins its days where the database says, in every zone and at every change since 2016", async () => {
+  test("begins its days where the database says, in every zone and at every change since 2016", async () => {
     const names = Intl.supportedValuesOf("timeZone").filter((name) => name.includes("/"))
     const days = ["2016-03-27", "2019-10-06", "2024-11-03", "2025-03-30", "2026-07-01"]
     const { rows } = await models.reader.query<{ zone: string; day: string; start: Date }>(

@@ -1,5 +1,6 @@
 // What is said of planned migrations. That the connector and the projector then really do it is shown by
-// test/scenarios/drift.cdc.test.ts, which also asks here about each of its cases.
+// test/scenarios/drift-halts.cdc.test.ts, which also asks here about each of its cases.
+// One file: it is one table of statements and verdicts.
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -3,7 +3,7 @@
 // and a run without tests are failures. Arguments go to the test runner, without checks: `npm test -- --project pg`.
 import { rmSync } from "node:fs"
 import { join } from "node:path"
-import { installSchemathesis } from "../../contract/schemathesis.ts"
+import { installSchemathesis } from "../../contract/given/schemathesis.ts"
 import { runChecks } from "../checks.ts"
 import { compilePrograms } from "../compiled.ts"
 import { endpointsOf, writeEndpoints } from "../endpoints.ts"

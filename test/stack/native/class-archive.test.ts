@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, expect, it } from "vitest"
+import { afterEach, beforeEach, expect, test } from "vitest"
 import { archiveFlags, removeArchives } from "./class-archive.ts"
 
 let jars: string
@@ -16,7 +16,7 @@ function archive(bytes: readonly number[]): void {
   writeFileSync(archiveFlags({ jars }, "kafka")[0]?.split("=")[1] ?? "", Buffer.from(bytes))
 }
 
-it("is written by the first run and used by the next one", () => {
+test("is written by the first run and used by the next one", () => {
   expect(archiveFlags({ jars }, "kafka")).toEqual([
     expect.stringMatching(/^-XX:ArchiveClassesAtExit=.*kafka-\w+\.jsa$/),
   ])
@@ -24,7 +24,7 @@ it("is written by the first run and used by the next one", () => {
   expect(archiveFlags({ jars }, "kafka")).toEqual([expect.stringMatching(/^-XX:SharedArchiveFile=.*kafka-/)])
 })
 
-it("is written anew when the run that wrote it was killed meanwhile, and when the jars are replaced", () => {
+test("is written anew when the run that wrote it was killed meanwhile, and when the jars are replaced", () => {
   archive([0, 0, 0, 0, 1])
   expect(archiveFlags({ jars }, "kafka")[0]).toContain("ArchiveClassesAtExit")
   archive([0xa8, 0xab, 0x0b, 0xf0])

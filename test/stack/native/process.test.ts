@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { ownerOf, stopLeftovers, takeOwnership } from "../ownership.ts"
 import { beganAt, isAlive, signal } from "./identity.ts"
 import { createPart, type Part, type Program } from "./process.ts"
@@ -42,7 +42,7 @@ describe("a part of the stack", () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  it("runs after start and is gone after stop", async () => {
+  test("runs after start and is gone after stop", async () => {
     const sample = part(forever)
     await sample.start()
     const running = sample.identity()
@@ -53,13 +53,13 @@ describe("a part of the stack", () => {
     expect(sample.crashed()).toBe(false)
   })
 
-  it("is found and stopped by somebody who only knows the directory", async () => {
+  test("is found and stopped by somebody who only knows the directory", async () => {
     await part(forever).start()
     expect(await stopLeftovers(directory)).toEqual(["sample"])
     expect(part(forever).identity()).toBeUndefined()
   })
 
-  it("takes its child processes with it when it does not end in time", async () => {
+  test("takes its child processes with it when it does not end in time", async () => {
     const child = "setInterval(() => {}, 1000)"
     const sample = part(
       `process.on("SIGTERM", () => {}); ${forever};
@@ -79,7 +79,7 @@ describe("a part of the stack", () => {
     await vi.waitFor(() => expect(beganAt(pid)).toBeUndefined())
   })
 
-  it("starts once when started twice", async () => {
+  test("starts once when started twice", async () => {
     const sample = part(forever)
     await sample.start()
     const first = sample.identity()
@@ -87,7 +87,7 @@ describe("a part of the stack", () => {
     expect(sample.identity()).toEqual(first)
   })
 
-  it("counts as crashed when it ends by itself, not when it was killed on purpose", async () => {
+  test("counts as crashed when it ends by itself, not when it was killed on purpose", async () => {
     const sample = part(forever)
     await sample.start()
     const running = sample.identity()
@@ -99,14 +99,14 @@ describe("a part of the stack", () => {
     expect(sample.crashed()).toBe(false)
   })
 
-  it("is killed when it does not listen to the request to end", async () => {
+  test("is killed when it does not listen to the request to end", async () => {
     const sample = part(`process.on("SIGTERM", () => {}); ${forever}`, { stopTimeoutMs: 100 })
     await sample.start()
     await sample.stop()
     expect(sample.identity()).toBeUndefined()
   })
 
-  it("stops although it is frozen", async () => {
+  test("stops although it is frozen", async () => {
     const sample = part(forever)
     await sample.start()
     await sample.freeze()
@@ -114,14 +114,14 @@ describe("a part of the stack", () => {
     expect(sample.identity()).toBeUndefined()
   })
 
-  it("fails to start with its last words when it ends before it serves", async () => {
+  test("fails to start with its last words when it ends before it serves", async () => {
     const sample = part(`console.error("no such disk"); process.exit(3)`, {
       healthy: () => Promise.reject(new Error("no")),
     })
     await expect(sample.start()).rejects.toThrow(/sample ended while starting:\n.*no such disk/s)
   })
 
-  it("is never mistaken for a stranger with the same pid", async () => {
+  test("is never mistaken for a stranger with the same pid", async () => {
     const stranger = spawn(process.execPath, ["-e", forever])
     try {
       const pid = stranger.pid ?? 0
@@ -133,7 +133,7 @@ describe("a part of the stack", () => {
     }
   })
 
-  it("belongs to one owner at a time", async () => {
+  test("belongs to one owner at a time", async () => {
     const owner = part(forever, { name: "owner" })
     await owner.start()
     expect(ownerOf(directory)).toEqual(owner.identity())

@@ -8,8 +8,8 @@ import {
   type Transaction,
 } from "../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../query/cdc/vocabulary/lsn.ts"
-import type { Random } from "../../chaos/random.ts"
 import { lsn } from "../../query/cdc/given/records.ts"
+import type { Random } from "../random.ts"
 import type { SourceRows, SourceTransaction } from "./given-changes.ts"
 
 /** Where a variant is delivered to: empty read models. */

@@ -1,8 +1,8 @@
 // Part of the projection kit: the ways in which the same history may reach the read models. Whatever the way, they must
 // end the same.
 import type { Transaction } from "../../../query/cdc/vocabulary/change.ts"
-import type { Random } from "../../chaos/random.ts"
 import { lsn } from "../../query/cdc/given/records.ts"
+import type { Random } from "../random.ts"
 import { assembled, feedOf, inBatches, interleaved, type Receiver, twice } from "./delivery.ts"
 import type { SourceTransaction } from "./given-changes.ts"
 

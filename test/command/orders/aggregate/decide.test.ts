@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, test } from "vitest"
 import type { OrderCommand, RequestedItem } from "../../../../command/orders/aggregate/commands.ts"
 import { decide } from "../../../../command/orders/aggregate/decide.ts"
 import type { Order } from "../../../../command/orders/aggregate/order.ts"
@@ -52,7 +52,7 @@ const full = {
 }
 
 describe("an accepted command", () => {
-  it.each<[string, Order | undefined, OrderCommand, object]>([
+  test.each<[string, Order | undefined, OrderCommand, object]>([
     [
       "creates an order at the catalogue's price, a product named twice on two lines",
       undefined,
@@ -103,7 +103,7 @@ describe("an accepted command", () => {
 })
 
 describe("a refused command", () => {
-  it.each<[RejectionCode, string, Order | undefined, OrderCommand]>([
+  test.each<[RejectionCode, string, Order | undefined, OrderCommand]>([
     ["order-not-found", "any change of an unknown order", undefined, confirm],
     ["currency-required", "an order with neither items nor currency", undefined, create([])],
     ["currency-mismatch", "items of two currencies", undefined, create([item("lamp"), item("kettle")])],
@@ -155,7 +155,7 @@ describe("a refused command", () => {
     expect(decide(order, command, known)).toMatchObject({ ok: false, rejection: { code } })
   })
 
-  it("names the current price where the client's was another", () => {
+  test("names the current price where the client's was another", () => {
     expect(decide(undefined, create([item("keyboard", 1, "1.00")]), known)).toMatchObject({
       rejection: {
         about: { product_id: "keyboard", current_price: { amount: "29.99", currency: "USD" } },

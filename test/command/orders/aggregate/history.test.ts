@@ -1,5 +1,5 @@
 import fc from "fast-check"
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import type { OrderCommand } from "../../../../command/orders/aggregate/commands.ts"
 import { decide } from "../../../../command/orders/aggregate/decide.ts"
 import { evolve } from "../../../../command/orders/aggregate/events.ts"
@@ -7,6 +7,7 @@ import type { Order } from "../../../../command/orders/aggregate/order.ts"
 import type { Known } from "../../../../command/orders/aggregate/repricing.ts"
 import { fromStoredEvent, toStoredEvent } from "../../../../command/orders/store/event-codecs.ts"
 import { productId } from "../../../../command/vocabulary/ids.ts"
+import { propertyRuns } from "../../../support/properties.ts"
 import { fiveOff, noRules, parcel, tenPercent } from "../../pricing/given/examples.ts"
 import { aCustomerId, anOrderId, known } from "../given/examples.ts"
 
@@ -69,7 +70,7 @@ const knownAt = (step: number): Known => ({
   },
 })
 
-it("folding the stored events of any history gives the order at every version", () => {
+test("folding the stored events of any history gives the order at every version", () => {
   fc.assert(
     fc.property(firstCommand, fc.array(nextCommand, { maxLength: 40 }), (first, following) => {
       let order: Order | undefined
@@ -89,6 +90,6 @@ it("folding the stored events of any history gives the order at every version", 
       }
       expect(new Set(linesGiven).size).toBe(linesGiven.length)
     }),
-    { numRuns: 300 },
+    propertyRuns("any history", 300),
   )
 })

@@ -1,15 +1,14 @@
 // Every way in which a command after confirming is refused, over HTTP, and what any write route does with a wrong version,
 // a wrong content type and a body that is none. A refusal changes nothing.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { beforeAll, describe, expect, test } from "vitest"
+import { givenService } from "../../given/running-service.ts"
 import { confirmedOrder, hasty, idOf, paidOrder, problemOf } from "../../payments/given/paying.ts"
 
-let service: RunningService
+const service = givenService(hasty)
 /** One order in each state, shared: whatever is refused leaves them as they are. */
 let orders: Record<string, string>
 
 beforeAll(async () => {
-  service = await runService(hasty)
   const partly = await paidOrder(service, 2)
   const ended = await paidOrder(service, 2)
   const shipped = await paidOrder(service, 2)
@@ -34,8 +33,6 @@ beforeAll(async () => {
   orders = { draft, confirmed, authorized, paid, partly, ended, shipped, delivered, refunded, cancelled }
   orders.unknown = "/orders/nowhere"
 }, 60_000)
-
-afterAll(() => service.stop())
 
 const pay = { amount: "1.00" }
 const parcel = { carrier: "Post" }
@@ -105,7 +102,7 @@ const refusals: [code: string, status: number, order: string, below: string, bod
 ]
 
 describe("a refused command", () => {
-  it.each(refusals)("%s (%i): %s order, POST %s %j", async (code, status, order, below, body) => {
+  test.each(refusals)("%s (%i): %s order, POST %s %j", async (code, status, order, below, body) => {
     const path = orders[order] ?? ""
     const before = await rowOf(path)
     const answer = await service.call("POST", path + below, body)
@@ -123,7 +120,7 @@ const routes: [below: string, body: object | undefined][] = [
 ]
 
 describe.each(routes)("POST %s", (below, body) => {
-  it("of another version is refused with the present one", async () => {
+  test("of another version is refused with the present one", async () => {
     const { status, body: problem } = await service.call("POST", orders.paid + below, body, {
       "If-Match": '"1"',
     })
@@ -131,7 +128,7 @@ describe.each(routes)("POST %s", (below, body) => {
     expect(problem.current_version).toBe((await rowOf(orders.paid ?? ""))?.version)
   })
 
-  it("with a content type that is wrong or absent is refused", async () => {
+  test("with a content type that is wrong or absent is refused", async () => {
     for (const type of ["text/plain", "application/xml", "application/json; charset=latin1"]) {
       const answer = await service.call("POST", orders.paid + below, "{}", { "Content-Type": type })
       expect(problemOf(answer)).toEqual([415, "unsupported-media-type"])
@@ -143,7 +140,7 @@ describe.each(routes)("POST %s", (below, body) => {
     expect(bare.status).toBe(415)
   })
 
-  it("with a body that is no JSON is refused", async () => {
+  test("with a body that is no JSON is refused", async () => {
     for (const text of ["{", '{"amount": 1, "amount": 2}', '{"amount": 12345678901234567890}']) {
       const answer = await service.call("POST", orders.paid + below, text)
       expect(problemOf(answer)).toEqual([400, "malformed-json"])
@@ -152,14 +149,14 @@ describe.each(routes)("POST %s", (below, body) => {
 })
 
 describe("two writers of one order", () => {
-  it("that ship the same part: one does, the other learns what is left", async () => {
+  test("that ship the same part: one does, the other learns what is left", async () => {
     const path = await paidOrder(service, 2)
     const item = { ...parcel, items: [{ line: 1, quantity: 2 }] }
     const answers = await Promise.all([1, 2].map(() => service.call("POST", `${path}/shipments`, item)))
     expect(answers.map(({ status }) => status).sort((one, other) => one - other)).toEqual([200, 409])
   })
 
-  it("that pay and cancel: the money stays only where the order is paid", async () => {
+  test("that pay and cancel: the money stays only where the order is paid", async () => {
     for (let round = 0; round < 5; round++) {
       const path = await confirmedOrder(service)
       await Promise.all([
@@ -176,7 +173,7 @@ describe("two writers of one order", () => {
     }
   })
 
-  it("that name the same version: one pays, the other learns the present version", async () => {
+  test("that name the same version: one pays, the other learns the present version", async () => {
     const path = await confirmedOrder(service)
     const answers = await Promise.all(
       [1, 2].map(() => service.call("POST", `${path}/payments`, pay, { "If-Match": '"2"' })),

@@ -1,7 +1,8 @@
 // Payments and refunds against the sandbox provider, which is told how to behave: what a customer is charged is what the
 // order says, whatever answer is lost, late or repeated.
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../../given/running-service.ts"
+// One file: it is one subject, and one provider is told how to behave.
+import { describe, expect, test } from "vitest"
+import { givenService } from "../../given/running-service.ts"
 import {
   confirmedOrder,
   eventsOf,
@@ -13,19 +14,13 @@ import {
   settled,
 } from "../../payments/given/paying.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService(hasty)
-})
-
-afterAll(() => service.stop())
+const service = givenService(hasty)
 
 const pay = (path: string, body: object = {}, headers: Record<string, string> = {}) =>
   service.call("POST", `${path}/payments`, body, headers)
 
 describe("a payment", () => {
-  it("of all that is due makes the order paid", async () => {
+  test("of all that is due makes the order paid", async () => {
     const path = await confirmedOrder(service)
     const { status, body, headers } = await pay(path)
     expect([status, headers.get("etag")]).toEqual([200, '"4"'])
@@ -45,7 +40,7 @@ describe("a payment", () => {
     expect(await moved(service, path)).toEqual({ taken: 5998n, given: 0n })
   })
 
-  it("in parts makes it paid with the last one, and never more than the total is taken", async () => {
+  test("in parts makes it paid with the last one, and never more than the total is taken", async () => {
     const path = await confirmedOrder(service)
     expect((await pay(path, { amount: "20" })).body).toMatchObject({
       status: "confirmed",
@@ -59,14 +54,14 @@ describe("a payment", () => {
     expect(await moved(service, path)).toEqual({ taken: 5998n, given: 0n })
   })
 
-  it("sent ten times at once is one payment", async () => {
+  test("sent ten times at once is one payment", async () => {
     const path = await confirmedOrder(service)
     const answers = await Promise.all(Array.from({ length: 10 }, () => pay(path)))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
     expect(await moved(service, path)).toEqual({ taken: 5998n, given: 0n })
   })
 
-  it("that is declined leaves the order as it was, and another may follow", async () => {
+  test("that is declined leaves the order as it was, and another may follow", async () => {
     const path = await confirmedOrder(service)
     const declined = await pay(path, { method_token: "sandbox-declined" })
     expect(declined.body).toMatchObject({
@@ -76,7 +71,7 @@ describe("a payment", () => {
     expect((await pay(path)).body).toMatchObject({ status: "paid", captured: { amount: "59.98" } })
   })
 
-  it("that is only authorized is captured later", async () => {
+  test("that is only authorized is captured later", async () => {
     const path = await confirmedOrder(service)
     const authorized = await pay(path, { capture: false })
     expect(authorized.body).toMatchObject({ status: "confirmed", payments: [{ status: "authorized" }] })
@@ -87,7 +82,7 @@ describe("a payment", () => {
     expect(await moved(service, path)).toEqual({ taken: 5998n, given: 0n })
   })
 
-  it("whose capture is declined makes room for another", async () => {
+  test("whose capture is declined makes room for another", async () => {
     const path = await confirmedOrder(service)
     await pay(path, { capture: false, method_token: "sandbox-capture-declined" })
     const captured = await service.call("POST", `${path}/payments/1/capture`)
@@ -99,7 +94,7 @@ describe("a payment", () => {
 })
 
 describe("a provider", () => {
-  it.each(["sandbox-hangs", "sandbox-loses-answer"])(
+  test.each(["sandbox-hangs", "sandbox-loses-answer"])(
     "that gives no answer (%s) is asked again, and charges once",
     async (method_token) => {
       const path = await confirmedOrder(service)
@@ -117,14 +112,14 @@ describe("a provider", () => {
     },
   )
 
-  it("that answers three times is heard once", async () => {
+  test("that answers three times is heard once", async () => {
     const path = await confirmedOrder(service)
     const { body } = await pay(path, { method_token: "sandbox-repeats-itself" })
     expect(body).toMatchObject({ status: "paid", version: 4, captured: { amount: "59.98" } })
     expect(await look(service, path)).toMatchObject({ version: 4, captured_minor: 5998n })
   })
 
-  it("that answers late finds the order cancelled, and gives the money back", async () => {
+  test("that answers late finds the order cancelled, and gives the money back", async () => {
     for (const capture of [true, false]) {
       const path = await confirmedOrder(service)
       await pay(path, { method_token: "sandbox-loses-answer", capture })
@@ -143,7 +138,7 @@ describe("a provider", () => {
 })
 
 describe("a keyed payment", () => {
-  it("is answered with its outcome when it is sent again, and charges once", async () => {
+  test("is answered with its outcome when it is sent again, and charges once", async () => {
     const path = await confirmedOrder(service)
     const key = { "Idempotency-Key": `pay ${path}` }
     const first = await pay(path, {}, key)
@@ -154,7 +149,7 @@ describe("a keyed payment", () => {
     expect(await moved(service, path)).toEqual({ taken: 5998n, given: 0n })
   })
 
-  it("whose outcome was unknown is answered with it once it is known", async () => {
+  test("whose outcome was unknown is answered with it once it is known", async () => {
     const path = await confirmedOrder(service)
     const key = { "Idempotency-Key": `pay late ${path}` }
     const body = { method_token: "sandbox-hangs" }
@@ -169,7 +164,7 @@ describe("a keyed payment", () => {
 describe("a refund", () => {
   const refund = (path: string, body: object = {}) => service.call("POST", `${path}/refunds`, body)
 
-  it("in parts never exceeds what was captured", async () => {
+  test("in parts never exceeds what was captured", async () => {
     const path = await paidOrder(service)
     expect((await refund(path, { amount: "9.98", reason: "a scratch" })).body).toMatchObject({
       status: "paid",
@@ -184,7 +179,7 @@ describe("a refund", () => {
     expect(await moved(service, path)).toEqual({ taken: 5998n, given: 5998n })
   })
 
-  it("of several payments is taken from each", async () => {
+  test("of several payments is taken from each", async () => {
     const path = await confirmedOrder(service)
     await pay(path, { amount: "20.00" })
     await pay(path)
@@ -198,7 +193,7 @@ describe("a refund", () => {
     })
   })
 
-  it("in full ends the wait for stock, and nothing is shipped any more", async () => {
+  test("in full ends the wait for stock, and nothing is shipped any more", async () => {
     const path = await paidOrder(service)
     const { body } = await refund(path)
     expect(body.items).toMatchObject([{ quantity: 2, reserved: 0 }])
@@ -206,7 +201,7 @@ describe("a refund", () => {
     expect(problemOf(shipped)).toEqual([409, "order-refunded"])
   })
 
-  it("that the provider refuses may be tried again", async () => {
+  test("that the provider refuses may be tried again", async () => {
     const path = await paidOrder(service, 1, "sandbox-refund-declined")
     expect((await refund(path)).body).toMatchObject({
       refunded: { amount: "0.00" },
@@ -215,7 +210,7 @@ describe("a refund", () => {
     expect((await refund(path)).body.refunds).toHaveLength(2)
   })
 
-  it("whose answer is lost is found out, and given once", async () => {
+  test("whose answer is lost is found out, and given once", async () => {
     const path = await confirmedOrder(service)
     await pay(path, { method_token: "sandbox-loses-answer" })
     await settled(service, path)
@@ -226,7 +221,7 @@ describe("a refund", () => {
 })
 
 describe("cancelling", () => {
-  it("a paid order gives the money and the stock back", async () => {
+  test("a paid order gives the money and the stock back", async () => {
     const path = await paidOrder(service)
     const { status, body } = await service.call("POST", `${path}/cancel`, { reason: "no longer wanted" })
     expect(status).toBe(200)
@@ -239,7 +234,7 @@ describe("cancelling", () => {
     expect(await moved(service, path)).toEqual({ taken: 5998n, given: 5998n })
   })
 
-  it("an order with an authorized payment lets go of it", async () => {
+  test("an order with an authorized payment lets go of it", async () => {
     const path = await confirmedOrder(service)
     await pay(path, { capture: false })
     const { body } = await service.call("POST", `${path}/cancel`, { reason: "no longer wanted" })
@@ -248,7 +243,7 @@ describe("cancelling", () => {
 })
 
 describe("an order that costs nothing", () => {
-  it("is paid when it is confirmed", async () => {
+  test("is paid when it is confirmed", async () => {
     await service.db
       .insertInto("products")
       .values({ id: "gift", name: "Gift", price_minor: 0n, currency: "USD" })

@@ -1,14 +1,13 @@
+// An order's way over HTTP, from the draft on, and every refusal with its status and code.
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { sql } from "kysely"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { checkDocsPage } from "../../../support/docs-page.ts"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { beforeAll, describe, expect, test } from "vitest"
+import { givenService } from "../../given/running-service.ts"
 
-let service: RunningService
+const service = givenService()
 
 beforeAll(async () => {
-  service = await runService()
   await service.db
     .insertInto("products")
     .values([
@@ -20,12 +19,10 @@ beforeAll(async () => {
     .execute()
 })
 
-afterAll(() => service.stop())
-
 const address = { street: "1 Main St", city: "New York", state: "NY", zip: "10001", country: "US" }
 
 describe("the documented curl", () => {
-  it("creates an order, also when it says localhost", async () => {
+  test("creates an order, also when it says localhost", async () => {
     const { stdout } = await promisify(execFile)("curl", [
       ...["-s", "-X", "POST", `${service.url.replace("127.0.0.1", "localhost")}/orders`],
       ...["-H", "Content-Type: application/json"],
@@ -44,7 +41,7 @@ describe("the documented curl", () => {
 })
 
 describe("an order's way", () => {
-  it("is answered at every step with its state, version and token, and leaves an event each", async () => {
+  test("is answered at every step with its state, version and token, and leaves an event each", async () => {
     const created = await service.call("POST", "/orders", {
       customer_id: "customer-123",
       items: [{ product_id: "product-456", quantity: 2, price: "29.99" }],
@@ -105,7 +102,7 @@ describe("an order's way", () => {
     expect(written).not.toMatch(/ring twice|Main St/)
   })
 
-  it("keeps request id and trace context beside the event", async () => {
+  test("keeps request id and trace context beside the event", async () => {
     const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`
     const created = await service.call(
       "POST",
@@ -124,7 +121,7 @@ describe("an order's way", () => {
 })
 
 describe("money", () => {
-  it.each([
+  test.each([
     ["yen", 2500, 3, "7500", "JPY"],
     ["dinar", "12.345", 2, "24.690", "KWD"],
   ])("of %s has the currency's own digits", async (productId, price, quantity, amount, currency) => {
@@ -136,7 +133,7 @@ describe("money", () => {
 })
 
 describe("a consistency token", () => {
-  it("names the command's own transaction and a position behind its commit", async () => {
+  test("names the command's own transaction and a position behind its commit", async () => {
     const created = await service.call("POST", "/orders", {
       customer_id: "customer-123",
       items: [],
@@ -154,7 +151,7 @@ describe("a consistency token", () => {
 })
 
 describe("If-Match", () => {
-  it.each([
+  test.each([
     ['"1"', 200],
     ['"1-5f2c9a"', 200],
     ["*", 200],
@@ -179,7 +176,7 @@ describe("a refused command", () => {
   const order = (more: object) => ({ customer_id: "customer-123", items: [], currency: "USD", ...more })
   const line = (product_id: string, more: object = {}) => ({ items: [{ product_id, quantity: 2, ...more }] })
 
-  it.each<[string, number, string, string, unknown]>([
+  test.each<[string, number, string, string, unknown]>([
     ["customer-unknown", 422, "POST", "/orders", order({ customer_id: "nobody" })],
     ["product-unknown", 422, "POST", "/orders", order(line("unicorn"))],
     ["product-inactive", 422, "POST", "/orders", order(line("retired"))],
@@ -216,7 +213,7 @@ describe("a refused command", () => {
     expect(await contents()).toEqual(before)
   })
 
-  it("tells the current price where the client's is another", async () => {
+  test("tells the current price where the client's is another", async () => {
     const { body } = await service.call("POST", "/orders", order(line("product-456", { price: 1 })))
     expect(body).toMatchObject({
       product_id: "product-456",
@@ -249,53 +246,4 @@ describe("a refused command", () => {
     )
     return rows
   }
-})
-
-describe("paths", () => {
-  it.each([
-    ["GET", "/nothing", 404, "route-not-found", null],
-    ["GET", "/orders", 405, "method-not-allowed", "POST"],
-    ["DELETE", "/orders/x", 405, "method-not-allowed", "PATCH"],
-    ["POST", "/orders/x/items/1", 405, "method-not-allowed", "PATCH, DELETE"],
-    ["PATCH", "/orders/x/items/0", 415, "unsupported-media-type", null],
-    ["DELETE", "/orders/x/items/0", 422, "invalid-request", null],
-    ["DELETE", "/orders/x/items/none", 422, "invalid-request", null],
-    ["POST", "/orders/%00/confirm", 422, "invalid-request", null],
-    ["POST", "/orders/%zz/confirm", 404, "order-not-found", null],
-    ["POST", "/openapi.json", 405, "method-not-allowed", "GET"],
-  ])("%s %s is a %i", async (method, path, status, code, allow) => {
-    const answer = await service.call(method, path)
-    expect(answer.status).toBe(status)
-    expect(answer.body.type).toBe(`urn:lockstep:problem:${code}`)
-    expect(answer.headers.get("allow")).toBe(allow)
-  })
-})
-
-describe("/openapi.json", () => {
-  it("describes every route from the schemas that check it", async () => {
-    const { body } = await service.call("GET", "/openapi.json")
-    expect(body).toMatchObject({
-      openapi: "3.1.0",
-      paths: {
-        "/orders": { post: { responses: { 201: {}, 409: {}, 422: {}, 503: {} } } },
-        "/orders/{id}": { patch: {} },
-        "/orders/{id}/items": { post: {} },
-        "/orders/{id}/items/{line}": { patch: {}, delete: {} },
-        "/orders/{id}/confirm": { post: {} },
-        "/orders/{id}/cancel": { post: {} },
-        "/customers": { post: {} },
-        "/customers/{id}": { patch: {} },
-        "/livez": { get: {} },
-        "/readyz": { get: {} },
-      },
-    })
-  })
-})
-
-describe("/docs", () => {
-  it("shows the description, and loads nothing from anywhere else", async () => {
-    await checkDocsPage((path) => fetch(`${service.url}${path}`))
-    const posted = await service.call("POST", "/docs")
-    expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"])
-  })
 })

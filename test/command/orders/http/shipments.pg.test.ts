@@ -1,16 +1,10 @@
 // Shipments of paid orders: in one parcel or several, out of the stock that was reserved, until all have arrived.
 import { randomUUID } from "node:crypto"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { describe, expect, test } from "vitest"
+import { givenService } from "../../given/running-service.ts"
 import { confirmedOrder, idOf, paidOrder, problemOf } from "../../payments/given/paying.ts"
 
-let service: RunningService
-
-beforeAll(async () => {
-  service = await runService()
-})
-
-afterAll(() => service.stop())
+const service = givenService()
 
 const ship = (path: string, body: object) => service.call("POST", `${path}/shipments`, body)
 const stock = () =>
@@ -20,7 +14,7 @@ const stock = () =>
     .where("product_id", "=", "product-456")
     .executeTakeFirstOrThrow()
 
-it("a paid order leaves whole, and the stock with it", async () => {
+test("a paid order leaves whole, and the stock with it", async () => {
   const before = await stock()
   const path = await paidOrder(service, 3)
   expect(await stock()).toEqual({ on_hand: before.on_hand, reserved: before.reserved + 3n })
@@ -44,7 +38,7 @@ it("a paid order leaves whole, and the stock with it", async () => {
   expect(JSON.stringify(payload), "a tracking number is personal").not.toContain("RR 123")
 })
 
-it("parts leave and arrive in any order", async () => {
+test("parts leave and arrive in any order", async () => {
   const path = await paidOrder(service, 5)
   const part = await ship(path, { carrier: "Post", items: [{ line: 1, quantity: 2 }] })
   expect(part.body).toMatchObject({ status: "paid", items: [{ reserved: 3, shipped: 2 }] })
@@ -58,7 +52,7 @@ it("parts leave and arrive in any order", async () => {
   expect((await service.call("POST", `${path}/shipments/2/deliver`)).body.status).toBe("delivered")
 })
 
-it("a part of an order that has left cannot be cancelled with the rest", async () => {
+test("a part of an order that has left cannot be cancelled with the rest", async () => {
   const path = await paidOrder(service, 2)
   await ship(path, { carrier: "Post", items: [{ line: 1, quantity: 1 }] })
   const cancelled = await service.call("POST", `${path}/cancel`, { reason: "too late" })
@@ -69,7 +63,7 @@ describe("refunded in full, an order ends with the part that has left", () => {
   const part = { carrier: "Post", items: [{ line: 1, quantity: 1 }] }
   const refund = (path: string) => service.call("POST", `${path}/refunds`, {})
 
-  it("by the arrival of that part, and its customer can be erased then", async () => {
+  test("by the arrival of that part, and its customer can be erased then", async () => {
     const email = `${randomUUID()}@example.com`
     const customer = await service.call("POST", "/customers", { email, name: "n" })
     const path = await paidOrder(service, 3)
@@ -91,7 +85,7 @@ describe("refunded in full, an order ends with the part that has left", () => {
     expect((await erase()).status).toBe(200)
   })
 
-  it("at once, if that part has arrived", async () => {
+  test("at once, if that part has arrived", async () => {
     const path = await paidOrder(service, 2)
     await ship(path, part)
     await service.call("POST", `${path}/shipments/1/deliver`)
@@ -100,7 +94,7 @@ describe("refunded in full, an order ends with the part that has left", () => {
     expect(body.delivered_at).toBe(body.shipped_at)
   })
 
-  it("and not before all of it is given back", async () => {
+  test("and not before all of it is given back", async () => {
     const path = await confirmedOrder(service, 2)
     await service.call("POST", `${path}/payments`, { amount: "10.00" })
     await service.call("POST", `${path}/payments`, { method_token: "sandbox-refund-declined" })
@@ -114,7 +108,7 @@ describe("refunded in full, an order ends with the part that has left", () => {
   })
 })
 
-it("what was not paid, is not there or has arrived is refused", async () => {
+test("what was not paid, is not there or has arrived is refused", async () => {
   const unpaid = await confirmedOrder(service)
   expect(problemOf(await ship(unpaid, { carrier: "Post" }))).toEqual([409, "order-not-shippable"])
   const deliver = (path: string, shipment: number) =>

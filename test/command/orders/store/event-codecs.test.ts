@@ -1,6 +1,6 @@
 // The stored form of every event, to the byte: readers of `order_events` and of its topic have no other. Each row is an
 // event and the text of its payload; the text is what Postgres was given before, and reading it gives the event again.
-import { expect, it } from "vitest"
+import { expect, test } from "vitest"
 import type { OrderEvent } from "../../../../command/orders/aggregate/events.ts"
 import { fromStoredEvent, toStoredEvent } from "../../../../command/orders/store/event-codecs.ts"
 import { aCustomerId, anOrderId, at, keyboard } from "../given/examples.ts"
@@ -195,7 +195,7 @@ const stored: Record<string, [event: OrderEvent, payload: string, reason?: strin
   ],
 }
 
-it.each(Object.entries(stored))(
+test.each(Object.entries(stored))(
   "%s is stored as before, and read as it was",
   (_, [event, payload, reason]) => {
     const row = toStoredEvent(event)
@@ -206,7 +206,7 @@ it.each(Object.entries(stored))(
   },
 )
 
-it("knows a shipment's tracking number and an erased reason no more", () => {
+test("knows a shipment's tracking number and an erased reason no more", () => {
   const [shipped] = stored.OrderShipped ?? []
   const [cancelled] = stored.OrderCancelled ?? []
   if (shipped?.type !== "OrderShipped" || cancelled?.type !== "OrderCancelled")
@@ -218,13 +218,13 @@ it("knows a shipment's tracking number and an erased reason no more", () => {
   expect(fromStoredEvent(anOrderId, erased)).toStrictEqual({ ...cancelled, reason: "" })
 })
 
-it("reads a confirmation from before there were reservations", () => {
+test("reads a confirmation from before there were reservations", () => {
   const payload = JSON.parse(`{${repricedText}}`)
   const old = { version: 7, type: "OrderConfirmed", payload, reason: null, occurred_at: at }
   expect(fromStoredEvent(anOrderId, old)).toMatchObject({ reserved: [], reservedUntil: null })
 })
 
-it.each([
+test.each([
   ["a type of event that this version does not write", "OrderHeld", {}],
   ["a payload that lacks a member", "PaymentVoided", {}],
   [

@@ -2,22 +2,23 @@
 // shipments as they were committed with that version. And the sums over all orders are right: stock, and money.
 import fc from "fast-check"
 import { sql } from "kysely"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import { evolve } from "../../../../command/orders/aggregate/events.ts"
 import type { Order } from "../../../../command/orders/aggregate/order.ts"
 import { transitions } from "../../../../command/orders/aggregate/transitions.ts"
 import { fromStoredEvent } from "../../../../command/orders/store/event-codecs.ts"
 import { orderId } from "../../../../command/vocabulary/ids.ts"
-import { type RunningService, runService } from "../../given/running-service.ts"
+import { propertyRuns } from "../../../support/properties.ts"
+import { times } from "../../../support/times.ts"
+import { givenService } from "../../given/running-service.ts"
 import { hasty, idOf, settled } from "../../payments/given/paying.ts"
 import { comparable, itemRowsOf, itemsJson, orderJson, orderRowOf } from "../given/folded-row.ts"
 
-let service: RunningService
+const service = givenService({ ...hasty, paymentAnswerSeconds: 0.15 })
 /** What there was before the first order. */
 let initialStock: Level[]
 
 beforeAll(async () => {
-  service = await runService({ ...hasty, paymentAnswerSeconds: 0.15 })
   initialStock = await stock()
   await service.call("POST", "/discounts", { code: "TEN", basis_points: 1000 })
   await service.call("POST", "/tax-rates", { country: "US", basis_points: 825 })
@@ -42,8 +43,6 @@ beforeAll(async () => {
     create constraint trigger note_committed after insert on order_events
       deferrable initially deferred for each row execute function note_committed()`.execute(service.db)
 })
-
-afterAll(() => service.stop())
 
 const token = fc.constantFrom(
   ...["sandbox-ok", "sandbox-ok", "sandbox-ok", "sandbox-declined", "sandbox-repeats-itself"],
@@ -134,22 +133,26 @@ const later = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>(["PATCH", "", { note: "n" }]) },
 )
 
-it("random histories fold to what was committed, at every version", async () => {
-  const histories = fc.tuple(
-    fc.array(drafting, { maxLength: 3 }),
-    fc.array(later, { minLength: 4, maxLength: 14 }),
-  )
-  await fc.assert(
-    fc.asyncProperty(fc.array(histories, { minLength: 6, maxLength: 6 }), async (orders) => {
-      const paths = await Promise.all(orders.map(([first, then]) => live(first, then)))
-      for (const path of paths) await checkFolds(path)
-    }),
-    { numRuns: 8 },
-  )
-  await checkSums()
-}, 120_000)
+test(
+  "random histories fold to what was committed, at every version",
+  async () => {
+    const histories = fc.tuple(
+      fc.array(drafting, { maxLength: 3 }),
+      fc.array(later, { minLength: 4, maxLength: 14 }),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(histories, { minLength: 6, maxLength: 6 }), async (orders) => {
+        const paths = await Promise.all(orders.map(([first, then]) => live(first, then)))
+        for (const path of paths) await checkFolds(path)
+      }),
+      propertyRuns("folded rows", 8),
+    )
+    await checkSums()
+  },
+  120_000 * times,
+)
 
-it.each(lives)("so does a rare life: %s", async (_, steps, expected) => {
+test.each(lives)("so does a rare life: %s", async (_, steps, expected) => {
   const statuses = await checkFolds(await live([], steps, "one by one"))
   expect([...new Set(statuses)]).toEqual(expected)
   await checkSums()

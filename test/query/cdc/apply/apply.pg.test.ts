@@ -1,33 +1,21 @@
 // An apply is one Postgres transaction under the lease: everything of it is stored or nothing, wherever it is cut
 // short, and a projector that lost the lease or its place stores nothing.
 import type { KyselyPlugin } from "kysely"
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { type ApplyStep, applyTransactions } from "../../../../query/cdc/apply/apply.ts"
 import { projectorConnectionName } from "../../../../query/cdc/lease/lease.ts"
 import { readProgress } from "../../../../query/cdc/lease/progress.ts"
 import { classifyError } from "../../../../query/cdc/vocabulary/errors.ts"
 import { positionChannel } from "../../../../query/cdc/vocabulary/topics.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
-import {
-  createTestGeneration,
-  holder,
-  type TestGeneration,
-  tableOf,
-  transaction,
-  upsert,
-  withoutCache,
-} from "../given/generation.ts"
+import { givenGeneration, holder, tableOf, transaction, upsert, withoutCache } from "../given/generation.ts"
 import { lsn } from "../given/records.ts"
 
 const orders = tableOf(orderProjections, "orders")
 const items = tableOf(orderProjections, "order_items")
 const customers = tableOf(orderProjections, "customers")
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("apply", orderProjections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("apply", orderProjections)
 beforeEach(() => generation.empty())
 
 const order = { customer_id: "c1", status: "draft", currency: "USD", created_at: "2025-01-01T00:00:00Z" }

@@ -1,24 +1,14 @@
 // What is kept besides the rows is forgotten with them: which bytes of dead letters go, which entries are settled, and
 // which stay because something may be missing without them.
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { applyTransactions } from "../../../../query/cdc/apply/apply.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
-import {
-  createTestGeneration,
-  type TestGeneration,
-  tableOf,
-  transaction,
-  upsert,
-} from "../given/generation.ts"
+import { givenGeneration, tableOf, transaction, upsert } from "../given/generation.ts"
 
 const customers = tableOf(orderProjections, "customers")
 const orders = tableOf(orderProjections, "orders")
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("erasure", orderProjections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("erasure", orderProjections)
 beforeEach(() => generation.empty())
 
 const customer = (at: number, id: string, more: object = {}) =>

@@ -2,20 +2,13 @@
 // those of its rows. As long as each partition keeps its own, the read models end as the source did, and no reader
 // between two applies sees part of a transaction.
 import fc from "fast-check"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
 import { type DataRecord, partitionKey, type Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import {
-  createTestGeneration,
-  remove,
-  type TestGeneration,
-  tableOf,
-  transaction,
-  upsert,
-} from "../given/generation.ts"
+import { givenGeneration, remove, tableOf, transaction, upsert } from "../given/generation.ts"
 import { createOrdersAtWork } from "../given/orders-at-work.ts"
 import { begin, end, lsn } from "../given/records.ts"
 
@@ -23,11 +16,7 @@ const orders = tableOf(orderProjections, "orders")
 const items = tableOf(orderProjections, "order_items")
 const payments = tableOf(orderProjections, "payments")
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("interleavings", orderProjections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("interleavings", orderProjections)
 
 /** Records that are still to be read, by partition. */
 type Partitions = Map<string, DataRecord[]>

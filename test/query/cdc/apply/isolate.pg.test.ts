@@ -1,20 +1,18 @@
 // Rows that Postgres refuses are found among good ones in few attempts, and looking for them changes nothing.
 import { Kysely, PostgresDialect } from "kysely"
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeAll, beforeEach, expect, test } from "vitest"
 import type { QueryDatabase } from "../../../../db/query-schema.ts"
 import { findRefused } from "../../../../query/cdc/apply/isolate.ts"
 import type { DataRecord } from "../../../../query/cdc/vocabulary/change.ts"
-import { createTestGeneration, type TestGeneration, transaction, upsert } from "../given/generation.ts"
+import { givenGeneration, transaction, upsert } from "../given/generation.ts"
 import { everythingIn, thingProjections, things } from "../given/things.ts"
 
-let generation: TestGeneration
+const generation = givenGeneration("isolate", thingProjections)
 beforeAll(async () => {
-  generation = await createTestGeneration("isolate", thingProjections)
   await generation.admin.query(
     `alter table ${generation.schema}.things add constraint refused check (amount >= 0)`,
   )
 })
-afterAll(() => generation.close())
 beforeEach(() => generation.empty())
 
 const thing = (place: number, id: string, amount: number): DataRecord =>

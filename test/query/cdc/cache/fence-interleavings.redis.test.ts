@@ -1,26 +1,18 @@
 import { setTimeout as pause } from "node:timers/promises"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { chooseSeed, createRandom, type Random } from "../../../chaos/random.ts"
+import { describe, expect, test } from "vitest"
+import { chooseSeed, createRandom, type Random } from "../../../support/random.ts"
+import { times } from "../../../support/times.ts"
 import {
   createCachedModels,
   createTestProjector,
   createTestReader,
   type TestProjector,
-} from "../../../support/cached-models.ts"
-import { createRedisServer, type RedisServer } from "../../../support/redis-server.ts"
+} from "../../given/cached-models.ts"
+import { givenRedis } from "../../given/redis-server.ts"
 
-let redis: RedisServer
+const redis = givenRedis()
 
-beforeEach(async () => {
-  redis = await createRedisServer()
-})
-
-afterEach(async () => {
-  redis.thaw()
-  await redis.close()
-})
-
-const runMs = 12_000
+const runMs = 12_000 * times
 const keys = ["a", "b", "c", "d"]
 const faults = [
   "freeze",
@@ -33,6 +25,10 @@ const faults = [
   "kill with dump",
   "new projector",
 ] as const
+
+const stall = (ms: number) => async (): Promise<void> => {
+  if (ms > 0) await pause(ms)
+}
 
 /** Readers with stalls, a projector with delays, aborts and unknown outcomes, and one fault after the other. */
 async function runAtRandom(
@@ -49,7 +45,7 @@ async function runAtRandom(
 
   const read = async (reader: (typeof readers)[number]) => {
     while (running()) {
-      const outcome = await reader.read(random.pick(keys), random.chance(0.2) ? random.below(60) : 0)
+      const outcome = await reader.read(random.pick(keys), stall(random.chance(0.2) ? random.below(60) : 0))
       reads[outcome] = (reads[outcome] ?? 0) + 1
       await pause(random.chance(0.3) ? random.below(4) : 0)
     }
@@ -60,8 +56,8 @@ async function runAtRandom(
       const touched = random.chance(0.02) ? ("all" as const) : keys.filter(() => random.chance(0.3))
       const projector = projectors.at(-1)
       const took = await projector?.apply(touched, {
-        beforeCommitMs: random.chance(0.2) ? random.below(15) : 0,
-        afterCommitMs: random.chance(0.2) ? random.below(15) : 0,
+        beforeCommit: stall(random.chance(0.2) ? random.below(15) : 0),
+        afterCommit: stall(random.chance(0.2) ? random.below(15) : 0),
         abort: random.chance(0.05),
         unknown: random.chance(0.01),
       })
@@ -126,7 +122,7 @@ async function runAtRandom(
 }
 
 describe("whatever happens in whatever order", () => {
-  it.each([0, 1, 2])(
+  test.each([0, 1, 2])(
     "no served answer is older than the database was when it was asked for (run %d)",
     async (run) => {
       const seed = (chooseSeed() + run) >>> 0

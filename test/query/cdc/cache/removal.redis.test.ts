@@ -1,40 +1,14 @@
 // What must not be kept leaves Redis although nothing would serve it any more: from every cache epoch, also what a reader
 // stores while the transaction that makes it stale is on its way, and nothing else.
-import { afterEach, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { valueName } from "../../../../query/cdc/cache/layout.ts"
 import { toLsn } from "../../../../query/cdc/vocabulary/lsn.ts"
-import {
-  type CachedModels,
-  createCachedModels,
-  createTestProjector,
-  createTestReader,
-  eventually,
-  type TestProjector,
-  type TestReader,
-} from "../../../support/cached-models.ts"
-import { createRedisServer, type RedisServer } from "../../../support/redis-server.ts"
+import { eventually } from "../../given/cached-models.ts"
+import { givenCacheAtWork } from "./given/cache-at-work.ts"
 
-let redis: RedisServer
-let models: CachedModels
-let projector: TestProjector
-let reader: TestReader
+const { redis, models, projector, reader, warm } = givenCacheAtWork()
 
-beforeEach(async () => {
-  redis = await createRedisServer()
-  models = createCachedModels()
-  projector = createTestProjector(models, redis.url)
-  reader = createTestReader(models, redis.url)
-  await eventually(async () => {
-    await projector.apply([])
-    return (await reader.read("warm")) === "hit"
-  }, 10_000)
-})
-
-afterEach(async () => {
-  await projector.fence.stop()
-  reader.cache.stop()
-  await redis.close()
-})
+beforeEach(() => warm("warm"))
 
 /** Keys of the values that are there, whatever their epoch. */
 async function keysThere(): Promise<string[]> {

@@ -1,17 +1,13 @@
 // What is noted of a parked record that could not be read: the first word counts, because the records behind the stored
 // resume offsets are read again after a restart, and then they look as if nothing missed them.
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { type Placement, park } from "../../../../query/cdc/dead-letters/park.ts"
 import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
-import { createTestGeneration, type TestGeneration } from "../given/generation.ts"
+import { givenGeneration } from "../given/generation.ts"
 import { lsn } from "../given/records.ts"
 import { thingProjections } from "../given/things.ts"
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("dead_letters", thingProjections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("dead_letters", thingProjections)
 beforeEach(() => generation.empty())
 
 const origin = { topic: "p.public.things", partition: 0, offset: 7n }

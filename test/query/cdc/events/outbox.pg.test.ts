@@ -1,7 +1,8 @@
 // What the outbox holds after any history: one event for every source transaction that changed an aggregate, whether it
 // recorded one or not, however the history is cut into batches, replayed, parked and redriven, or loaded anew.
+// One file: every test reads the same outbox of the same history.
 import fc from "fast-check"
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { applyOrPark } from "../../../../query/cdc/apply/apply-or-park.ts"
 import { applyStaged } from "../../../../query/cdc/apply/staged/apply-staged.ts"
 import { toStagedRow } from "../../../../query/cdc/apply/staged/staged-record.ts"
@@ -19,14 +20,7 @@ import type { MirroredTable, Projections } from "../../../../query/cdc/projectio
 import { redrive } from "../../../../query/cdc/redrive/redrive.ts"
 import type { DataRecord, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import {
-  createTestGeneration,
-  remove,
-  source,
-  type TestGeneration,
-  transaction,
-  upsert,
-} from "../given/generation.ts"
+import { givenGeneration, remove, source, transaction, upsert } from "../given/generation.ts"
 import { lsn } from "../given/records.ts"
 import { thingProjections, things } from "../given/things.ts"
 
@@ -60,11 +54,7 @@ const projections: Projections = {
   },
 }
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("outbox", projections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("outbox", projections)
 beforeEach(async () => {
   await generation.admin.query(
     `alter table ${generation.schema}.facts drop constraint if exists refused; truncate cdc.outbox`,

@@ -1,13 +1,13 @@
 // Every event is in its topic once, in its sequence, whatever step of the publishing the process dies at and whoever
 // sends at the same time. A death is a call that is never answered: what follows it does not happen.
 import kafkajs from "kafkajs"
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest"
+import { afterAll, beforeEach, expect, onTestFinished, test } from "vitest"
 import { z } from "zod"
 import { ensureTopics, planTopics } from "../../../../connectors/topics.ts"
 import { createSchemaRegistering } from "../../../../query/cdc/decode/schema-registry.ts"
 import { messageSchema } from "../../../../query/cdc/events/cloud-event.ts"
 import { createEventPublisher, type EventPublisher } from "../../../../query/cdc/events/publish-events.ts"
-import { createKafkaAccess, type KafkaAccess } from "../../../../query/cdc/kafka/kafka.ts"
+import { createKafkaAccess } from "../../../../query/cdc/kafka/kafka.ts"
 import type { TransactionalSending } from "../../../../query/cdc/kafka/transactional-producer.ts"
 import type { LeaseRef } from "../../../../query/cdc/lease/lease.ts"
 import type { Outbox } from "../../../../query/cdc/projection/projection.ts"
@@ -16,29 +16,22 @@ import { orderProjections } from "../../../../query/orders/projections.ts"
 import { readEndpoints } from "../../../stack/endpoints.ts"
 import { uniqueName } from "../../../support/databases.ts"
 import { eventsIn } from "../../../support/events.ts"
-import { quiet } from "../../../support/query-app.ts"
+import { quiet } from "../../../support/quiet-log.ts"
 import { removeTopics } from "../../../support/topics.ts"
-import { createTestGeneration, source, type TestGeneration } from "../given/generation.ts"
+import { givenGeneration, source } from "../given/generation.ts"
 
 const outbox: Outbox = orderEvents
 const { kafkaBrokers, registryUrl } = readEndpoints()
 const registerSchema = createSchemaRegistering(registryUrl)
 
-let generation: TestGeneration
-let kafka: KafkaAccess
+const generation = givenGeneration("publish", orderProjections)
+const kafka = createKafkaAccess({ brokers: [kafkaBrokers], clientId: uniqueName("publish"), log: quiet })
 const client = new kafkajs.Kafka({ brokers: [kafkaBrokers], logLevel: kafkajs.logLevel.NOTHING })
 const prefix = uniqueName("publish")
 let topicPrefix = ""
 let lease: LeaseRef
 
-beforeAll(async () => {
-  generation = await createTestGeneration("publish", orderProjections)
-  kafka = createKafkaAccess({ brokers: [kafkaBrokers], clientId: uniqueName("publish"), log: quiet })
-})
-afterAll(async () => {
-  await kafka?.close()
-  await generation?.close()
-})
+afterAll(() => kafka.close())
 beforeEach(async () => {
   topicPrefix = `${prefix}.${uniqueName("one")}`
   const topics = planTopics({ topicPrefix, captured: [], events: [outbox.topic] })

@@ -40,9 +40,9 @@ beforeEach(async () => {
   await dropIdleGenerations(db, lease)
 })
 afterAll(async () => {
-  await db.destroy()
-  await admin.end()
-  await database.drop()
+  await db?.destroy()
+  await admin?.end()
+  await database?.drop()
 })
 
 const takeLease = (holder: string, leaseEpoch: bigint) =>

@@ -22,6 +22,7 @@ import {
 } from "../../../../query/cdc/vocabulary/change.ts"
 import type { Lsn } from "../../../../query/cdc/vocabulary/lsn.ts"
 import { createQueryDatabase } from "../../../support/databases.ts"
+import { openedForFile } from "../../../support/opened.ts"
 import { lsn, rowChange } from "./records.ts"
 
 export const source = "orders"
@@ -42,7 +43,6 @@ export type TestGeneration = {
   empty: () => Promise<void>
   /** Begins anew at position 0, and keeps the rows. */
   rewind: () => Promise<void>
-  close: () => Promise<void>
 }
 
 export const withoutCache: CacheFence = {
@@ -54,7 +54,37 @@ export const withoutCache: CacheFence = {
   announce: () => {},
 }
 
-export async function createTestGeneration(name: string, projections: Projections): Promise<TestGeneration> {
+/** A generation for all tests of the file. */
+export function givenGeneration(name: string, projections: Projections): TestGeneration {
+  const generation = openedForFile(
+    () => createTestGeneration(name, projections),
+    (opened) => opened.close(),
+  )
+  return {
+    get db() {
+      return generation().db
+    },
+    get admin() {
+      return generation().admin
+    },
+    get target() {
+      return generation().target
+    },
+    get schema() {
+      return generation().schema
+    },
+    urlAs: (role) => generation().urlAs(role),
+    apply: (transactions, under) => generation().apply(transactions, under),
+    position: () => generation().position(),
+    empty: () => generation().empty(),
+    rewind: () => generation().rewind(),
+  }
+}
+
+export async function createTestGeneration(
+  name: string,
+  projections: Projections,
+): Promise<TestGeneration & { close: () => Promise<void> }> {
   const database = await createQueryDatabase(name)
   const admin = new pg.Pool({ connectionString: database.adminUrl, max: 4 })
   // A backend that a test kills is no failure of the test.

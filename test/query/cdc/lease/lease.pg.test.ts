@@ -35,8 +35,8 @@ afterEach(async () => {
   for (const db of pools.splice(0)) await db.destroy()
 })
 afterAll(async () => {
-  await admin.end()
-  await database.drop()
+  await admin?.end()
+  await database?.drop()
 })
 
 /** A projector with connections of its own. */
@@ -54,6 +54,14 @@ function projector(holder: string) {
 }
 
 const expire = () => admin.query("update cdc.leases set expires_at = clock_timestamp() - interval '1 ms'")
+/** How many statements in the database wait for a lock. */
+async function waitingForLocks(): Promise<number> {
+  const { rows } = await admin.query(
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+  )
+  return rows.length
+}
+
 const progressEpoch = async () =>
   (await admin.query("select lease_epoch::int from cdc.progress")).rows[0]?.lease_epoch
 
@@ -125,12 +133,17 @@ test("a takeover ends the former holder's open transaction, which locks the prog
 test("a takeover leaves other connections alone: those of readers, and of the new holder", async () => {
   const [a, b] = [projector("a"), projector("b")]
   await a.acquire()
+  const gate = await admin.connect()
+  await gate.query("select pg_advisory_lock(1)")
   const reading = b.db.transaction().execute(async (trx) => {
-    await sql`select pg_sleep(0.5)`.execute(trx)
+    await sql`select pg_advisory_xact_lock(1)`.execute(trx)
     return "done"
   })
+  await waitFor(async () => (await waitingForLocks()) === 1, "the statement of the reader is under way")
   await expire()
   await b.acquire()
+  await gate.query("select pg_advisory_unlock(1)")
+  gate.release()
   expect(await reading).toBe("done")
 })
 
@@ -194,12 +207,12 @@ test("nothing is written under a lost lease, and nobody takes over while somethi
   })
 
   const done: string[] = []
-  await underLease(b.db, lease, async (trx) => {
+  await underLease(b.db, lease, async () => {
     const takeover = admin
       .query("begin; select from cdc.leases for update; commit")
       .then(() => done.push("locked"))
     expect(await renewLease(b.db, lease, 60_000), "renewing does not wait").toBe(true)
-    await sql`select pg_sleep(0.2)`.execute(trx)
+    await waitFor(async () => (await waitingForLocks()) === 1, "the takeover waits")
     done.push("committed")
     takeover.catch(() => {})
   })

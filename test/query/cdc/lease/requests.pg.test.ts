@@ -31,8 +31,8 @@ beforeEach(async () => {
     .execute()
 })
 afterAll(async () => {
-  await db.destroy()
-  await database.drop()
+  await db?.destroy()
+  await database?.drop()
 })
 
 const ask = (source = "orders") => requestRebuild(db, source, "operator")
@@ -69,7 +69,7 @@ test("asking again joins the one that is open, also while it runs", async () => 
 
 test("asked by many at once it is one request", async () => {
   const together = <Result>(work: () => Promise<Result>) => Promise.all(Array.from({ length: 8 }, work))
-  // With connections that are open already nobody waits for anybody.
+  // With connections that are open already nobody waits for anybody; the statements last so that each has its own.
   await together(() => sql`select pg_sleep(0.05)`.execute(db))
   const asked = await together(() => ask())
   expect(new Set(asked.map(({ id }) => id)).size).toBe(1)

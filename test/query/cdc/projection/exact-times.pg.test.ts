@@ -16,7 +16,7 @@ let pool: pg.Pool
 beforeAll(() => {
   pool = createPool({ url: readDatabases().queryDatabaseUrl, applicationName: "test" })
 })
-afterAll(() => pool.end())
+afterAll(() => pool?.end())
 
 /** Numbers for which Postgres, asked in SQL, says that the text is another value than the one computed there. */
 async function wrong<Number_ extends number | bigint>(

@@ -25,8 +25,8 @@ beforeEach(async () => {
   await db.deleteFrom("cdc.projector_status").execute()
 })
 afterAll(async () => {
-  await db.destroy()
-  await database.drop()
+  await db?.destroy()
+  await database?.drop()
 })
 
 const hold = (holder: string, forMs: number) =>

@@ -1,17 +1,11 @@
 // Personal data that was erased does not come back by what was parked before: whatever was refused or could not be read,
 // in whatever order it is redriven.
 import fc from "fast-check"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { beforeAll, expect, test } from "vitest"
 import type { DataRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import {
-  createTestGeneration,
-  type TestGeneration,
-  tableOf,
-  transaction,
-  upsert,
-} from "../given/generation.ts"
+import { givenGeneration, tableOf, transaction, upsert } from "../given/generation.ts"
 import { createParkedHistory, type ParkedHistory, type Step } from "../given/parked-history.ts"
 import { lsn } from "../given/records.ts"
 
@@ -20,13 +14,11 @@ const orders = tableOf(orderProjections, "orders")
 const shipments = tableOf(orderProjections, "shipments")
 const tables = [customers.name, orders.name, shipments.name]
 
-let generation: TestGeneration
+const generation = givenGeneration("erasure_redrive", orderProjections)
 let parked: ParkedHistory
 beforeAll(async () => {
-  generation = await createTestGeneration("erasure_redrive", orderProjections)
   parked = createParkedHistory(generation, tables)
 })
-afterAll(() => generation.close())
 
 const createdAt = "2026-01-01T00:00:00Z"
 const erased = { name: "Erased", email: "erased", erased_at: createdAt }

@@ -1,28 +1,20 @@
 // What was parked is redriven: in whatever order and however much came after, every row, guard and sum is then as if
 // nothing had been parked, or the change says that it cannot be and stays.
+// One file: the histories are the examples of the property before them, and are judged by the same functions.
 import fc from "fast-check"
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type DataRecord, type Transaction, unavailable } from "../../../../query/cdc/vocabulary/change.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import {
-  createTestGeneration,
-  remove,
-  type TestGeneration,
-  transaction,
-  upsert,
-  type Values,
-} from "../given/generation.ts"
+import { givenGeneration, remove, transaction, upsert, type Values } from "../given/generation.ts"
 import { createParkedHistory, type ParkedHistory, type Step } from "../given/parked-history.ts"
 import { lsn } from "../given/records.ts"
 import { everythingIn, thingProjections, things, writeHistory } from "../given/things.ts"
 
-let generation: TestGeneration
+const generation = givenGeneration("redrive", thingProjections)
 let parked: ParkedHistory
 beforeAll(async () => {
-  generation = await createTestGeneration("redrive", thingProjections)
   parked = createParkedHistory(generation)
 })
-afterAll(() => generation.close())
 beforeEach(async () => {
   await parked.refuse(null)
   await parked.empty()

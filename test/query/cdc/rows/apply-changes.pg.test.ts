@@ -1,20 +1,16 @@
 // A history may be cut wherever the LSN changes: its parts, applied one after the other in one Postgres transaction,
 // leave every row, every guard and every sum as the whole does, and make at least the same cached answers stale.
 import fc from "fast-check"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { applyChanges, tablesByName } from "../../../../query/cdc/rows/apply-changes.ts"
 import { foldTransactions } from "../../../../query/cdc/rows/batch.ts"
 import { cutIntoChunks } from "../../../../query/cdc/rows/chunks.ts"
 import type { Transaction } from "../../../../query/cdc/vocabulary/change.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import { createTestGeneration, type TestGeneration, transaction, upsert } from "../given/generation.ts"
+import { givenGeneration, transaction, upsert } from "../given/generation.ts"
 import { everythingIn, owners, thingProjections as projections, writeHistory } from "../given/things.ts"
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("apply_changes", projections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("apply_changes", projections)
 
 async function applyParts(parts: readonly (readonly Transaction[])[]): Promise<Set<string>> {
   const cacheKeys = new Set<string>()

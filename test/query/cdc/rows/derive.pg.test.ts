@@ -1,24 +1,14 @@
 // Derived models are kept by difference, never by counting events: after every batch of any history they equal their
 // own SQL over all rows.
 import fc from "fast-check"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import type { DerivedModel } from "../../../../query/cdc/projection/projection.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
-import {
-  createTestGeneration,
-  type TestGeneration,
-  tableOf,
-  transaction,
-  upsert,
-} from "../given/generation.ts"
+import { givenGeneration, tableOf, transaction, upsert } from "../given/generation.ts"
 import { createOrdersAtWork } from "../given/orders-at-work.ts"
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("derive", orderProjections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("derive", orderProjections)
 
 /** Groups that are in the table and not in the SQL, or the other way round. */
 async function differences({ name, groupBy, sums, contribution }: DerivedModel): Promise<unknown[]> {

@@ -1,7 +1,8 @@
 // Writing mirrored rows: every value arrives exactly, no row ever goes back, a deleted one keeps nothing but its key
 // and is not revived, and values that were not sent are those stored before.
+// One file: the three are the whole contract of one statement.
 import fc from "fast-check"
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { beforeEach, describe, expect, test } from "vitest"
 import {
   bigint,
   boolean,
@@ -16,14 +17,7 @@ import type { PendingRow } from "../../../../query/cdc/rows/batch.ts"
 import { upsertRows } from "../../../../query/cdc/rows/mirror.ts"
 import { unavailable, type Value } from "../../../../query/cdc/vocabulary/change.ts"
 import { propertyRuns } from "../../../support/properties.ts"
-import {
-  createTestGeneration,
-  remove,
-  type TestGeneration,
-  transaction,
-  upsert,
-  type Values,
-} from "../given/generation.ts"
+import { givenGeneration, remove, transaction, upsert, type Values } from "../given/generation.ts"
 import { lsn } from "../given/records.ts"
 
 const things: MirroredTable = {
@@ -49,11 +43,7 @@ const projections: Projections = {
   heartbeatTable: "cdc_heartbeat",
 }
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("mirror", projections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("mirror", projections)
 beforeEach(() => generation.empty())
 
 /** The stored rows as text, by key. */

@@ -1,7 +1,7 @@
 // A transaction that is too large for memory: what is staged is each row change once, whatever copies come; applied
 // from there in parts it does what it does from memory; all of it is stored or nothing, and nothing without the lease.
 import fc from "fast-check"
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import type { ApplyTarget } from "../../../../../query/cdc/apply/apply.ts"
 import { applyStagedOrPark } from "../../../../../query/cdc/apply/apply-or-park.ts"
 import { applyStaged, type StagedOptions } from "../../../../../query/cdc/apply/staged/apply-staged.ts"
@@ -15,9 +15,8 @@ import { readProgress } from "../../../../../query/cdc/lease/progress.ts"
 import { type DataRecord, type Transaction, unavailable } from "../../../../../query/cdc/vocabulary/change.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../../support/properties.ts"
 import {
-  createTestGeneration,
+  givenGeneration,
   remove,
-  type TestGeneration,
   transaction,
   upsert,
   type Values,
@@ -31,11 +30,7 @@ import {
   writeHistory,
 } from "../../given/things.ts"
 
-let generation: TestGeneration
-beforeAll(async () => {
-  generation = await createTestGeneration("apply_staged", projections)
-})
-afterAll(() => generation.close())
+const generation = givenGeneration("apply_staged", projections)
 beforeEach(() => generation.empty())
 
 const write = (records: readonly DataRecord[]) => writeStagedRows(generation.target, records.map(toStagedRow))

@@ -1,11 +1,11 @@
 // A system on trial: load on it and eyes upon it while a scenario does its worst, and the verdict at the end. Every
 // list of the verdict names what broke one of the invariants; a system that kept its promise has three empty lists.
 import { onTestFinished } from "vitest"
-import type { System } from "../support/system.ts"
+import { chooseSeed, createRandom, type Random } from "../../support/random.ts"
+import type { System } from "../../support/system.ts"
 import { type Customers, startCustomers } from "./customers.ts"
 import { createMirrorViews, type Difference, findDifferences, findUnacknowledged } from "./invariants.ts"
 import { type Observer, startObserver } from "./observer.ts"
-import { chooseSeed, createRandom, type Random } from "./random.ts"
 import { startWriters } from "./writers.ts"
 
 export type Verdict = {

@@ -3,15 +3,15 @@
 import type { Kysely, Transaction } from "kysely"
 import { sql } from "kysely"
 import type pg from "pg"
-import { createDatabase, createPool } from "../../db/connect.ts"
-import type { QueryDatabase } from "../../db/query-schema.ts"
+import { createDatabase, createPool } from "../../../db/connect.ts"
+import type { QueryDatabase } from "../../../db/query-schema.ts"
 import {
   createGenerationTables,
   deriveGeneration,
   indexGeneration,
-} from "../../query/cdc/generations/generations.ts"
-import { orderProjections } from "../../query/orders/projections.ts"
-import { createQueryDatabase } from "./databases.ts"
+} from "../../../query/cdc/generations/generations.ts"
+import { orderProjections } from "../../../query/orders/projections.ts"
+import { createQueryDatabase } from "../../support/databases.ts"
 
 export const source = "orders"
 export const history = { systemIdentifier: "7123456789012345678", timeline: 1 }
@@ -30,15 +30,17 @@ export type ReadModels = {
     change?: (trx: Transaction<QueryDatabase>) => Promise<void>,
     options?: CommitOptions,
   ): Promise<bigint>
-  close(): Promise<void>
 }
+
+/** Such read models with their databases, until they are closed. */
+export type OpenReadModels = ReadModels & { close(): Promise<void> }
 
 export type CommitOptions = { xid?: bigint; position?: bigint; notify?: boolean; generation?: number }
 
 /** Milliseconds since 1970 of the heartbeat that the read models show. */
 export const heartbeatAt = Date.UTC(2025, 10, 23, 12, 0, 0)
 
-export async function createReadModels(name: string): Promise<ReadModels> {
+export async function createReadModels(name: string): Promise<OpenReadModels> {
   const database = await createQueryDatabase(name)
   const { adminUrl } = database
   const readerUrl = database.urlAs("reader")
@@ -48,7 +50,7 @@ export async function createReadModels(name: string): Promise<ReadModels> {
   const reader = createPool({ url: readerUrl, applicationName: "test reader", statementTimeoutMs: 10_000 })
   let position = 1_000n
 
-  const models: ReadModels = {
+  const models: OpenReadModels = {
     db,
     reader,
     readerUrl,
@@ -105,7 +107,7 @@ export async function createReadModels(name: string): Promise<ReadModels> {
 }
 
 /** With an empty generation 1 that is live. */
-export async function createLiveReadModels(name: string): Promise<ReadModels> {
+export async function createLiveReadModels(name: string): Promise<OpenReadModels> {
   const models = await createReadModels(name)
   await models.addGeneration(1)
   await sql`update cdc.sources set live_generation = 1`.execute(models.db)

@@ -5,14 +5,14 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { z } from "zod"
-import { stampOf } from "../stack/install.ts"
-import { projectDirectory } from "../stack/layout.ts"
+import { stampOf } from "../../stack/install.ts"
+import { projectDirectory } from "../../stack/layout.ts"
 
 const execute = promisify(execFile)
 const jars = join(projectDirectory, "connectors/jars")
 const target = join(jars, "schemathesis")
-const hooks = join(projectDirectory, "test/contract/hooks.py")
-const requirements = join(projectDirectory, "test/contract/requirements.txt")
+const hooks = join(projectDirectory, "test/contract/given/hooks.py")
+const requirements = join(projectDirectory, "test/contract/given/requirements.txt")
 
 /** Installs it unless this version is there. @throws an error that says what to do. */
 export async function installSchemathesis(signal?: AbortSignal): Promise<void> {

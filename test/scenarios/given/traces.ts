@@ -2,8 +2,9 @@
 // of them: rows that are refused, generations left behind.
 import { Redis } from "ioredis"
 import type pg from "pg"
-import { readEndpoints } from "../stack/endpoints.ts"
-import type { System } from "./system.ts"
+import { readEndpoints } from "../../stack/endpoints.ts"
+import { openedForFile } from "../../support/opened.ts"
+import type { System } from "../../support/system.ts"
 
 export type Traces = {
   /** Every row of every table in which the text occurs: as text, in JSON or in bytes. */
@@ -19,7 +20,22 @@ export type Traces = {
   close: () => void
 }
 
-export function createTraces(system: System): Traces {
+/** Eyes on a system for all tests of the file. */
+export function givenTraces(system: System): Omit<Traces, "close"> {
+  const traces = openedForFile(
+    () => createTraces(system),
+    (opened) => opened.close(),
+  )
+  return {
+    rowsWith: (pool, text) => traces().rowsWith(pool, text),
+    answersWith: (text) => traces().answersWith(text),
+    refuse: (table, column, text) => traces().refuse(table, column, text),
+    leaveGeneration: (mark) => traces().leaveGeneration(mark),
+    deadLetters: () => traces().deadLetters(),
+  }
+}
+
+function createTraces(system: System): Traces {
   const redis = new Redis(readEndpoints().redisUrl)
   return {
     async rowsWith(pool, text) {

@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
-import type { System } from "./system.ts"
+import type { System } from "../../support/system.ts"
 
 export type Ran = { code: number | null; out: string; err: string }
 
-const program = fileURLToPath(new URL("../../query/lockstep.mjs", import.meta.url))
+const program = fileURLToPath(new URL("../../../query/lockstep.mjs", import.meta.url))
 
 /** Resolves when it has ended, whatever its exit code. */
 export async function lockstep(system: System, ...args: string[]): Promise<Ran> {

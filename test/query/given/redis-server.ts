@@ -5,8 +5,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { Redis } from "ioredis"
-import { projectDirectory } from "../stack/layout.ts"
-import { pickFreePort } from "../stack/ports.ts"
+import { projectDirectory } from "../../stack/layout.ts"
+import { pickFreePort } from "../../stack/ports.ts"
+import { openedForEachTest } from "../../support/opened.ts"
 
 export type RedisServer = {
   url: string
@@ -18,10 +19,32 @@ export type RedisServer = {
   thaw(): void
   /** SIGKILL. What was last written with SAVE is there again after `start`. */
   kill(): Promise<void>
-  close(): Promise<void>
 }
 
-export async function createRedisServer(args: readonly string[] = []): Promise<RedisServer> {
+/** A server of its own for every test. */
+export function givenRedis(): RedisServer {
+  const redis = openedForEachTest(
+    () => createRedisServer(),
+    async (server) => {
+      server.thaw()
+      await server.close()
+    },
+  )
+  return {
+    get url() {
+      return redis().url
+    },
+    get admin() {
+      return redis().admin
+    },
+    start: () => redis().start(),
+    freeze: () => redis().freeze(),
+    thaw: () => redis().thaw(),
+    kill: () => redis().kill(),
+  }
+}
+
+async function createRedisServer(): Promise<RedisServer & { close(): Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), "redis-"))
   const port = await pickFreePort(new Set())
   const admin = new Redis({ host: "127.0.0.1", port, lazyConnect: true, retryStrategy: () => 50 })
@@ -31,7 +54,7 @@ export async function createRedisServer(args: readonly string[] = []): Promise<R
   async function start(): Promise<void> {
     server = spawn(
       binary(),
-      [...["--bind", "127.0.0.1", "--port", String(port), "--dir", directory, "--save", ""], ...args],
+      [...["--bind", "127.0.0.1", "--port", String(port), "--dir", directory, "--save", ""]],
       { stdio: "ignore" },
     )
     if (admin.status === "wait") admin.connect().catch(() => {})

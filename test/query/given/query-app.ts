@@ -1,10 +1,10 @@
 // The real HTTP app over given read models, called without a socket; parts that a test is about can be given.
-import { pino } from "pino"
-import { clientConfig } from "../../db/connect.ts"
-import { type AppDeps, type AppSource, createApp } from "../../query/app.ts"
-import type { ReadCache } from "../../query/http/cache.ts"
-import { createPositionSignal } from "../../query/http/position-signal.ts"
-import { createDocumentCheck } from "./documented.ts"
+import { clientConfig } from "../../../db/connect.ts"
+import { type AppDeps, type AppSource, createApp } from "../../../query/app.ts"
+import type { ReadCache } from "../../../query/http/cache.ts"
+import { createPositionSignal } from "../../../query/http/position-signal.ts"
+import { createDocumentCheck } from "../../support/documented.ts"
+import { quiet } from "../../support/quiet-log.ts"
 import { heartbeatAt, type ReadModels, source } from "./read-models.ts"
 
 export type QueryApp = {
@@ -12,8 +12,6 @@ export type QueryApp = {
   get(path: string, headers?: Record<string, string>, init?: RequestInit): Promise<Response>
   close(): Promise<void>
 }
-
-export const quiet = pino({ level: "error" })
 
 /** A fixed clock, no cache and no further checks unless they are given. */
 export function createQueryApp(

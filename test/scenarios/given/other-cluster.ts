@@ -2,14 +2,14 @@
 // with LSNs that begin anew. The roles have the stack's passwords, so the connector finds its way in.
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
-import { loadDemoData } from "../../db/demo-data.ts"
-import { migrateCommandDatabase } from "../../db/migrate.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { readLayout } from "../stack/layout.ts"
-import { createPostgres } from "../stack/native/postgres.ts"
-import { postgresHome } from "../stack/native/postgres-home.ts"
-import { pickFreePort } from "../stack/ports.ts"
-import { uniqueName } from "./databases.ts"
+import { loadDemoData } from "../../../db/demo-data.ts"
+import { migrateCommandDatabase } from "../../../db/migrate.ts"
+import { readEndpoints } from "../../stack/endpoints.ts"
+import { readLayout } from "../../stack/layout.ts"
+import { createPostgres } from "../../stack/native/postgres.ts"
+import { postgresHome } from "../../stack/native/postgres-home.ts"
+import { pickFreePort } from "../../stack/ports.ts"
+import { uniqueName } from "../../support/databases.ts"
 
 export type OtherCluster = {
   port: number

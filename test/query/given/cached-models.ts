@@ -1,10 +1,10 @@
 // A projector and readers around a cache, over read models that are a map in memory: keys with the position of
 // their last change. Commits are atomic, as Postgres' are, so the cache is all that can be wrong.
 import { setTimeout as pause } from "node:timers/promises"
-import { type CacheFence, createCacheFence } from "../../query/cdc/cache/fence.ts"
-import { type Lsn, toLsn } from "../../query/cdc/vocabulary/lsn.ts"
-import { createReadCache, type ReadCache } from "../../query/http/cache.ts"
-import { quiet } from "./query-app.ts"
+import { type CacheFence, createCacheFence } from "../../../query/cdc/cache/fence.ts"
+import { type Lsn, toLsn } from "../../../query/cdc/vocabulary/lsn.ts"
+import { createReadCache, type ReadCache } from "../../../query/http/cache.ts"
+import { quiet } from "../../support/quiet-log.ts"
 
 export type CachedModels = {
   position: Lsn
@@ -27,9 +27,9 @@ export type TestProjector = {
 }
 
 export type ApplyOptions = {
-  /** Milliseconds between fence and commit, and between commit and its announcement. */
-  beforeCommitMs?: number
-  afterCommitMs?: number
+  /** Happens between fence and commit, and between commit and its announcement. */
+  beforeCommit?: () => Promise<unknown>
+  afterCommit?: () => Promise<unknown>
   abort?: boolean
   /** Commits, but the projector does not learn it. */
   unknown?: boolean
@@ -49,18 +49,18 @@ export function createTestProjector(
   fence.start()
   return {
     fence,
-    async apply(keys, { beforeCommitMs = 0, afterCommitMs = 0, abort = false, unknown = false } = {}) {
+    async apply(keys, { beforeCommit, afterCommit, abort = false, unknown = false } = {}) {
       const position = toLsn(models.position + 8n)
       const startedAt = performance.now()
       const outcome = await fence.fence(position, keys)
       const tookMs = performance.now() - startedAt
-      if (beforeCommitMs > 0) await pause(beforeCommitMs)
+      await beforeCommit?.()
       if (abort || position <= models.position) return tookMs
       models.position = position
       if (outcome === "raise-epoch") models.cacheEpoch += 1n
       for (const key of keys === "all" ? [] : keys) models.values.set(key, position)
       if (unknown) return tookMs
-      if (afterCommitMs > 0) await pause(afterCommitMs)
+      await afterCommit?.()
       const { cacheEpoch, generation } = models
       fence.announce({ cacheEpoch, generation, position, heartbeatAt: new Date(1_000) })
       return tookMs
@@ -70,8 +70,11 @@ export function createTestProjector(
 
 export type TestReader = {
   cache: ReadCache
-  /** Reads a key as a route does, and throws if the answer is older than the models were when it was asked. */
-  read(key: string, stallMs?: number): Promise<"hit" | "stored" | "refused" | "bypass">
+  /**
+   * Reads a key as a route does, and throws if the answer is older than the models were when it was asked. `stalled`
+   * happens between the read of the models and the set of the cache.
+   */
+  read(key: string, stalled?: () => Promise<unknown>): Promise<"hit" | "stored" | "refused" | "bypass">
 }
 
 export function createTestReader(models: CachedModels, redisUrl: string): TestReader {
@@ -79,7 +82,7 @@ export function createTestReader(models: CachedModels, redisUrl: string): TestRe
   cache.start()
   return {
     cache,
-    async read(key, stallMs = 0) {
+    async read(key, stalled) {
       const current = models.values.get(key) ?? 0n
       const lookup = await cache.lookup(key)
       if (lookup.reached && lookup.answer) {
@@ -97,7 +100,7 @@ export function createTestReader(models: CachedModels, redisUrl: string): TestRe
         return "hit"
       }
       const snapshot = { ...models, value: models.values.get(key) ?? 0n }
-      if (stallMs > 0) await pause(stallMs)
+      await stalled?.()
       const place = { cacheEpoch: snapshot.cacheEpoch, generation: snapshot.generation }
       cache.learn(place)
       if (!lookup.reached) return "bypass"

@@ -3,7 +3,7 @@
 // the last one acknowledged, with a history of exactly that length.
 import { setTimeout as sleep } from "node:timers/promises"
 import { z } from "zod"
-import type { Random } from "./random.ts"
+import type { Random } from "../../support/random.ts"
 
 export type Customers = {
   /** The last acknowledged version of each order placed. */

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type pg from "pg"
 import { z } from "zod"
-import { isUnavailable } from "../../db/errors.ts"
+import { isUnavailable } from "../../../db/errors.ts"
 
 export type Observer = {
   polls: () => number

@@ -1,8 +1,8 @@
 // What goes wrong during a run: processes die without warning, at the worst moment that chance finds.
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Part } from "../stack/native/process.ts"
-import type { ServiceProcess } from "../support/service-process.ts"
-import type { Random } from "./random.ts"
+import type { Part } from "../../stack/native/process.ts"
+import type { Random } from "../../support/random.ts"
+import type { ServiceProcess } from "../../support/service-process.ts"
 
 /**
  * Kills Connect while it sends a big transaction, which is when its topic grows fast; sometimes again while it

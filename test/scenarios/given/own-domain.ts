@@ -1,18 +1,23 @@
 // A domain of a test's own on the shared stack: its tables beside those of the write side, captured by a connector
 // of its own, and a query service in this process that follows its projections and no others.
 import type pg from "pg"
-import { buildSettings } from "../../connectors/connector-settings.ts"
-import { registerConnector } from "../../connectors/register.ts"
-import { createPool } from "../../db/connect.ts"
-import { createSchemaFetcher, type FetchSchema } from "../../query/cdc/decode/schema-registry.ts"
-import type { Projections } from "../../query/cdc/projection/projection.ts"
-import { loadConfig } from "../../query/config.ts"
-import { start } from "../../query/start.ts"
-import { readEndpoints } from "../stack/endpoints.ts"
-import { endCapture, queryEnvironmentOf, registrationOf } from "./capturing.ts"
-import { createCommandDatabase, createQueryDatabase, type TestDatabase, uniqueName } from "./databases.ts"
-import { createReadSide, type ReadSide } from "./read-side.ts"
-import { waitFor } from "./wait.ts"
+import { buildSettings } from "../../../connectors/connector-settings.ts"
+import { registerConnector } from "../../../connectors/register.ts"
+import { createPool } from "../../../db/connect.ts"
+import { createSchemaFetcher, type FetchSchema } from "../../../query/cdc/decode/schema-registry.ts"
+import type { Projections } from "../../../query/cdc/projection/projection.ts"
+import { loadConfig } from "../../../query/config.ts"
+import { start } from "../../../query/start.ts"
+import { readEndpoints } from "../../stack/endpoints.ts"
+import { endCapture, queryEnvironmentOf, registrationOf } from "../../support/capturing.ts"
+import {
+  createCommandDatabase,
+  createQueryDatabase,
+  type TestDatabase,
+  uniqueName,
+} from "../../support/databases.ts"
+import { createReadSide, type ReadSide } from "../../support/read-side.ts"
+import { waitFor } from "../../support/wait.ts"
 
 export type OwnDomain = ReadSide & {
   writes: TestDatabase

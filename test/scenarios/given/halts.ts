@@ -1,6 +1,6 @@
 // A projector that has halted, as an operator sees it.
 import type pg from "pg"
-import { waitFor } from "./wait.ts"
+import { waitFor } from "../../support/wait.ts"
 
 export type Halt = { reason: string; next_step: string; detail: Record<string, unknown> }
 
