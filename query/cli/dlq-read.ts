@@ -2,10 +2,10 @@
 // masked unless the operator asks to see them.
 import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../db/query-schema.ts"
-import { type EntryFilter, fits } from "../cdc/dead-letters/parked-entries.ts"
-import { placeOf } from "../cdc/vocabulary/change.ts"
+import { type DeadLetterFilter, fits } from "../cdc/dead-letters/stored-dead-letter.ts"
+import { originText } from "../cdc/vocabulary/change.ts"
 
-export type EntryLine = {
+export type DeadLetterLine = {
   id: string
   table: string
   key: string[] | null
@@ -18,11 +18,11 @@ export type EntryLine = {
 }
 
 /** Dead letters of every generation that still has dead letters, oldest first. */
-export async function listEntries(
+export async function listDeadLetters(
   db: Kysely<QueryDatabase>,
   source: string,
-  filter: EntryFilter & { state: string; limit: number },
-): Promise<{ total: number; entries: EntryLine[] }> {
+  filter: DeadLetterFilter & { state: string; limit: number },
+): Promise<{ total: number; entries: DeadLetterLine[] }> {
   const query = db
     .selectFrom("cdc.dead_letters")
     .where("source", "=", source)
@@ -38,7 +38,7 @@ export async function listEntries(
       key: row.row_key,
       code: row.code,
       message: maskQuoted(row.last_error ?? row.message),
-      origin: placeOf({ ...row, offset: row.kafka_offset }),
+      origin: originText({ ...row, offset: row.kafka_offset }),
       attempts: row.attempts,
       parkedAt: row.parked_at.toISOString(),
       generation: row.generation,
@@ -46,11 +46,11 @@ export async function listEntries(
   }
 }
 
-export const describeEntry = (entry: EntryLine): string =>
+export const describeDeadLetter = (entry: DeadLetterLine): string =>
   `${entry.id}  ${entry.table}(${entry.key?.join(", ") ?? "?"})  ${entry.code}  ${entry.origin}  ${entry.parkedAt}  ${entry.message}`
 
 /** One dead letter, with its bytes and quoted values only under `reveal`; null when it does not exist. */
-export async function showEntry(
+export async function showDeadLetter(
   db: Kysely<QueryDatabase>,
   source: string,
   id: bigint,

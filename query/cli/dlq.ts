@@ -2,11 +2,11 @@
 // projector executes. Values of rows are masked unless --reveal, which is noted with who asked.
 import { userInfo } from "node:os"
 import { type Command, Option } from "commander"
-import type { EntryFilter } from "../cdc/dead-letters/parked-entries.ts"
+import type { DeadLetterFilter } from "../cdc/dead-letters/stored-dead-letter.ts"
 import { noteOperatorAction, requestDeadLetters } from "../cdc/lease/requests.ts"
 import { withDatabase } from "./database.ts"
 import { describeOutcome, outcomeShape, progressLine } from "./dlq-output.ts"
-import { describeEntry, listEntries, maskQuoted, showEntry } from "./dlq-read.ts"
+import { describeDeadLetter, listDeadLetters, maskQuoted, showDeadLetter } from "./dlq-read.ts"
 import { followRequest } from "./follow-request.ts"
 import { positive, withExamples } from "./help.ts"
 
@@ -74,7 +74,11 @@ function assertId(command: Command, id: string): void {
 }
 
 /** What to work on. Naming nothing is not the same as all. */
-function filterOf(command: Command, ids: string[], { all, table, code, aggregate }: Chosen): EntryFilter {
+function filterOf(
+  command: Command,
+  ids: string[],
+  { all, table, code, aggregate }: Chosen,
+): DeadLetterFilter {
   for (const id of ids) assertId(command, id)
   const filter = { ...(ids.length > 0 ? { ids } : {}), table, code, aggregate }
   const names = Object.values(filter).some((value) => value !== undefined)
@@ -93,9 +97,9 @@ async function runList(options: {
   json?: boolean
 }): Promise<void> {
   await withDatabase(async (db, source) => {
-    const { entries, total } = await listEntries(db, source, options)
+    const { entries, total } = await listDeadLetters(db, source, options)
     if (options.json) return console.log(JSON.stringify({ total, entries }))
-    for (const entry of entries) console.log(describeEntry(entry))
+    for (const entry of entries) console.log(describeDeadLetter(entry))
     const more = total > entries.length ? ` (${entries.length} shown; --limit shows more)` : ""
     console.error(total === 0 ? `nothing is ${options.state}` : `${total} ${options.state}${more}`)
   })
@@ -108,7 +112,7 @@ async function runShow(
 ): Promise<void> {
   assertId(command, id)
   await withDatabase(async (db, source) => {
-    const entry = await showEntry(db, source, BigInt(id), options.reveal === true)
+    const entry = await showDeadLetter(db, source, BigInt(id), options.reveal === true)
     if (!entry) throw new Error(`There is no dead letter ${id}: npx lockstep dlq list shows what is parked.`)
     if (options.reveal) {
       await noteOperatorAction(db, { source, actor: whoAsks(), action: "reveal", detail: { entry: id } })
@@ -137,9 +141,9 @@ async function runDiscard(ids: string[], options: Discard, command: Command): Pr
     return
   }
   await withDatabase(async (db, source) => {
-    const { entries, total } = await listEntries(db, source, { ...filter, state: "parked", limit: 100 })
+    const { entries, total } = await listDeadLetters(db, source, { ...filter, state: "parked", limit: 100 })
     if (options.json) console.log(JSON.stringify({ total, entries }))
-    else for (const entry of entries) console.log(describeEntry(entry))
+    else for (const entry of entries) console.log(describeDeadLetter(entry))
     if (options.dryRun) console.error(`${total} would be discarded`)
     else {
       console.error(`${total} would be discarded, and cannot come back: say --yes to do it`)

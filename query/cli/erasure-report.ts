@@ -5,7 +5,7 @@ import { CompiledQuery, type Kysely, sql } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../db/query-schema.ts"
 import { quoted } from "../../db/sql-names.ts"
-import { entriesOfSubjects } from "../cdc/apply/erasure.ts"
+import { deadLettersOfSubjects } from "../cdc/apply/erasure.ts"
 import { findLiveGeneration } from "../cdc/generations/generations.ts"
 import { erasure, personalColumns } from "../orders/personal-data.ts"
 
@@ -97,7 +97,7 @@ async function readDeadLetters(
 ): Promise<ErasureReport["deadLetters"]> {
   const { rows } = await db.executeQuery(
     CompiledQuery.raw(
-      `with ${entriesOfSubjects(erasure, schema)}
+      `with ${deadLettersOfSubjects(erasure, schema)}
        select count(*)::integer as entries,
          (count(*) filter (where has_bytes and (state <> 'parked' or is_unreadable or is_followed)))::integer as holding,
          (select count(*)::integer from cdc.dead_letters d

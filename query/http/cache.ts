@@ -4,12 +4,12 @@
 // query/cdc/cache/fence.ts has the projector's half, and the reason why the cache is exact.
 import type { Logger } from "pino"
 import {
-  type CachePlace,
+  type CacheVersion,
   fenceName,
   leaseName,
   ordered,
   parseLease,
-  samePlace,
+  sameVersion,
   slotOf,
   valueName,
 } from "../cdc/cache/layout.ts"
@@ -37,16 +37,16 @@ export type ReadCache = {
   /** Never throws and never takes longer than `budgetMs`. */
   lookup(key: string): Promise<Lookup>
   /** Tells the cache epoch and generation of answers, as a read of the database saw them. The newest epoch counts. */
-  learn(place: CachePlace): void
+  learn(version: CacheVersion): void
   /** @returns whether the answer is stored: it is not stored when its row has changed since the read. */
-  store(key: string, place: CachePlace, answer: CachedAnswer): Promise<boolean>
+  store(key: string, version: CacheVersion, answer: CachedAnswer): Promise<boolean>
   reachable(): boolean
 }
 
 const budgetMs = 100
 const timeToLiveMs = 3_600_000
 
-type Waiting = { name: string; place: CachePlace; settle: (lookup: Lookup) => void }
+type Waiting = { name: string; version: CacheVersion; settle: (lookup: Lookup) => void }
 
 export function createReadCache(options: { redisUrl: string; source: string; log: Logger }): ReadCache {
   const { source } = options
@@ -56,7 +56,7 @@ export function createReadCache(options: { redisUrl: string; source: string; log
     budgetMs,
     log: options.log,
   })
-  let newest: CachePlace | null = null
+  let newest: CacheVersion | null = null
   let waiting: Waiting[] = []
 
   /** Asks with one command for the lease and for every answer that was wanted in this turn of the event loop. */
@@ -76,7 +76,7 @@ export function createReadCache(options: { redisUrl: string; source: string; log
       asked.forEach((item, index) => {
         item.settle({
           reached: true,
-          answer: judge(session, item.place, replies[0] ?? null, replies[index + 1] ?? null),
+          answer: judge(session, item.version, replies[0] ?? null, replies[index + 1] ?? null),
         })
       })
     } catch (error) {
@@ -91,21 +91,21 @@ export function createReadCache(options: { redisUrl: string; source: string; log
     reachable: () => link.session() !== null,
 
     lookup(key) {
-      const place = newest
+      const version = newest
       if (!link.session()) return Promise.resolve({ reached: false })
-      if (!place) return Promise.resolve({ reached: true, answer: null })
+      if (!version) return Promise.resolve({ reached: true, answer: null })
       return new Promise((settle) => {
-        waiting.push({ name: valueName(source, place, key), place, settle })
+        waiting.push({ name: valueName(source, version, key), version, settle })
         if (waiting.length === 1) setImmediate(() => void flush())
       })
     },
 
-    learn(place) {
+    learn(version) {
       // Reads may return out of order; epochs only rise.
-      if (!newest || place.cacheEpoch >= newest.cacheEpoch) newest = place
+      if (!newest || version.cacheEpoch >= newest.cacheEpoch) newest = version
     },
 
-    async store(key, place, answer) {
+    async store(key, version, answer) {
       const session = link.session()
       if (!session) return false
       try {
@@ -113,8 +113,8 @@ export function createReadCache(options: { redisUrl: string; source: string; log
           storeValue,
           2,
           fenceName(source),
-          valueName(source, place, key),
-          ordered(place.cacheEpoch),
+          valueName(source, version, key),
+          ordered(version.cacheEpoch),
           ordered(answer.position),
           slotOf(key),
           encodeAnswer(answer),
@@ -135,14 +135,14 @@ export function createReadCache(options: { redisUrl: string; source: string; log
  */
 function judge(
   session: RedisSession,
-  place: CachePlace,
+  version: CacheVersion,
   leaseText: string | null,
   value: string | null,
 ): CachedAnswer | null {
   const lease = leaseText === null ? null : parseLease(leaseText)
   if (!lease || value === null) return null
-  if (lease.runId !== session.runId || !samePlace(lease.place, place)) return null
-  const answer = decodeAnswer(value, place.generation)
+  if (lease.runId !== session.runId || !sameVersion(lease.version, version)) return null
+  const answer = decodeAnswer(value, version.generation)
   if (!answer) return null
   return {
     ...answer,

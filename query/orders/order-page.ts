@@ -27,17 +27,18 @@ export const pageLimit = z
   .default(20)
   .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20 })
 
-type Place = { createdAt: string; id: string }
+type Cursor = { createdAt: string; id: string }
 
-const placeText = z.tuple([z.iso.datetime({ precision: 6 }), z.string().min(1).max(255)])
+const cursorText = z.tuple([z.iso.datetime({ precision: 6 }), z.string().min(1).max(255)])
 
 /** The key of a page's last order, as the page's next link carries it. Clients pass the cursor on unread. */
 export const pageCursor = z
   .string()
   .max(1_000)
-  .transform((text, context): Place => {
-    const place = placeText.safeParse(parseJson(Buffer.from(text, "base64url").toString()))
-    if (place.success && !place.data[1].includes("\0")) return { createdAt: place.data[0], id: place.data[1] }
+  .transform((text, context): Cursor => {
+    const cursor = cursorText.safeParse(parseJson(Buffer.from(text, "base64url").toString()))
+    if (cursor.success && !cursor.data[1].includes("\0"))
+      return { createdAt: cursor.data[0], id: cursor.data[1] }
     context.addIssue({ code: "custom", message: "is not a cursor of this API" })
     return z.NEVER
   })
@@ -69,7 +70,7 @@ export function where(
   filter.conditions.push(condition(`$${filter.parameters.push(value)}`))
 }
 
-export function whereAfter(filter: Filter, cursor: Place | undefined): void {
+export function whereAfter(filter: Filter, cursor: Cursor | undefined): void {
   if (!cursor) return
   filter.names.push("cursor")
   const createdAt = filter.parameters.push(cursor.createdAt)

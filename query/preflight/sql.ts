@@ -31,7 +31,7 @@ export async function parseMigration(text: string): Promise<Migration> {
       const statements = stmts.flatMap(({ stmt, stmt_location = 0, stmt_len }) => {
         if (!stmt) return []
         const end = stmt_len === undefined ? bytes.length : stmt_location + stmt_len
-        return [{ node: stmt, ...place(bytes, stmt_location, end) }]
+        return [{ node: stmt, ...locate(bytes, stmt_location, end) }]
       })
       return { statements, psqlCommands }
     } catch (error) {
@@ -45,7 +45,7 @@ export async function parseMigration(text: string): Promise<Migration> {
 }
 
 /** A statement's location includes the blanks and comments before it. */
-function place(bytes: Buffer, start: number, end: number): { line: number; text: string } {
+function locate(bytes: Buffer, start: number, end: number): { line: number; text: string } {
   const raw = bytes.subarray(start, end).toString()
   const before = /^(\s|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)*/.exec(raw)?.[0] ?? ""
   const line = lineOf(bytes.subarray(0, start).toString() + before, Number.POSITIVE_INFINITY)

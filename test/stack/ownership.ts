@@ -11,7 +11,7 @@ const ownerName = "owner"
 
 /** The process that owns the stack in this directory, if it runs. */
 export function ownerOf(directory: string): Identity | undefined {
-  const written = createRecord(placeOf(directory), ownerName).read()
+  const written = createRecord(originText(directory), ownerName).read()
   return written !== undefined && isAlive(written) ? written : undefined
 }
 
@@ -25,7 +25,7 @@ export async function takeOwnership(directory: string): Promise<() => void> {
       }.`,
     )
   }
-  const record = createRecord(placeOf(directory), ownerName)
+  const record = createRecord(originText(directory), ownerName)
   record.write({ pid: process.pid, began: beganAt(process.pid) ?? "", wanted: true })
   rmSync(endpointsFile(directory), { force: true })
   await stopLeftovers(directory)
@@ -46,7 +46,7 @@ const stopOrder = [
 
 /** Stops every part that is written down in this place and still runs; returns their names. */
 export async function stopLeftovers(directory: string): Promise<string[]> {
-  const place = placeOf(directory)
+  const place = originText(directory)
   const names = writtenNames(place).sort((a, b) => stopOrder.indexOf(a) - stopOrder.indexOf(b))
   const stopped: string[] = []
   for (const name of names) {
@@ -64,7 +64,7 @@ export async function stopLeftovers(directory: string): Promise<string[]> {
 
 /** Kills every part that is written down in this place, at once and without a goodbye. */
 export function killLeftovers(directory: string): void {
-  const place = placeOf(directory)
+  const place = originText(directory)
   for (const name of writtenNames(place)) {
     const written = createRecord(place, name).read()
     if (written !== undefined) killGroup(written)
@@ -98,4 +98,4 @@ export async function stopProcess(
 /** Where the endpoints of the stack in this directory are written. */
 export const endpointsFile = (directory: string): string => join(directory, "endpoints.json")
 
-const placeOf = (directory: string) => ({ run: join(directory, "run") })
+const originText = (directory: string) => ({ run: join(directory, "run") })

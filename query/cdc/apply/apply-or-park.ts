@@ -1,7 +1,7 @@
 // Step 4 of the flow, with its refusals: applies a step of the progress. If Postgres refuses rows, these are found,
 // their raw records are read again from Kafka, and the step is applied without the rows and with their dead letters.
 import type { Parking } from "../dead-letters/park.ts"
-import { type Origin, type ParkedChange, placeOf, type RawRecord } from "../vocabulary/change.ts"
+import { type DeadLetter, type Origin, originText, type RawRecord } from "../vocabulary/change.ts"
 import { classifyError } from "../vocabulary/errors.ts"
 import { type Applied, type ApplyStep, type ApplyTarget, applyTransactions } from "./apply.ts"
 import { findRefused, type Refused } from "./isolate.ts"
@@ -43,7 +43,7 @@ export async function applyStagedOrPark(
     limit,
     readRecords,
     apply: (parking, refused) =>
-      applyStaged(target, { ...step, ...parking }, { onRows, leftOut: placesOf(refused) }),
+      applyStaged(target, { ...step, ...parking }, { onRows, leftOut: originsOf(refused) }),
     find: () =>
       findRefused(target.db, target, (trx) => readStagedParts(trx, target, step.transaction), limit),
   })
@@ -66,13 +66,13 @@ async function orPark(work: {
     const before = step.parking ?? { changes: [], placements: [], rows: new Set<string>(), limit }
     const parking = {
       ...before,
-      changes: [...before.changes, ...refused.flatMap((bad, index) => toParked(bad, raws[index]))],
+      changes: [...before.changes, ...refused.flatMap((bad, index) => toDeadLetters(bad, raws[index]))],
     }
     return { applied: await work.apply({ parking }, refused), parked: parking }
   }
 }
 
-function toParked({ record, transaction, error }: Refused, raw: RawRecord | undefined): ParkedChange[] {
+function toDeadLetters({ record, transaction, error }: Refused, raw: RawRecord | undefined): DeadLetter[] {
   if (!raw) return []
   const { commitLsn, xid } = transaction
   const { table, key } = record.change
@@ -81,13 +81,13 @@ function toParked({ record, transaction, error }: Refused, raw: RawRecord | unde
 
 function without(step: ApplyStep, refused: readonly Refused[]): ApplyStep {
   if (refused.length === 0) return step
-  const bad = placesOf(refused)
+  const bad = originsOf(refused)
   const transactions = step.transactions.map((transaction) => ({
     ...transaction,
-    records: transaction.records.filter(({ origin }) => !bad.has(placeOf(origin))),
+    records: transaction.records.filter(({ origin }) => !bad.has(originText(origin))),
   }))
   return { ...step, transactions }
 }
 
-const placesOf = (refused: readonly Refused[]): Set<string> =>
-  new Set(refused.map(({ record }) => placeOf(record.origin)))
+const originsOf = (refused: readonly Refused[]): Set<string> =>
+  new Set(refused.map(({ record }) => originText(record.origin)))

@@ -5,7 +5,7 @@ import type { Kysely } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { CacheFence } from "../cache/fence.ts"
 import { noteLaterChanges } from "../dead-letters/later-changes.ts"
-import { type Parking, park, parkedRowsAfter } from "../dead-letters/park.ts"
+import { deadLetterRowsAfter, type Parking, park } from "../dead-letters/park.ts"
 import { applyWithEvents } from "../events/infer-events.ts"
 import { advanceProgress, type GenerationRef } from "../lease/progress.ts"
 import type { Projections } from "../projection/projection.ts"
@@ -48,7 +48,7 @@ export async function applyTransactions(target: ApplyTarget, step: ApplyStep): P
     if (step.parking) await park(trx, target.ref, step.parking)
     const { rows, written, cacheKeys } = await applyWithEvents(trx, target, step.transactions)
     if (step.parking) {
-      await noteLaterChanges(trx, target.ref, tables, step.transactions, parkedRowsAfter(step.parking))
+      await noteLaterChanges(trx, target.ref, tables, step.transactions, deadLetterRowsAfter(step.parking))
     }
     await forgetErased(trx, target, erasedIn(target.projections, step.transactions), cacheKeys)
     // Answers that lack a parked change say so, and cached ones do not: there may be many of them.

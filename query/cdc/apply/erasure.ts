@@ -11,7 +11,7 @@ import type { Changes } from "../vocabulary/change.ts"
 
 type ErasureTarget = { projections: Projections; ref: GenerationRef; schema: string; cacheFence: CacheFence }
 
-type ErasurePlace = { erasure: Erasure; schema: string; source: string; subjects: readonly string[] }
+type Subjects = { erasure: Erasure; schema: string; source: string; subjects: readonly string[] }
 
 /** The subjects that are erased by these changes. */
 export function erasedIn({ erasure, tables }: Projections, transactions: readonly Changes[]): string[] {
@@ -80,7 +80,7 @@ const mostSought = 1_000
  * dead letter without a later change holds the source's present row, which has nothing personal: it stays as it is. An
  * unreadable dead letter may hold personal data and be missed: it loses its bytes and stays parked until discarded.
  */
-export const entriesOfSubjects = (erasure: Erasure, schema: string): string => `
+export const deadLettersOfSubjects = (erasure: Erasure, schema: string): string => `
   ${rowsOf(erasure, schema)}, named (aggregate) as materialized (
     select distinct d.row_key[1] from cdc.dead_letters d
     where d.source = $2 and d.row_key is not null and d.record_value is not null
@@ -115,11 +115,11 @@ export const entriesOfSubjects = (erasure: Erasure, schema: string): string => `
       ))
   )`
 
-async function forgetBytes(trx: Transaction<QueryDatabase>, at: ErasurePlace): Promise<void> {
+async function forgetBytes(trx: Transaction<QueryDatabase>, at: Subjects): Promise<void> {
   // A dead letter that was not published yet is not published any more.
   await execute(
     trx,
-    `with ${entriesOfSubjects(at.erasure, at.schema)}
+    `with ${deadLettersOfSubjects(at.erasure, at.schema)}
      update cdc.dead_letters d
      set record_key = null, record_value = null, record_headers = '{}', message = 'erased', last_error = null,
        published_at = coalesce(published_at, now()),
@@ -132,7 +132,7 @@ async function forgetBytes(trx: Transaction<QueryDatabase>, at: ErasurePlace): P
 }
 
 /** Removes the rows that redrives and their dry runs have shown. */
-async function forgetShownRows(trx: Transaction<QueryDatabase>, at: ErasurePlace): Promise<void> {
+async function forgetShownRows(trx: Transaction<QueryDatabase>, at: Subjects): Promise<void> {
   await execute(
     trx,
     `with ${rowsOf(at.erasure, at.schema)}
@@ -148,7 +148,7 @@ async function forgetShownRows(trx: Transaction<QueryDatabase>, at: ErasurePlace
 /** Generations that serve no more do not follow the stream either; their tables may have other columns, or be gone. */
 async function forgetIdleRows(
   trx: Transaction<QueryDatabase>,
-  at: ErasurePlace,
+  at: Subjects,
   generation: number,
   tables: readonly MirroredTable[],
 ): Promise<void> {

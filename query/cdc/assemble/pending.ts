@@ -142,11 +142,11 @@ export function createPendingRows() {
       stagedByTable: new Map(),
     }
     groups.set(previousCommitLsn, group)
-    if (previousCommitLsn !== null) predecessors.splice(placeOf(previousCommitLsn), 0, previousCommitLsn)
+    if (previousCommitLsn !== null) predecessors.splice(indexOf(previousCommitLsn), 0, previousCommitLsn)
     return group
   }
 
-  function placeOf(lsn: Lsn): number {
+  function indexOf(lsn: Lsn): number {
     let low = first
     let high = predecessors.length
     while (low < high) {

@@ -3,13 +3,13 @@
 // counts as given, and our own clock tells when the last lease is over.
 import { randomUUID } from "node:crypto"
 import type { Lsn } from "../vocabulary/lsn.ts"
-import { type CachePlace, fenceName, formatLease, leaseName, ordered, slotOf, valueName } from "./layout.ts"
+import { type CacheVersion, fenceName, formatLease, leaseName, ordered, slotOf, valueName } from "./layout.ts"
 import { createRedisClock, type RedisClock } from "./redis-clock.ts"
 import { type RedisSession, within } from "./redis-session.ts"
 import { beginEpoch, endLease, fenceValues, renewLease, takeOver } from "./scripts.ts"
 
 /** The position and the heartbeat that the last commit made visible. */
-export type Served = CachePlace & { position: Lsn; heartbeatAt: Date | null }
+export type Served = CacheVersion & { position: Lsn; heartbeatAt: Date | null }
 
 /** `lost`: the table is another's or gone, and no lease of ours is left. `used`: this epoch was served before. */
 export type TableReply = "ok" | "lost" | "used"
@@ -22,7 +22,12 @@ export type FenceTable = {
   beginEpoch(session: RedisSession, served: Served, leaseMs: number): Promise<TableReply>
   renewLease(session: RedisSession, served: Served, leaseMs: number): Promise<TableReply>
   /** Deletes the values and refuses older values from now on. */
-  fence(session: RedisSession, place: CachePlace, position: Lsn, keys: readonly string[]): Promise<TableReply>
+  fence(
+    session: RedisSession,
+    version: CacheVersion,
+    position: Lsn,
+    keys: readonly string[],
+  ): Promise<TableReply>
   endLease(session: RedisSession): Promise<void>
   /** By `performance.now()`: when every lease that may have been given is over. */
   leaseOverAt(): number
@@ -68,7 +73,7 @@ export function createFenceTable(options: { source: string; budgetMs: number }):
     const endsAt = performance.now() + leaseMs
     leaseEndsAt = Math.max(leaseEndsAt, endsAt)
     const lease = formatLease({
-      place: served,
+      version: served,
       position: served.position,
       heartbeatMs: served.heartbeatAt && Math.max(0, served.heartbeatAt.getTime()),
       runId: session.runId,
@@ -87,10 +92,10 @@ export function createFenceTable(options: { source: string; budgetMs: number }):
     async renewLease(session, served, leaseMs) {
       return await run(session, renewLease, [], grant(session, served, leaseMs))
     },
-    async fence(session, place, position, keys) {
+    async fence(session, version, position, keys) {
       const replies = await Promise.all(
         inParts(keys).map((part) => {
-          const values = part.map((key) => valueName(source, place, key))
+          const values = part.map((key) => valueName(source, version, key))
           return run(session, fenceValues, values, [ordered(position), ...part.map(slotOf)])
         }),
       )

@@ -18,7 +18,7 @@
 import type { Logger } from "pino"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import { createFenceTable, type Served } from "./fence-table.ts"
-import { samePlace } from "./layout.ts"
+import { sameVersion } from "./layout.ts"
 import { createRedisLink, type RedisSession } from "./redis-session.ts"
 import { type AnswerRemoval, createAnswerRemoval } from "./removal.ts"
 import { type CacheState, delayOf, leaseMs, sleepUntil, succession } from "./state.ts"
@@ -238,7 +238,7 @@ export function createCacheFence(deps: {
           beginning = null
         })
       } else if (state.name === "serving") {
-        if (!samePlace(state.first, next)) {
+        if (!sameVersion(state.first, next)) {
           fail(state.session, new Error("the announced epoch and generation are not the fenced ones"))
         } else if (before?.position !== next.position && performance.now() - renewedAt >= earlyRenewalMs) {
           void renew()

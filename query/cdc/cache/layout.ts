@@ -4,11 +4,11 @@ import { crc32 } from "node:zlib"
 import { type Lsn, parseLsn } from "../vocabulary/lsn.ts"
 
 /** The cache epoch and generation of an answer. Raising the epoch makes every older answer unreachable. */
-export type CachePlace = { cacheEpoch: bigint; generation: number }
+export type CacheVersion = { cacheEpoch: bigint; generation: number }
 
 /** Readers may rely on this while the lease is there; `runId` names the Redis run that it was given in. */
 export type CacheLease = {
-  place: CachePlace
+  version: CacheVersion
   position: Lsn
   heartbeatMs: number | null
   runId: string
@@ -19,20 +19,20 @@ const fenceSlots = 4096
 
 export const fenceName = (source: string): string => `lockstep:${source}:fence`
 export const leaseName = (source: string): string => `lockstep:${source}:lease`
-export const valueName = (source: string, { cacheEpoch, generation }: CachePlace, key: string): string =>
+export const valueName = (source: string, { cacheEpoch, generation }: CacheVersion, key: string): string =>
   `lockstep:${source}:${cacheEpoch}:${generation}:${key}`
 
 /** The fence slot of a key follows from the key alone: it is the same in every epoch and generation. */
 export const slotOf = (key: string): string => String(crc32(key) % fenceSlots)
 
-export const samePlace = (a: CachePlace, b: CachePlace): boolean =>
+export const sameVersion = (a: CacheVersion, b: CacheVersion): boolean =>
   a.cacheEpoch === b.cacheEpoch && a.generation === b.generation
 
 /** Twenty digits, so that Lua compares positions as text: Lua's numbers are exact only up to 2^53. */
 export const ordered = (value: bigint): string => value.toString().padStart(20, "0")
 
-export function formatLease({ place, position, heartbeatMs, runId }: CacheLease): string {
-  return [place.cacheEpoch, place.generation, position, heartbeatMs ?? "-", runId].join(":")
+export function formatLease({ version, position, heartbeatMs, runId }: CacheLease): string {
+  return [version.cacheEpoch, version.generation, position, heartbeatMs ?? "-", runId].join(":")
 }
 
 /** @returns null for anything that is not a lease. */
@@ -41,7 +41,7 @@ export function parseLease(text: string): CacheLease | null {
   if (!match) return null
   const [, cacheEpoch = "", generation = "", position = "", heartbeat = "", runId = ""] = match
   return {
-    place: { cacheEpoch: BigInt(cacheEpoch), generation: Number(generation) },
+    version: { cacheEpoch: BigInt(cacheEpoch), generation: Number(generation) },
     position: parseLsn(position),
     heartbeatMs: heartbeat === "-" ? null : Number(heartbeat),
     runId,

@@ -8,7 +8,7 @@ import type { GenerationRef } from "../lease/progress.ts"
 import type { MirroredTable } from "../projection/projection.ts"
 import { type Changes, type RowChange, unavailable, type Value } from "../vocabulary/change.ts"
 import { formatPlace, isLater, laterOf, type Place, parsePlace } from "../vocabulary/place.ts"
-import { type ParkedRows, rowName } from "./park.ts"
+import { type DeadLetterRows, rowName } from "./park.ts"
 
 /** By column: the newest change that carried a value, and the newest that took the row's value to another key. */
 export type LaterChanges = { carried: ReadonlyMap<string, Place>; taken: ReadonlyMap<string, Place> }
@@ -25,16 +25,16 @@ export async function noteLaterChanges(
   ref: GenerationRef,
   tables: ReadonlyMap<string, MirroredTable>,
   transactions: readonly Changes[],
-  parkedRows: ParkedRows,
+  deadLetterRows: DeadLetterRows,
 ): Promise<void> {
-  if (parkedRows.size === 0) return
+  if (deadLetterRows.size === 0) return
   const noted = new Map<string, Noted>()
   for (const { commitLsn, xid, records } of transactions) {
     for (const record of records) {
       const { table: name, key } = record.change
       const table = tables.get(name)
       const row = rowName(name, key)
-      if (!table || !parkedRows.has(row)) continue
+      if (!table || !deadLetterRows.has(row)) continue
       const note: Noted = noted.get(row) ?? { table, key, carried: new Map(), taken: new Map() }
       noted.set(row, note)
       const place = { commitLsn, lsn: record.lsn, xid }

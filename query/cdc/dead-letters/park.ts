@@ -3,7 +3,7 @@
 import type { Kysely, Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { GenerationRef } from "../lease/progress.ts"
-import { keyText, type Origin, type ParkedChange, type Value } from "../vocabulary/change.ts"
+import { type DeadLetter, keyText, type Origin, type Value } from "../vocabulary/change.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 
@@ -19,16 +19,16 @@ export type Placement = {
 }
 
 /** Rows that have a dead letter, as `rowName` names them. */
-export type ParkedRows = ReadonlySet<string>
+export type DeadLetterRows = ReadonlySet<string>
 
 export const rowName = (table: string, key: readonly Value[]): string =>
   `${table}|${keyText(key.map(String))}`
 
 export type Parking = {
-  changes: readonly ParkedChange[]
+  changes: readonly DeadLetter[]
   placements: readonly Placement[]
   /** Rows that had a dead letter before this step. */
-  rows: ParkedRows
+  rows: DeadLetterRows
   /** The most dead letters: beyond this limit the stream is bad, and not a record. */
   limit: number
 }
@@ -40,19 +40,19 @@ export async function park(
   parking: Parking,
 ): Promise<void> {
   for (const change of parking.changes) await parkChange(trx, ref, change)
-  for (const placement of parking.placements) await place(trx, ref, placement)
+  for (const placement of parking.placements) await notePlacement(trx, ref, placement)
   const newest = parking.changes.at(-1)
   if (newest) await assertFew(trx, ref, newest, parking.limit)
 }
 
 /** The rows that have a dead letter once a step is applied. */
-export const parkedRowsAfter = ({ rows, changes }: Parking): ParkedRows =>
+export const deadLetterRowsAfter = ({ rows, changes }: Parking): DeadLetterRows =>
   new Set([...rows, ...changes.flatMap(({ table, key }) => (key ? [rowName(table, key)] : []))])
 
 async function assertFew(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
-  newest: ParkedChange,
+  newest: DeadLetter,
   limit: number,
 ): Promise<void> {
   const { entries } = await trx
@@ -62,11 +62,11 @@ async function assertFew(
     .where("generation", "=", ref.generation)
     .where("state", "=", "parked")
     .executeTakeFirstOrThrow()
-  if (entries > BigInt(limit)) throw tooManyParked(newest, limit)
+  if (entries > BigInt(limit)) throw tooManyDeadLetters(newest, limit)
 }
 
 /** There are so many dead letters that the stream is bad, and not a record: parking ends. */
-export function tooManyParked(newest: ParkedChange, limit: number): EngineError {
+export function tooManyDeadLetters(newest: DeadLetter, limit: number): EngineError {
   const { topic, partition, offset } = newest.raw
   return new EngineError(
     "too-many-dead-letters",
@@ -82,7 +82,7 @@ export function tooManyParked(newest: ParkedChange, limit: number): EngineError 
 async function parkChange(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
-  { raw, table, key, place, error }: ParkedChange,
+  { raw, table, key, place, error }: DeadLetter,
 ): Promise<void> {
   await trx
     .insertInto("cdc.dead_letters")
@@ -121,7 +121,7 @@ async function parkChange(
 }
 
 /** Stores a finding about a dead letter. Its record may be read again: the first finding stays. */
-async function place(
+async function notePlacement(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
   { origin, missedBy, wasApplied }: Placement,
@@ -146,7 +146,7 @@ async function place(
 }
 
 /** The dead letters that a follower must know of when it begins. */
-export async function readParked(
+export async function readDeadLetters(
   db: Kysely<QueryDatabase>,
   ref: GenerationRef,
 ): Promise<{ rows: Set<string>; unplaced: { origin: Origin; table: string }[] }> {

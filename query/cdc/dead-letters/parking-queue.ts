@@ -1,22 +1,28 @@
 // Between the steps of a flow: the changes that wait to be parked with the next apply, and the rows that have a dead
 // letter already. A change that still waits when the session ends is read again. Pure.
-import type { ParkedChange } from "../vocabulary/change.ts"
-import { type ParkedRows, type Parking, type Placement, parkedRowsAfter, tooManyParked } from "./park.ts"
+import type { DeadLetter } from "../vocabulary/change.ts"
+import {
+  type DeadLetterRows,
+  deadLetterRowsAfter,
+  type Parking,
+  type Placement,
+  tooManyDeadLetters,
+} from "./park.ts"
 
 export class ParkingQueue {
   readonly #limit: number
-  #rows: ParkedRows
-  #waiting: ParkedChange[] = []
+  #rows: DeadLetterRows
+  #waiting: DeadLetter[] = []
 
-  constructor(start: { rows: ParkedRows; limit: number }) {
+  constructor(start: { rows: DeadLetterRows; limit: number }) {
     this.#rows = start.rows
     this.#limit = start.limit
   }
 
   /** @throws EngineError (halt) when so many changes wait that the stream is bad, and not a record. */
-  add(change: ParkedChange): void {
+  add(change: DeadLetter): void {
     this.#waiting.push(change)
-    if (this.#waiting.length > this.#limit) throw tooManyParked(change, this.#limit)
+    if (this.#waiting.length > this.#limit) throw tooManyDeadLetters(change, this.#limit)
   }
 
   /** The changes and placements that the next apply takes; undefined if nothing waits and no row has a dead letter. */
@@ -29,11 +35,11 @@ export class ParkingQueue {
 
   /** The apply that took this parking is committed. */
   stored(parking: Parking): void {
-    this.#rows = parkedRowsAfter(parking)
+    this.#rows = deadLetterRowsAfter(parking)
   }
 
   /** Dead letters were redriven or discarded: these rows still have a dead letter. */
-  reset(parked: ParkedRows): void {
+  reset(parked: DeadLetterRows): void {
     this.#rows = parked
   }
 }

@@ -7,7 +7,7 @@ import {
   type Change,
   type CommitLogEntry,
   type DataRecord,
-  placeOf,
+  originText,
   type RawRecord,
   type Value,
 } from "../vocabulary/change.ts"
@@ -190,7 +190,7 @@ function guarded<Result>(raw: RawRecord, read: () => Result): Result {
 }
 
 function undecodable(raw: RawRecord, what: string, cause?: unknown): EngineError {
-  return new EngineError("undecodable-record", `Record ${placeOf(raw)} cannot be read: ${what}.`, {
+  return new EngineError("undecodable-record", `Record ${originText(raw)} cannot be read: ${what}.`, {
     detail: { topic: raw.topic, partition: raw.partition, offset: String(raw.offset) },
     cause,
   })

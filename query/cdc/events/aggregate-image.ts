@@ -50,13 +50,13 @@ const foundShape = z.object({ aggregate: z.string(), values: z.array(z.string().
 
 const imageStatement = (schema: string, table: MirroredTable): string => {
   const [aggregate, ...rest] = table.key.map(({ name }) => quoted(name))
-  const place = [...rest, aggregate].join(", ")
+  const columns = [...rest, aggregate].join(", ")
   return `
     select ${aggregate}::text as aggregate, values from (
       select ${aggregate}, array[${columnNames(table)
         .map((name) => `${quoted(name)}::text`)
         .join(", ")}] as values,
-        row_number() over (partition by ${aggregate} order by ${place}) as nth
+        row_number() over (partition by ${aggregate} order by ${columns}) as nth
       from ${quoted(schema)}.${quoted(table.name)} where ${aggregate} = any($1::text[]) and not deleted
     ) rows where nth <= ${mostRows + 1} order by ${aggregate}, nth`
 }

@@ -1,7 +1,7 @@
 // Part of step 1: reads single records of the topics, apart from the flow: the end of a log, and records that were read
 // before and are wanted again as they came. Each reading joins a group of its own and leaves when it has what it wants.
 import { randomUUID } from "node:crypto"
-import { type Origin, partitionKey, placeOf, type RawRecord } from "../vocabulary/change.ts"
+import { type Origin, originText, partitionKey, type RawRecord } from "../vocabulary/change.ts"
 import { EngineError, kafkaFault } from "../vocabulary/errors.ts"
 import type { OffsetRange } from "./client.ts"
 import type { TopicReader, TopicReaderOptions } from "./topic-reader.ts"
@@ -34,13 +34,13 @@ export function createRecordReading(access: {
         wanted.set(partition, [...(wanted.get(partition) ?? []), offset])
       }
       for (const [partition, offsets] of wanted) {
-        for (const raw of await readPartition(topic, partition, offsets)) found.set(placeOf(raw), raw)
+        for (const raw of await readPartition(topic, partition, offsets)) found.set(originText(raw), raw)
       }
     }
     return origins.map((origin) => {
-      const raw = found.get(placeOf(origin))
+      const raw = found.get(originText(origin))
       if (raw) return raw
-      throw new EngineError("dependency-down", `Record ${placeOf(origin)} could not be read again.`)
+      throw new EngineError("dependency-down", `Record ${originText(origin)} could not be read again.`)
     })
   }
 

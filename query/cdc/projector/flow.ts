@@ -22,7 +22,7 @@ import type { Head, Next } from "../assemble/head.ts"
 import { Patience } from "../assemble/patience.ts"
 import type { Committed } from "../assemble/proof.ts"
 import type { UnreadableRecord } from "../assemble/unreadable.ts"
-import type { ParkedRows, Parking, Placement } from "../dead-letters/park.ts"
+import type { DeadLetterRows, Parking, Placement } from "../dead-letters/park.ts"
 import { ParkingQueue } from "../dead-letters/parking-queue.ts"
 import { type PauseChanges, Pauses } from "../intake/pauses.ts"
 import { assertIsLastEnd } from "../intake/topic-range.ts"
@@ -64,7 +64,7 @@ export type FlowStart = {
   /** Dead letters of records that could not be read and that no transaction has missed yet. */
   unplaced: readonly UnreadableRecord[]
   /** Rows that have a dead letter. */
-  parkedRows: ParkedRows
+  deadLetterRows: DeadLetterRows
 }
 
 /** A piece of work. The driver tells its outcome by `applied` or `staged`; a failure ends the session. */
@@ -108,7 +108,7 @@ export class Flow {
   }
 
   /** Forgets all records taken, and begins with the state that Postgres holds. All partitions are read again. */
-  begin({ progress, unplaced, parkedRows }: FlowStart): void {
+  begin({ progress, unplaced, deadLetterRows }: FlowStart): void {
     const { tables, limits, deadLetterLimit } = this.#settings
     const assembler = createAssembler({
       lastEnd: progress.lastEnd,
@@ -122,7 +122,7 @@ export class Flow {
     this.#session = {
       assembler,
       backPressure: createBackPressure(assembler, limits),
-      parking: new ParkingQueue({ rows: parkedRows, limit: deadLetterLimit }),
+      parking: new ParkingQueue({ rows: deadLetterRows, limit: deadLetterLimit }),
       start: progress,
       position: progress.position,
       heartbeatAt: progress.heartbeatAt,
@@ -291,7 +291,7 @@ export class Flow {
   }
 
   /** Dead letters were redriven or discarded between two steps: these rows still have a dead letter. */
-  parkedRowsAre(rows: ParkedRows): void {
+  deadLetterRowsAre(rows: DeadLetterRows): void {
     this.#session?.parking.reset(rows)
   }
 

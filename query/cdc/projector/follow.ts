@@ -3,7 +3,7 @@
 // tells the outcome. Every start, and every rejoin of a consumer, begins with the state that Postgres holds.
 import type { ApplyTarget } from "../apply/apply.ts"
 import { removeStagedTable } from "../apply/staged/staged-rows.ts"
-import { readParked } from "../dead-letters/park.ts"
+import { readDeadLetters } from "../dead-letters/park.ts"
 import { createIntake } from "../intake/intake.ts"
 import { Reading } from "../intake/reading.ts"
 import { type Progress, readProgress } from "../lease/progress.ts"
@@ -101,7 +101,9 @@ export function createFollower(
     async between(work) {
       while (working) await working
       if (stopped || !flow.state()) return false
-      const done = work().then(async () => flow.parkedRowsAre((await readParked(target.db, target.ref)).rows))
+      const done = work().then(async () =>
+        flow.deadLetterRowsAre((await readDeadLetters(target.db, target.ref)).rows),
+      )
       occupy(done.catch(() => {}))
       await done
       return true
@@ -130,10 +132,10 @@ export function createFollower(
     if (!progress) {
       throw new EngineError("misconfigured", `Generation ${target.ref.generation} has no progress.`)
     }
-    const { unplaced, rows: parkedRows } = await readParked(target.db, target.ref)
+    const { unplaced, rows: deadLetterRows } = await readDeadLetters(target.db, target.ref)
     await removeStagedTable(target)
     if (stopped) return progress
-    flow.begin({ progress, unplaced, parkedRows })
+    flow.begin({ progress, unplaced, deadLetterRows })
     actOnPauses()
     const { generation } = target.ref
     const { position, lastEnd } = progress

@@ -4,7 +4,7 @@ import { CompiledQuery, type Transaction } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"
-import type { ParkedRow } from "../dead-letters/parked-row.ts"
+import type { DeadLetterRow } from "../dead-letters/dead-letter-row.ts"
 import type { Projections } from "../projection/projection.ts"
 import type { Difference } from "../rows/stored-row.ts"
 import { EngineError } from "../vocabulary/errors.ts"
@@ -18,7 +18,7 @@ const ownerShape = z.object({ subject: z.string(), erased_at: z.bigint() })
 export async function findErasedOwners(
   trx: Transaction<QueryDatabase>,
   { projections, schema }: { projections: Projections; schema: string },
-  rows: readonly ParkedRow[],
+  rows: readonly DeadLetterRow[],
 ): Promise<ErasedOwner[]> {
   const { erasure, tables } = projections
   const key = tables.find(({ name }) => name === erasure?.table)?.key[0]
@@ -46,7 +46,7 @@ export async function findErasedOwners(
 export function assertNothingBack(
   { erasure }: Projections,
   owners: readonly ErasedOwner[],
-  { table, place }: ParkedRow,
+  { table, place }: DeadLetterRow,
   difference: Difference,
 ): void {
   if (!erasure || !owners.some(({ erasedAt }) => place.commitLsn <= erasedAt)) return

@@ -6,7 +6,12 @@ import type { Logger } from "pino"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { fenceCache } from "../apply/fence-cache.ts"
-import { chooseParked, filterShape, readUnit, settleEntry } from "../dead-letters/parked-entries.ts"
+import {
+  chooseDeadLetters,
+  filterShape,
+  readUnit,
+  settleDeadLetter,
+} from "../dead-letters/stored-dead-letter.ts"
 import { type LeaseRef, leaseOf, underLease } from "../lease/lease.ts"
 import { lockProgress } from "../lease/progress.ts"
 import { noteOperatorAction, type OpenRequest, updateRequest } from "../lease/requests.ts"
@@ -51,14 +56,14 @@ export async function executeRequest(
 async function discard(deps: DeadLetterWork, request: OpenRequest, progress: RequestProgress): Promise<void> {
   const { target } = deps
   const { filter } = discardArguments.parse(request.arguments)
-  const ids = await chooseParked(target.db, target.ref, filter, null)
+  const ids = await chooseDeadLetters(target.db, target.ref, filter, null)
   progress.total = progress.done + ids.length
   for (const id of ids) {
     await untilDone(deps, () =>
       target.db.transaction().execute(async (trx) => {
         const position = await lockProgress(trx, target.ref, target.leaseEpoch)
         const [entry] = await readUnit(trx, target.ref, id)
-        if (!entry || !(await settleEntry(trx, id, "discarded", request.id))) return
+        if (!entry || !(await settleDeadLetter(trx, id, "discarded", request.id))) return
         await fenceCache(trx, target, position, new Set())
         count(progress, { id: String(id), outcome: "discarded", table: entry.table, key: entry.key })
       }),

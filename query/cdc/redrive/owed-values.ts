@@ -3,8 +3,8 @@
 import { CompiledQuery, type Transaction as Transaction_ } from "kysely"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import { quoted } from "../../../db/sql-names.ts"
+import { type DeadLetterRow, isSuperseded, oldHalfOf } from "../dead-letters/dead-letter-row.ts"
 import { isNotedSince } from "../dead-letters/later-changes.ts"
-import { isSuperseded, oldHalfOf, type ParkedRow } from "../dead-letters/parked-row.ts"
 import { type ChangesTarget, changeRows } from "../rows/apply-changes.ts"
 import { addCacheKeys } from "../rows/cache-keys.ts"
 import { unavailable, type Value } from "../vocabulary/change.ts"
@@ -18,7 +18,7 @@ export type OwedValue = { column: string; type: string; value: Value }
  * of its primary key change, if it is one.
  * @throws EngineError when it is not known, or when what is owed is stored nowhere any more.
  */
-export function owedValues(row: ParkedRow, unit: readonly ParkedRow[]): OwedValue[] {
+export function owedValues(row: DeadLetterRow, unit: readonly DeadLetterRow[]): OwedValue[] {
   const { table, entry, record, place, stored } = row
   const { change } = record
   if (change.op !== "upsert") return []
@@ -37,7 +37,7 @@ export function owedValues(row: ParkedRow, unit: readonly ParkedRow[]): OwedValu
   return owed
 }
 
-function valueUnderOldKey(column: string, old: ParkedRow | undefined): Value {
+function valueUnderOldKey(column: string, old: DeadLetterRow | undefined): Value {
   if (!old?.stored || old.stored.deleted || isSuperseded(old)) throw replaced()
   return old.stored.columns.get(column) ?? null
 }
@@ -67,7 +67,7 @@ export const replaced = (): EngineError =>
 export async function putIn(
   trx: Transaction_<QueryDatabase>,
   target: ChangesTarget,
-  { table, record, place }: ParkedRow,
+  { table, record, place }: DeadLetterRow,
   owed: readonly OwedValue[],
 ): Promise<ReadonlySet<string>> {
   const { key } = record.change

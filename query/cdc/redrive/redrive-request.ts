@@ -5,14 +5,14 @@ import { sql, type Transaction as Transaction_ } from "kysely"
 import { z } from "zod"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { ApplyTarget } from "../apply/apply.ts"
+import type { ReadableDeadLetter } from "../dead-letters/dead-letter-row.ts"
 import {
-  chooseParked,
+  chooseDeadLetters,
   filterShape,
   noteFailure,
   readUnit,
-  settleEntry,
-} from "../dead-letters/parked-entries.ts"
-import type { ReadableEntry } from "../dead-letters/parked-row.ts"
+  settleDeadLetter,
+} from "../dead-letters/stored-dead-letter.ts"
 import type { Decoder } from "../decode/decode.ts"
 import { leaseOf } from "../lease/lease.ts"
 import { lockProgress } from "../lease/progress.ts"
@@ -21,7 +21,7 @@ import type { SourceTable } from "../projection/projection.ts"
 import { classifyError } from "../vocabulary/errors.ts"
 import type { Lsn } from "../vocabulary/lsn.ts"
 import { readEntry, redrive } from "./redrive.ts"
-import { count, type EntryResult, masked, type RequestProgress, startOf } from "./request-progress.ts"
+import { count, type DeadLetterResult, masked, type RequestProgress, startOf } from "./request-progress.ts"
 
 /** What executing a request about dead letters needs of the projector. */
 export type DeadLetterWork = {
@@ -63,7 +63,7 @@ async function redriveAll(
   progress: RequestProgress,
 ): Promise<void> {
   const { target } = deps
-  const ids = await chooseParked(target.db, target.ref, filter, { request: request.id, maxAttempts })
+  const ids = await chooseDeadLetters(target.db, target.ref, filter, { request: request.id, maxAttempts })
   progress.total = progress.done + ids.length
   const settled = new Set<bigint>()
   for (const id of ids) {
@@ -81,7 +81,7 @@ async function redriveAll(
   }
 }
 
-async function redriveOne(deps: DeadLetterWork, id: bigint, request: bigint): Promise<EntryResult[]> {
+async function redriveOne(deps: DeadLetterWork, id: bigint, request: bigint): Promise<DeadLetterResult[]> {
   const { target } = deps
   const unit = await readAll(deps, id)
   return await target.db.transaction().execute(async (trx) => {
@@ -98,7 +98,7 @@ async function rehearse(
   progress: RequestProgress,
 ): Promise<void> {
   const { target } = deps
-  const ids = await chooseParked(target.db, target.ref, filter, null)
+  const ids = await chooseDeadLetters(target.db, target.ref, filter, null)
   Object.assign(progress, startOf({}), { total: ids.length })
   const units: Unit[] = []
   const seen = new Set<bigint>()
@@ -145,10 +145,10 @@ export async function untilDone(deps: DeadLetterWork, work: () => Promise<void>)
 }
 
 /** Entries that are applied together, or why they cannot even be read. */
-type Unit = { entries: readonly ReadableEntry[]; unreadable: string | null }
+type Unit = { entries: readonly ReadableDeadLetter[]; unreadable: string | null }
 
 async function readAll(deps: DeadLetterWork, id: bigint): Promise<Unit> {
-  const entries: ReadableEntry[] = []
+  const entries: ReadableDeadLetter[] = []
   let unreadable: string | null = null
   for (const entry of await readUnit(deps.target.db, deps.target.ref, id)) {
     try {
@@ -170,7 +170,7 @@ async function attempt(
   position: Lsn,
   unit: Unit,
   request: bigint,
-): Promise<EntryResult[]> {
+): Promise<DeadLetterResult[]> {
   let failure = unit.unreadable
   if (failure === null) {
     await sql`savepoint redrive`.execute(trx)
@@ -178,7 +178,7 @@ async function attempt(
       const { outcome, difference } = await redrive(trx, target, position, unit.entries)
       await sql`release savepoint redrive`.execute(trx)
       for (const { entry } of unit.entries) {
-        await settleEntry(trx, entry.id, outcome === "applied" ? "applied" : "superseded", request)
+        await settleDeadLetter(trx, entry.id, outcome === "applied" ? "applied" : "superseded", request)
       }
       return unit.entries.map(({ entry }) => ({ ...nameOf(entry), outcome, difference }))
     } catch (thrown) {
@@ -193,4 +193,4 @@ async function attempt(
   return unit.entries.map(({ entry }) => ({ ...nameOf(entry), outcome: "failed", error }))
 }
 
-const nameOf = ({ id, table, key }: ReadableEntry["entry"]) => ({ id: String(id), table, key })
+const nameOf = ({ id, table, key }: ReadableDeadLetter["entry"]) => ({ id: String(id), table, key })

@@ -6,16 +6,16 @@ import type { QueryDatabase } from "../../../db/query-schema.ts"
 import type { ApplyTarget } from "../apply/apply.ts"
 import { erasedIn, forgetErased } from "../apply/erasure.ts"
 import { fenceCache } from "../apply/fence-cache.ts"
-import { noteLaterChanges } from "../dead-letters/later-changes.ts"
-import { rowName } from "../dead-letters/park.ts"
-import { dropBytes, type ParkedEntry } from "../dead-letters/parked-entries.ts"
 import {
+  type DeadLetterRow,
   isSuperseded,
   oldHalfOf,
-  type ParkedRow,
-  type ReadableEntry,
-  readParkedRows,
-} from "../dead-letters/parked-row.ts"
+  type ReadableDeadLetter,
+  readDeadLetterRows,
+} from "../dead-letters/dead-letter-row.ts"
+import { noteLaterChanges } from "../dead-letters/later-changes.ts"
+import { rowName } from "../dead-letters/park.ts"
+import { dropBytes, type StoredDeadLetter } from "../dead-letters/stored-dead-letter.ts"
 import type { Decoder } from "../decode/decode.ts"
 import { applyWithEvents } from "../events/infer-events.ts"
 import type { SourceTable } from "../projection/projection.ts"
@@ -41,8 +41,8 @@ export type Redriven = {
 export async function readEntry(
   decoder: Decoder,
   tables: readonly SourceTable[],
-  entry: ParkedEntry,
-): Promise<ReadableEntry> {
+  entry: StoredDeadLetter,
+): Promise<ReadableDeadLetter> {
   const table = tables.find(({ name }) => name === entry.table)
   if (!table) throw new EngineError("misconfigured", `Table ${entry.table} is not read any more.`)
   if (entry.raw.value === null) {
@@ -61,15 +61,15 @@ export async function redrive(
   trx: Transaction_<QueryDatabase>,
   target: ApplyTarget,
   position: Lsn,
-  unit: readonly ReadableEntry[],
+  unit: readonly ReadableDeadLetter[],
 ): Promise<Redriven> {
-  const rows = await readParkedRows(trx, target, unit)
+  const rows = await readDeadLetterRows(trx, target, unit)
   const [first] = rows
   if (!first) return { outcome: "no-change", difference: {} }
   await assertItsTurn(trx, target, position, rows)
 
   const tables = tablesByName(target.projections)
-  const changesOf = (some: readonly ParkedRow[]) => ({
+  const changesOf = (some: readonly DeadLetterRow[]) => ({
     ...first.place,
     records: some.map(({ record }) => record).sort(upsertsFirst),
   })
@@ -113,9 +113,9 @@ async function assertItsTurn(
   trx: Transaction_<QueryDatabase>,
   { ref }: ApplyTarget,
   position: Lsn,
-  rows: readonly ParkedRow[],
+  rows: readonly DeadLetterRow[],
 ): Promise<void> {
-  const isToCome = ({ entry, record: { previousCommitLsn } }: ParkedRow): boolean =>
+  const isToCome = ({ entry, record: { previousCommitLsn } }: DeadLetterRow): boolean =>
     !entry.isPlaced || (previousCommitLsn !== null && previousCommitLsn >= position)
   if (rows.some(isToCome))
     throw new EngineError("redrive-too-early", "Its transaction has not been applied yet.")
@@ -144,7 +144,7 @@ async function assertItsTurn(
   }
 }
 
-const takesValues = ({ record: { change } }: ParkedRow): boolean =>
+const takesValues = ({ record: { change } }: DeadLetterRow): boolean =>
   change.op === "upsert" && change.row.includes(unavailable)
 
 /** As in a transaction: the new key's row of a primary key change takes values from the old key's. */

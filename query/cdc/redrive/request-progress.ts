@@ -10,9 +10,9 @@ export type RequestProgress = {
   superseded: number
   discarded: number
   failed: number
-  results: EntryResult[]
+  results: DeadLetterResult[]
 }
-export type EntryResult = {
+export type DeadLetterResult = {
   id: string
   outcome: Redriven["outcome"] | "failed" | "discarded"
   table: string
@@ -25,7 +25,7 @@ export type EntryResult = {
 const mostResults = 500
 
 /** Counts a result, and lists it while fewer than `mostResults` are listed. */
-export function count(progress: RequestProgress, result: EntryResult): void {
+export function count(progress: RequestProgress, result: DeadLetterResult): void {
   progress.done++
   const { outcome } = result
   if (outcome === "no-change") progress.superseded++
@@ -34,7 +34,7 @@ export function count(progress: RequestProgress, result: EntryResult): void {
 }
 
 /** The same result without values. */
-export function masked(result: EntryResult): EntryResult {
+export function masked(result: DeadLetterResult): DeadLetterResult {
   const hide = (value: string | null): string | null => (value === null ? null : "***")
   const difference = Object.fromEntries(
     Object.entries(result.difference ?? {}).map(([name, { before, after }]) => [

@@ -114,7 +114,7 @@ async function readStoredRows(
   const keys = [...wanted.values()]
   const result = await trx.executeQuery(
     CompiledQuery.raw(
-      `select wanted.nth::integer as place,
+      `select wanted.nth::integer as nth,
          to_json(array[${[...table.key, ...table.columns].map(pick).join(", ")}])::text as row
        from ${quoted(schema)}.${quoted(table.name)} stored
        join unnest(${parameters.join(", ")}) with ordinality as wanted (${parts.join(", ")}, nth)
@@ -126,8 +126,8 @@ async function readStoredRows(
   const ids = [...wanted.keys()]
   const stored = new Map<string, Value[]>()
   for (const row of result.rows) {
-    if (typeof row !== "object" || row === null || !("row" in row) || !("place" in row)) continue
-    stored.set(ids[Number(row.place) - 1] ?? "", storedValues.parse(JSON.parse(String(row.row))))
+    if (typeof row !== "object" || row === null || !("row" in row) || !("nth" in row)) continue
+    stored.set(ids[Number(row.nth) - 1] ?? "", storedValues.parse(JSON.parse(String(row.row))))
   }
   return stored
 }

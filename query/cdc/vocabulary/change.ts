@@ -15,7 +15,7 @@ export type Row = readonly (Value | Unavailable)[]
 export type Origin = { topic: string; partition: number; offset: bigint }
 
 /** An origin as a text, for people and for telling records apart: `t[0]@7`. */
-export const placeOf = ({ topic, partition, offset }: Origin): string => `${topic}[${partition}]@${offset}`
+export const originText = ({ topic, partition, offset }: Origin): string => `${topic}[${partition}]@${offset}`
 
 /** The name of a partition where offsets are kept by partition: `t/0`. */
 export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`
@@ -79,7 +79,7 @@ export type RawRecord = {
 }
 
 /** A change that could not be applied, with its raw record: it is parked as a dead letter. */
-export type ParkedChange = {
+export type DeadLetter = {
   raw: RawRecord
   table: string
   /** Null when the record cannot be read. */
@@ -103,5 +103,5 @@ export const keyText = (key: readonly Value[]): string =>
 export type Read =
   | { kind: "record"; record: DataRecord }
   /** A record of a data topic that cannot be read. */
-  | { kind: "unreadable"; change: ParkedChange }
+  | { kind: "unreadable"; change: DeadLetter }
   | { kind: "entry"; entry: CommitLogEntry }

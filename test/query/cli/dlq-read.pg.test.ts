@@ -4,8 +4,11 @@ import type { Kysely } from "kysely"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createDatabase, createPool } from "../../../db/connect.ts"
 import type { QueryDatabase } from "../../../db/query-schema.ts"
-import { chooseParked, type EntryFilter } from "../../../query/cdc/dead-letters/parked-entries.ts"
-import { listEntries } from "../../../query/cli/dlq-read.ts"
+import {
+  chooseDeadLetters,
+  type DeadLetterFilter,
+} from "../../../query/cdc/dead-letters/stored-dead-letter.ts"
+import { listDeadLetters } from "../../../query/cli/dlq-read.ts"
 import { createQueryDatabase, type TestDatabase } from "../../support/databases.ts"
 
 let database: TestDatabase
@@ -61,7 +64,7 @@ afterAll(async () => {
   await database?.drop()
 })
 
-test.each<{ choice: string; filter: () => EntryFilter; rows: string[] }>([
+test.each<{ choice: string; filter: () => DeadLetterFilter; rows: string[] }>([
   { choice: "nothing", filter: () => ({}), rows: ["o1,2", "2,1", "o1", "unknown"] },
   { choice: "an id", filter: () => ({ ids: [ids.get("o1") ?? ""] }), rows: ["o1"] },
   { choice: "a table", filter: () => ({ table: "orders" }), rows: ["o1", "unknown"] },
@@ -79,9 +82,9 @@ test.each<{ choice: string; filter: () => EntryFilter; rows: string[] }>([
   },
 ])("choosing $choice lists what is worked on", async ({ filter, rows }) => {
   const expected = rows.map((key) => ids.get(key))
-  const listed = await listEntries(db, "orders", { ...filter(), state: "parked", limit: 100 })
+  const listed = await listDeadLetters(db, "orders", { ...filter(), state: "parked", limit: 100 })
   expect(listed.entries.map(({ id }) => id)).toEqual(expected)
   expect(listed.total).toBe(rows.length)
-  const chosen = await chooseParked(db, { source: "orders", generation: 1 }, filter(), null)
+  const chosen = await chooseDeadLetters(db, { source: "orders", generation: 1 }, filter(), null)
   expect(chosen.map(String)).toEqual(expected)
 })

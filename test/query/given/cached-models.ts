@@ -101,10 +101,10 @@ export function createTestReader(models: CachedModels, redisUrl: string): TestRe
       }
       const snapshot = { ...models, value: models.values.get(key) ?? 0n }
       await stalled?.()
-      const place = { cacheEpoch: snapshot.cacheEpoch, generation: snapshot.generation }
-      cache.learn(place)
+      const version = { cacheEpoch: snapshot.cacheEpoch, generation: snapshot.generation }
+      cache.learn(version)
       if (!lookup.reached) return "bypass"
-      const stored = await cache.store(key, place, {
+      const stored = await cache.store(key, version, {
         body: String(snapshot.value),
         etag: '"x"',
         position: snapshot.position,

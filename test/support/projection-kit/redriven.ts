@@ -2,11 +2,15 @@
 // the end as an operator would. Then everything must be as if it had never been parked.
 
 import { applyOrPark } from "../../../query/cdc/apply/apply-or-park.ts"
-import { chooseParked, readUnit, settleEntry } from "../../../query/cdc/dead-letters/parked-entries.ts"
 import { ParkingQueue } from "../../../query/cdc/dead-letters/parking-queue.ts"
+import {
+  chooseDeadLetters,
+  readUnit,
+  settleDeadLetter,
+} from "../../../query/cdc/dead-letters/stored-dead-letter.ts"
 import { lockProgress } from "../../../query/cdc/lease/progress.ts"
 import { redrive } from "../../../query/cdc/redrive/redrive.ts"
-import { type DataRecord, placeOf, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
+import { type DataRecord, originText, type Transaction } from "../../../query/cdc/vocabulary/change.ts"
 import { EngineError } from "../../../query/cdc/vocabulary/errors.ts"
 import type { TestGeneration } from "../../query/cdc/given/generation.ts"
 import { lsn } from "../../query/cdc/given/records.ts"
@@ -57,19 +61,19 @@ export async function redriveParked(
   transactions: readonly Transaction[],
 ): Promise<void> {
   const records = new Map(
-    transactions.flatMap((one) => one.records.map((record) => [placeOf(record.origin), record] as const)),
+    transactions.flatMap((one) => one.records.map((record) => [originText(record.origin), record] as const)),
   )
-  const ids = await chooseParked(db, target.ref, {}, null)
+  const ids = await chooseDeadLetters(db, target.ref, {}, null)
   if (ids.length === 0) throw new Error("nothing was parked")
   for (const id of ids) {
     const entries = await readUnit(db, target.ref, id)
     if (entries.length === 0) continue
-    const unit = entries.map((entry) => ({ entry, record: records.get(placeOf(entry.raw)) ?? null }))
+    const unit = entries.map((entry) => ({ entry, record: records.get(originText(entry.raw)) ?? null }))
     await db.transaction().execute(async (trx) => {
       const position = await lockProgress(trx, target.ref, target.leaseEpoch)
       const { outcome } = await redrive(trx, target, position, unit)
       const state = outcome === "applied" ? "applied" : "superseded"
-      for (const { entry } of unit) await settleEntry(trx, entry.id, state, 1n)
+      for (const { entry } of unit) await settleDeadLetter(trx, entry.id, state, 1n)
     })
   }
 }

@@ -5,13 +5,13 @@
 import type { Transaction } from "kysely"
 import type { QueryDatabase } from "../../../../db/query-schema.ts"
 import { noteLaterChanges } from "../../dead-letters/later-changes.ts"
-import { type Parking, park, parkedRowsAfter } from "../../dead-letters/park.ts"
+import { deadLetterRowsAfter, type Parking, park } from "../../dead-letters/park.ts"
 import { writeRecorded } from "../../events/outbox.ts"
 import { advanceProgress } from "../../lease/progress.ts"
 import { tablesByName, writeRows } from "../../rows/apply-changes.ts"
 import { foldTransactions } from "../../rows/batch.ts"
 import { addToGroups, type Contributions, difference, readContributions } from "../../rows/derive.ts"
-import { type Changes, type EndedTransaction, placeOf } from "../../vocabulary/change.ts"
+import { type Changes, type EndedTransaction, originText } from "../../vocabulary/change.ts"
 import type { Lsn } from "../../vocabulary/lsn.ts"
 import type { Applied, ApplyTarget } from "../apply.ts"
 import { erasedIn, forgetErased } from "../erasure.ts"
@@ -67,7 +67,7 @@ export async function applyStaged(
     // Before the rows: later changes of the same transaction are noted on what is parked with it. And before the
     // events, which go by what is parked of their transaction.
     if (parking) await park(trx, target.ref, parking)
-    const parkedRows = parking && parkedRowsAfter(parking)
+    const deadLetterRows = parking && deadLetterRowsAfter(parking)
     const keys = new Set<string>()
     const addKey = (key: string): void => {
       if (keys.size <= mostCacheKeys) keys.add(key)
@@ -82,7 +82,7 @@ export async function applyStaged(
     for await (const part of readStagedParts(trx, target, transaction, options)) {
       const changed = await writeRows(trx, target, foldTransactions(part, tables))
       await writeRecorded(trx, target, part)
-      if (parkedRows) await noteLaterChanges(trx, target.ref, tables, part, parkedRows)
+      if (deadLetterRows) await noteLaterChanges(trx, target.ref, tables, part, deadLetterRows)
       rows += changed.rows
       written += changed.written
       for (const key of changed.cacheKeys) addKey(key)
@@ -111,7 +111,7 @@ export async function* readStagedParts(
   { leftOut = new Set(), chunkRows = usualChunkRows }: StagedOptions = {},
 ): AsyncGenerator<Changes[]> {
   for await (const records of readStagedChanges(trx, target, chunkRows)) {
-    const kept = leftOut.size > 0 ? records.filter(({ origin }) => !leftOut.has(placeOf(origin))) : records
+    const kept = leftOut.size > 0 ? records.filter(({ origin }) => !leftOut.has(originText(origin))) : records
     yield [{ xid, commitLsn, records: kept }]
   }
 }

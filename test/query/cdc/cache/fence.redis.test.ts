@@ -83,7 +83,7 @@ describe("many keys and switches", () => {
     await projector.apply("all")
     expect(models.cacheEpoch).toBe(epoch + 1n)
     await warm("a")
-    expect(parseLease((await redis.admin.get(leaseName("test"))) ?? "")?.place.generation).toBe(2)
+    expect(parseLease((await redis.admin.get(leaseName("test"))) ?? "")?.version.generation).toBe(2)
   })
 
   test("stops serving when another generation is announced than the one fenced", async () => {

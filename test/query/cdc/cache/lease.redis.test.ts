@@ -13,7 +13,7 @@ describe("the lease", () => {
     await warm("a")
     expect(await leaseIsThere()).toBe(true)
     const lease = parseLease((await redis.admin.get(leaseName("test"))) ?? "")
-    expect(lease?.place).toEqual({ cacheEpoch: models.cacheEpoch, generation: 1 })
+    expect(lease?.version).toEqual({ cacheEpoch: models.cacheEpoch, generation: 1 })
     expect(await redis.admin.pttl(leaseName("test"))).toBeLessThanOrEqual(1_000)
   })
 
@@ -83,7 +83,7 @@ describe("the lease", () => {
     // Longer than the former projector takes to renew, which it must not.
     await pause(600)
     const lease = parseLease((await redis.admin.get(leaseName("test"))) ?? "")
-    expect(lease?.place.cacheEpoch).toBe(epoch)
+    expect(lease?.version.cacheEpoch).toBe(epoch)
     expect(await reader.read("a")).toBe("hit")
   })
 })

@@ -156,9 +156,9 @@ test("the commit log: a BEGIN, and an END with its counts by table", async () =>
   expect(begins).toBe(entries.length / 2)
 })
 
-describe("a record that cannot be read is bad and names its place", () => {
+describe("a record that cannot be read is bad and names its origin", () => {
   const raw = first("orders")
-  const place = `ecommerce.public.orders[${raw.partition}]@${raw.offset}`
+  const origin = `ecommerce.public.orders[${raw.partition}]@${raw.offset}`
   const value = raw.value ?? Buffer.alloc(0)
   const unreadable: { name: string; value: Buffer; says: RegExp }[] = [
     { name: "an empty value", value: Buffer.alloc(0), says: /wire format/ },
@@ -187,7 +187,7 @@ describe("a record that cannot be read is bad and names its place", () => {
       detail: { topic: "ecommerce.public.orders", partition: raw.partition, offset: String(raw.offset) },
     })
     expect(failure.message).toMatch(says)
-    expect(failure.message).toContain(place)
+    expect(failure.message).toContain(origin)
   })
 
   test("the schema of another table", async () => {

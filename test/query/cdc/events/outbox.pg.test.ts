@@ -7,7 +7,11 @@ import { applyOrPark } from "../../../../query/cdc/apply/apply-or-park.ts"
 import { applyStaged } from "../../../../query/cdc/apply/staged/apply-staged.ts"
 import { toStagedRow } from "../../../../query/cdc/apply/staged/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../../../../query/cdc/apply/staged/staged-rows.ts"
-import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/dead-letters/parked-entries.ts"
+import {
+  chooseDeadLetters,
+  readUnit,
+  settleDeadLetter,
+} from "../../../../query/cdc/dead-letters/stored-dead-letter.ts"
 import { tellGap } from "../../../../query/cdc/generations/gap-events.ts"
 import {
   beginGeneration,
@@ -258,12 +262,12 @@ test("a row that is redriven after its event was told is no event of its own", a
 
 async function redriveAll(record: DataRecord): Promise<void> {
   const { db, target } = generation
-  for (const id of await chooseParked(db, target.ref, {}, null)) {
+  for (const id of await chooseDeadLetters(db, target.ref, {}, null)) {
     const unit = (await readUnit(db, target.ref, id)).map((entry) => ({ entry, record }))
     await db.transaction().execute(async (trx) => {
       const position = await lockProgress(trx, target.ref, target.leaseEpoch)
       await redrive(trx, target, position, unit)
-      await settleEntry(trx, id, "applied", 1n)
+      await settleDeadLetter(trx, id, "applied", 1n)
     })
   }
 }

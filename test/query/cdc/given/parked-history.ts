@@ -5,9 +5,13 @@ import { applyOrPark, applyStagedOrPark } from "../../../../query/cdc/apply/appl
 import type { StagedStep } from "../../../../query/cdc/apply/staged/apply-staged.ts"
 import { toStagedRow } from "../../../../query/cdc/apply/staged/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../../../../query/cdc/apply/staged/staged-rows.ts"
-import { type Placement, park, readParked } from "../../../../query/cdc/dead-letters/park.ts"
-import { chooseParked, readUnit, settleEntry } from "../../../../query/cdc/dead-letters/parked-entries.ts"
+import { type Placement, park, readDeadLetters } from "../../../../query/cdc/dead-letters/park.ts"
 import { ParkingQueue } from "../../../../query/cdc/dead-letters/parking-queue.ts"
+import {
+  chooseDeadLetters,
+  readUnit,
+  settleDeadLetter,
+} from "../../../../query/cdc/dead-letters/stored-dead-letter.ts"
 import { lockProgress } from "../../../../query/cdc/lease/progress.ts"
 import { type Redriven, redrive } from "../../../../query/cdc/redrive/redrive.ts"
 import type { DataRecord, Origin, RawRecord, Transaction } from "../../../../query/cdc/vocabulary/change.ts"
@@ -108,7 +112,7 @@ export function createParkedHistory(generation: TestGeneration, refusing: readon
 
     /** Redrives some, in the order of history. */
     async redriveSome(isChosen: () => boolean): Promise<void> {
-      for (const id of await chooseParked(db, target.ref, {}, null)) if (isChosen()) await redriveOne(id)
+      for (const id of await chooseDeadLetters(db, target.ref, {}, null)) if (isChosen()) await redriveOne(id)
     },
 
     /** Redrives until nothing more can be, each round in the order that `arrange` makes of history's. @returns what is left. */
@@ -116,7 +120,7 @@ export function createParkedHistory(generation: TestGeneration, refusing: readon
       arrange: (ids: readonly bigint[]) => readonly bigint[] = (ids) => ids,
     ): Promise<bigint[]> {
       for (;;) {
-        const ids = await chooseParked(db, target.ref, {}, null)
+        const ids = await chooseDeadLetters(db, target.ref, {}, null)
         let settled = 0
         for (const id of arrange(ids)) if (typeof (await redriveOne(id)) === "string") settled++
         if (settled === 0) return ids
@@ -135,7 +139,7 @@ export function createParkedHistory(generation: TestGeneration, refusing: readon
         const unit = entries.map((entry) => ({ entry, record: records.get(entry.raw.offset) ?? null }))
         const { outcome } = await redrive(trx, target, expected, unit)
         const state = outcome === "applied" ? "applied" : "superseded"
-        for (const entry of entries) await settleEntry(trx, entry.id, state, 1n)
+        for (const entry of entries) await settleDeadLetter(trx, entry.id, state, 1n)
         return outcome
       })
     } catch (thrown) {
@@ -143,7 +147,7 @@ export function createParkedHistory(generation: TestGeneration, refusing: readon
       if (error.disposition !== "dead-letter") throw thrown
       return error
     } finally {
-      parking.reset((await readParked(db, target.ref)).rows)
+      parking.reset((await readDeadLetters(db, target.ref)).rows)
     }
   }
 

@@ -115,7 +115,7 @@ export function createSimulatedReader(
   /** As query/cdc/intake/intake.ts after a join: from what is stored, or from the beginning of a partition. */
   function join(): void {
     flow.end()
-    flow.begin({ progress: stored, unplaced: [], parkedRows: new Set() })
+    flow.begin({ progress: stored, unplaced: [], deadLetterRows: new Set() })
     stagedTable = new Map()
     underWay = null
     act()

@@ -16,7 +16,7 @@ const progress: Progress = {
   resumeOffsets: new Map(),
   heartbeatAt: null,
 }
-const start: FlowStart = { progress, unplaced: [], parkedRows: new Set() }
+const start: FlowStart = { progress, unplaced: [], deadLetterRows: new Set() }
 
 function open(more: { batchRows?: number; pendingBytes?: number; deadLetterLimit?: number } = {}) {
   const clock = { ms: 0 }

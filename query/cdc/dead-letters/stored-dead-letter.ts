@@ -22,9 +22,9 @@ export const filterShape = z.object({
   /** First part of the row's key. */
   aggregate: z.string().optional(),
 })
-export type EntryFilter = z.infer<typeof filterShape>
+export type DeadLetterFilter = z.infer<typeof filterShape>
 
-export type ParkedEntry = {
+export type StoredDeadLetter = {
   id: bigint
   raw: RawRecord
   table: string
@@ -40,7 +40,7 @@ export type ParkedEntry = {
 
 /** Whether a dead letter fits the filter. */
 export const fits =
-  ({ ids, table, code, aggregate }: EntryFilter) =>
+  ({ ids, table, code, aggregate }: DeadLetterFilter) =>
   (eb: ExpressionBuilder<QueryDatabase, "cdc.dead_letters">): Expression<SqlBool> =>
     eb.and([
       ...(ids === undefined ? [] : [eb("id", "in", ids.map(BigInt))]),
@@ -50,10 +50,10 @@ export const fits =
     ])
 
 /** Ids of the parked dead letters that fit, in the order of history; dead letters of unknown place come last. */
-export async function chooseParked(
+export async function chooseDeadLetters(
   db: Kysely<QueryDatabase>,
   ref: GenerationRef,
-  filter: EntryFilter,
+  filter: DeadLetterFilter,
   /** Dead letters that this request has tried already, or that were tried `maxAttempts` times, are left out. */
   tried: { request: bigint; maxAttempts: number } | null,
 ): Promise<bigint[]> {
@@ -82,7 +82,7 @@ export async function readUnit(
   db: Kysely<QueryDatabase>,
   ref: GenerationRef,
   id: bigint,
-): Promise<ParkedEntry[]> {
+): Promise<StoredDeadLetter[]> {
   const rows = await db
     .selectFrom("cdc.dead_letters as entry")
     .innerJoin("cdc.dead_letters as d", (join) =>
@@ -149,7 +149,7 @@ function readHeaders(stored: unknown): RawRecord["headers"] {
 }
 
 /** Settles a dead letter. @returns false when it is parked no longer. */
-export async function settleEntry(
+export async function settleDeadLetter(
   trx: Transaction_<QueryDatabase>,
   id: bigint,
   state: Exclude<DeadLetterState, "parked">,

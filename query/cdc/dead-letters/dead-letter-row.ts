@@ -9,34 +9,34 @@ import { readStoredRow, type StoredRow } from "../rows/stored-row.ts"
 import type { DataRecord } from "../vocabulary/change.ts"
 import { type Lsn, toLsn } from "../vocabulary/lsn.ts"
 import { isLater, type Place } from "../vocabulary/place.ts"
-import { findMissing, type ParkedEntry } from "./parked-entries.ts"
+import { findMissing, type StoredDeadLetter } from "./stored-dead-letter.ts"
 
 /** A dead letter that can be read now; `record` is null if it is no row change (a tombstone, a snapshot read). */
-export type ReadableEntry = { entry: ParkedEntry; record: DataRecord | null }
+export type ReadableDeadLetter = { entry: StoredDeadLetter; record: DataRecord | null }
 
-export type ParkedRow = {
+export type DeadLetterRow = {
   table: MirroredTable
-  entry: ParkedEntry
+  entry: StoredDeadLetter
   record: DataRecord
   place: Place
   stored: StoredRow | null
 }
 
 /** Reads dead letters that are redriven together. A record without a row change of a mirrored table is left out. */
-export async function readParkedRows(
+export async function readDeadLetterRows(
   trx: Transaction_<QueryDatabase>,
   target: ChangesTarget & { ref: GenerationRef },
-  unit: readonly ReadableEntry[],
-): Promise<ParkedRow[]> {
+  unit: readonly ReadableDeadLetter[],
+): Promise<DeadLetterRow[]> {
   const tables = tablesByName(target.projections)
-  const rows: Omit<ParkedRow, "place">[] = []
+  const rows: Omit<DeadLetterRow, "place">[] = []
   for (const { entry, record } of unit) {
     const table = record && tables.get(record.change.table)
     if (!record || !table) continue
     const stored = await readStoredRow(trx, target.schema, table, record.change.key)
     rows.push({ table, entry, record, stored })
   }
-  const placed: ParkedRow[] = []
+  const placed: DeadLetterRow[] = []
   for (const row of rows) {
     const { lsn, xid } = row.record
     placed.push({ ...row, place: { commitLsn: await commitLsnOf(trx, target.ref, row, rows), lsn, xid } })
@@ -54,8 +54,8 @@ export async function readParkedRows(
 async function commitLsnOf(
   trx: Transaction_<QueryDatabase>,
   ref: GenerationRef,
-  { entry, record }: Omit<ParkedRow, "place">,
-  unit: readonly Omit<ParkedRow, "place">[],
+  { entry, record }: Omit<DeadLetterRow, "place">,
+  unit: readonly Omit<DeadLetterRow, "place">[],
 ): Promise<Lsn> {
   const { previousCommitLsn, lsn, xid } = record
   if (entry.lsn !== null && entry.commitLsn !== null) return entry.commitLsn
@@ -68,12 +68,12 @@ async function commitLsnOf(
 }
 
 /** Whether the stored row has this change already, or a later change: the guard would refuse this change. */
-export function isSuperseded({ stored, place }: ParkedRow): boolean {
+export function isSuperseded({ stored, place }: DeadLetterRow): boolean {
   if (stored === null) return false
   const { guardCommitLsn, guardLsn, xid } = stored
   return !isLater(place, { commitLsn: toLsn(guardCommitLsn), lsn: toLsn(guardLsn), xid: String(xid) })
 }
 
 /** The half of a primary key change that deletes the old key's row; values that were not sent lie in that row. */
-export const oldHalfOf = (unit: readonly ParkedRow[]): ParkedRow | undefined =>
+export const oldHalfOf = (unit: readonly DeadLetterRow[]): DeadLetterRow | undefined =>
   unit.find(({ record }) => record.change.op === "delete")
