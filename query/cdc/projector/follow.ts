@@ -15,7 +15,7 @@ import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
 import { commitLogTopic } from "../vocabulary/topics.ts"
 import type { Engine } from "./engine.ts"
 import { Flow, transactionsOf, type Work } from "./flow.ts"
-import { createPerformer, inWords } from "./perform.ts"
+import { createPerformer, describeReading } from "./perform.ts"
 
 /** For the status. `waitingFor` is null while nothing is overdue; `parked` counts changes that this follower parked. */
 export type FollowerState = {
@@ -232,11 +232,10 @@ export function createFollower(
     const now = flow.state()
     if (!now) return null
     const { position, pendingBytes, disturbed, stagedHead } = now
-    const expected = stagedHead?.expected == null ? "" : ` of ${inWords(stagedHead.expected)}`
-    const staging =
-      stagedHead &&
-      `reading transaction ${stagedHead.xid}: ${inWords(stagedHead.rows)}${expected} rows so far, staged`
-    const waiting = [performer.describe() ?? staging, now.waitingFor].filter((one) => one !== null)
+    const waiting = [
+      performer.describe() ?? (stagedHead && describeReading(stagedHead)),
+      now.waitingFor,
+    ].filter((one) => one !== null)
     const waitingFor = waiting.length > 0 ? waiting.join("; ") : null
     return { position, waitingFor, pendingBytes, disturbed, ...totals }
   }

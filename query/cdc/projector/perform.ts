@@ -11,6 +11,7 @@ import {
 import type { StagedStep } from "../apply/staged/apply-staged.ts"
 import { toStagedRow } from "../apply/staged/staged-record.ts"
 import { createStagedTable, writeStagedRows } from "../apply/staged/staged-rows.ts"
+import type { StagedHead } from "../assemble/head.ts"
 import type { DataRecord } from "../vocabulary/change.ts"
 
 export type Performer = {
@@ -77,5 +78,11 @@ export function createPerformer(deps: {
   }
 }
 
+/** How far the reading is of a transaction that is too large for memory, in words. */
+export function describeReading({ xid, rows, expected }: StagedHead): string {
+  const all = expected === null ? "" : ` of ${inWords(expected)}`
+  return `reading transaction ${xid}: ${inWords(rows)}${all} rows so far, staged`
+}
+
 /** 1234567 as `1,234,567`. */
-export const inWords = (count: number): string => count.toLocaleString("en")
+const inWords = (count: number): string => count.toLocaleString("en")
