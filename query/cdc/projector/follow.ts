@@ -137,10 +137,9 @@ export function createFollower(
     if (stopped) return progress
     flow.begin({ progress, unplaced, deadLetterRows })
     actOnPauses()
-    const { generation } = target.ref
     const { position, lastEnd } = progress
     log.info(
-      { generation, position: formatLsn(position), lastEnd: formatLsn(lastEnd) },
+      { ...target.ref, position: formatLsn(position), lastEnd: formatLsn(lastEnd) },
       "following the commit log",
     )
     return progress
