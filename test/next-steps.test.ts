@@ -91,3 +91,14 @@ test("a message names no npm script and no file to run: an image has neither", (
   )
   expect(naming.map(({ file }) => file)).toEqual([])
 })
+
+test("a runbook and a message of the stack name an operation as npx lockstep, not by its short npm script", () => {
+  const short = Object.entries(scripts).flatMap(([name, line]) =>
+    name.startsWith("stack:") || line.includes("query/lockstep.mjs ") ? [name] : [],
+  )
+  expect(short).toContain("projection:rebuild")
+  const speaking = texts.filter(({ file }) => /^(connectors|query)\/.*README\.md$|^test\/stack\//.test(file))
+  expect(speaking.length).toBeGreaterThan(40)
+  const named = speaking.flatMap(namedScripts).filter(({ words: [name = ""] }) => short.includes(name))
+  expect(named).toEqual([])
+})

@@ -63,7 +63,7 @@ export function readEndpoints(): Endpoints {
   throw new Error(path === undefined ? noStack : `${path} names databases and nothing else. ${noStack}`)
 }
 
-const noStack = "No stack is running: start one with npm run stack:up, or run the tests with npm test."
+const noStack = "No stack is running: start one with npx lockstep stack up, or run the tests with npm test."
 
 /** The databases that this run of tests may use: those of a stack, or those that the run started for itself. */
 export function readDatabases(): Databases {

@@ -21,7 +21,7 @@ export async function takeOwnership(directory: string): Promise<() => void> {
   if (other !== undefined && other.pid !== process.pid) {
     throw new Error(
       `A stack already runs in ${directory} (process ${other.pid}): stop it first, with Ctrl-C where it runs${
-        directory.endsWith(".stack") ? " or with npm run stack:down" : ""
+        directory.endsWith(".stack") ? " or with npx lockstep stack down" : ""
       }.`,
     )
   }

@@ -1,4 +1,4 @@
-// `npm run stack:down`: asks the owner of the running stack to stop it, and stops by itself what a killed owner left.
+// `npx lockstep stack down`: asks the owner of the running stack to stop it, and stops by itself what a killed owner left.
 import { rmSync } from "node:fs"
 import { runCompose } from "../compose/compose-project.ts"
 import { isOfContainers } from "../endpoints.ts"

@@ -11,7 +11,7 @@ import { stackDirectory } from "./start.ts"
 export async function env(_settings: Settings, args: readonly string[]): Promise<number> {
   const file = endpointsFile(stackDirectory)
   if (!existsSync(file)) {
-    console.error(`No stack runs in ${stackDirectory}: start one with npm start or npm run stack:up.`)
+    console.error(`No stack runs in ${stackDirectory}: start one with npm start or npx lockstep stack up.`)
     return 1
   }
   const variables = variablesOf(readEndpointsFile(file))

@@ -1,4 +1,4 @@
-// `npm run stack:reset`: forgets everything that the stopped stack kept. Asks first, unless --yes was given.
+// `npx lockstep stack reset`: forgets everything that the stopped stack kept. Asks first, unless --yes was given.
 import { existsSync, rmSync } from "node:fs"
 import { createInterface } from "node:readline/promises"
 import { runCompose } from "../compose/compose-project.ts"
@@ -13,7 +13,9 @@ import { stackDirectory } from "./start.ts"
 export async function reset(settings: Settings, args: readonly string[]): Promise<number> {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
-    console.error(`The stack runs (process ${owner.pid}): stop it with npm run stack:down, then reset it.`)
+    console.error(
+      `The stack runs (process ${owner.pid}): stop it with npx lockstep stack down, then reset it.`,
+    )
     return 1
   }
   if (!existsSync(stackDirectory)) {
@@ -36,7 +38,7 @@ export async function reset(settings: Settings, args: readonly string[]): Promis
 
 async function isConfirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    console.error("Nobody can be asked here: say npm run stack:reset -- --yes to remove all data.")
+    console.error("Nobody can be asked here: say npx lockstep stack reset --yes to remove all data.")
     return false
   }
   const prompt = createInterface({ input: process.stdin, output: process.stdout })

@@ -1,4 +1,4 @@
-// `npm run stack:status`: what runs, where, and whether it answers. Exit code 0 when all parts are healthy, else 1.
+// `npx lockstep stack status`: what runs, where, and whether it answers. Exit code 0 when all parts are healthy, else 1.
 import { existsSync } from "node:fs"
 import { runCompose } from "../compose/compose-project.ts"
 import { isOfContainers, readEndpointsFile } from "../endpoints.ts"

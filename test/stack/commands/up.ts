@@ -1,4 +1,4 @@
-// `npm run stack:up`: the same as `npm start`, but in the background. Shows the progress of the start and returns when
+// `npx lockstep stack up`: the same as `npm start`, but in the background. Shows the progress of the start and returns when
 // the system serves, or when it could not be started.
 import { spawn } from "node:child_process"
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs"
@@ -15,7 +15,7 @@ export async function up(_settings: Settings): Promise<number> {
   const owner = ownerOf(stackDirectory)
   if (owner !== undefined) {
     console.log(
-      `A stack already runs in ${stackDirectory} (process ${owner.pid}): npm run stack:status shows its parts.`,
+      `A stack already runs in ${stackDirectory} (process ${owner.pid}): npx lockstep stack status shows its parts.`,
     )
     return 0
   }
@@ -44,6 +44,6 @@ export async function up(_settings: Settings): Promise<number> {
   show()
   if (ended !== undefined) return ended === 0 ? 1 : ended
   child.unref()
-  console.log(`Runs in the background as process ${child.pid}; npm run stack:down stops it.`)
+  console.log(`Runs in the background as process ${child.pid}; npx lockstep stack down stops it.`)
   return 0
 }
