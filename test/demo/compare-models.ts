@@ -2,6 +2,7 @@
 // SQL over the write tables that was written another way than the model's own.
 import type pg from "pg"
 import { orderProjections } from "../../query/orders/projections.ts"
+import { readRows } from "../chaos/given/invariants.ts"
 import { overTheSource } from "../query/orders/given/over-the-source.ts"
 
 /** What was compared with what, and where both differ; no differences means equal. */
@@ -20,7 +21,10 @@ export async function compareModels(source: pg.Pool, reads: pg.Pool, schema: str
 type Side = { pool: pg.Pool; sql: string }
 
 async function compareRows(what: string, source: Side, reads: Side): Promise<Comparison> {
-  const [left, right] = await Promise.all([readRows(source), readRows(reads)])
+  const [left, right] = await Promise.all([
+    readRows(source.pool, source.sql),
+    readRows(reads.pool, reads.sql),
+  ])
   const missing = [...left].filter((row) => !right.has(row)).map((row) => `not in the read model: ${row}`)
   const extra = [...right].filter((row) => !left.has(row)).map((row) => `not in the write tables: ${row}`)
   return { what, rows: left.size, differences: summary([...missing, ...extra]) }
@@ -67,15 +71,4 @@ function comparable(schema: string): { name: string; inSource: string; inReads: 
 
 function unknown(name: string): never {
   throw new Error(`nothing says what the model ${name} is over the write tables`)
-}
-
-async function readRows({ pool, sql }: Side): Promise<Set<string>> {
-  const client = await pool.connect()
-  try {
-    await client.query("set timezone = 'UTC'")
-    const { rows } = await client.query<{ row: string }>(sql)
-    return new Set(rows.map(({ row }) => row))
-  } finally {
-    client.release()
-  }
 }

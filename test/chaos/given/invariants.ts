@@ -119,7 +119,8 @@ export async function findUnacknowledged(
   return rows
 }
 
-async function readRows(pool: pg.Pool, sql: string): Promise<Set<string>> {
+/** The one column of the rows, told in UTC. */
+export async function readRows(pool: pg.Pool, sql: string): Promise<Set<string>> {
   const client = await pool.connect()
   try {
     await client.query("set timezone = 'UTC'")

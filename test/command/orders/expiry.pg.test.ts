@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { start } from "../../../command/start.ts"
 import { waitFor } from "../../support/wait.ts"
 import { givenService } from "../given/running-service.ts"
-import { confirmedOrder, eventsOf, idOf, look } from "../payments/given/paying.ts"
+import { confirmedOrder, eventsOf, idOf, keyboardsOf, look } from "../payments/given/paying.ts"
 
 const service = givenService({ scheduleSeconds: 0.05 })
 let other: Awaited<ReturnType<typeof start>>
@@ -16,12 +16,7 @@ afterAll(async () => {
   await other?.stop()
 })
 
-const stock = () =>
-  service.db
-    .selectFrom("inventory")
-    .select(["on_hand", "reserved"])
-    .where("product_id", "=", "product-456")
-    .executeTakeFirstOrThrow()
+const stock = () => keyboardsOf(service)
 
 const letPass = (...paths: string[]) =>
   service.db

@@ -2,17 +2,12 @@
 import { randomUUID } from "node:crypto"
 import { describe, expect, test } from "vitest"
 import { givenService } from "../../given/running-service.ts"
-import { confirmedOrder, idOf, paidOrder, problemOf } from "../../payments/given/paying.ts"
+import { confirmedOrder, idOf, keyboardsOf, paidOrder, problemOf } from "../../payments/given/paying.ts"
 
 const service = givenService()
 
 const ship = (path: string, body: object) => service.call("POST", `${path}/shipments`, body)
-const stock = () =>
-  service.db
-    .selectFrom("inventory")
-    .select(["on_hand", "reserved"])
-    .where("product_id", "=", "product-456")
-    .executeTakeFirstOrThrow()
+const stock = () => keyboardsOf(service)
 
 test("a paid order leaves whole, and the stock with it", async () => {
   const before = await stock()

@@ -85,3 +85,11 @@ export const problemOf = ({ status, body }: Answer): [number, string] => [
   status,
   String(body.type).replace("urn:lockstep:problem:", ""),
 ]
+
+/** The stock of the product that these orders are for. */
+export const keyboardsOf = (service: RunningService) =>
+  service.db
+    .selectFrom("inventory")
+    .select(["on_hand", "reserved"])
+    .where("product_id", "=", "product-456")
+    .executeTakeFirstOrThrow()

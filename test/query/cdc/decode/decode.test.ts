@@ -6,9 +6,9 @@ import { parseAvro } from "../../../../query/cdc/decode/lean-schema.ts"
 import { heartbeatTable } from "../../../../query/cdc/projection/heartbeat.ts"
 import type { SourceTable } from "../../../../query/cdc/projection/projection.ts"
 import { type RawRecord, unavailable, type Value } from "../../../../query/cdc/vocabulary/change.ts"
-import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "../fixtures/envelopes.ts"
+import { failureOf } from "./given/failure.ts"
 
 const { fetchSchema, asked } = capturedRegistry()
 const decoder = createDecoder(fetchSchema)
@@ -277,13 +277,4 @@ async function rewrite(raw: RawRecord, change: Record<string, Value>): Promise<R
   const writer = parseAvro(JSON.parse(await fetchSchema(value.readInt32BE(1))))
   const envelope: object = writer.fromBuffer(value.subarray(5))
   return { ...raw, value: Buffer.concat([value.subarray(0, 5), writer.toBuffer({ ...envelope, ...change })]) }
-}
-
-async function failureOf(work: Promise<unknown>): Promise<EngineError> {
-  const failure = await work.then(
-    () => expect.unreachable("it should have failed"),
-    (error: unknown) => error,
-  )
-  if (failure instanceof EngineError) return failure
-  throw failure
 }

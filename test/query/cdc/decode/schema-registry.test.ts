@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { createDecoder } from "../../../../query/cdc/decode/decode.ts"
 import { createSchemaFetcher, createSchemaRegistering } from "../../../../query/cdc/decode/schema-registry.ts"
 import { messageSchema } from "../../../../query/cdc/events/cloud-event.ts"
-import { EngineError } from "../../../../query/cdc/vocabulary/errors.ts"
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { capturedRecords, capturedRegistry } from "../fixtures/envelopes.ts"
+import { failureOf } from "./given/failure.ts"
 
 const { fetchSchema: captured } = capturedRegistry()
 const asked: string[] = []
@@ -53,15 +53,6 @@ afterAll(() => {
 const raw = capturedRecords("orders")[0] ?? expect.unreachable("no order was captured")
 const schemaId = raw.value?.readInt32BE(1) ?? 0
 const table = orderProjections.tables.find(({ name }) => name === "orders") ?? expect.unreachable()
-
-async function failureOf(work: Promise<unknown>): Promise<EngineError> {
-  const failure = await work.then(
-    () => expect.unreachable("it should have failed"),
-    (error: unknown) => error,
-  )
-  if (failure instanceof EngineError) return failure
-  throw failure
-}
 
 test("a schema is fetched once and kept", async () => {
   status = 200

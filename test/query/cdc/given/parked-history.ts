@@ -43,6 +43,20 @@ const limit = 10_000
 const bytesOf = ({ change }: DataRecord): Buffer =>
   Buffer.from([...change.key, ...("row" in change ? change.row : [])].map(String).join("\0"))
 
+/** The history with xids, predecessors and offsets, so that a record is told from every other. */
+export function numbered(history: readonly Transaction[]): Transaction[] {
+  let offset = 0n
+  return history.map((one, index) => ({
+    ...one,
+    records: one.records.map((record) => ({
+      ...record,
+      xid: one.xid,
+      previousCommitLsn: history[index - 1]?.commitLsn ?? lsn(0),
+      origin: { ...record.origin, offset: ++offset },
+    })),
+  }))
+}
+
 /** `refusing` are the tables whose rows may be refused. */
 export function createParkedHistory(generation: TestGeneration, refusing: readonly string[] = ["things"]) {
   const { db, target, schema, admin } = generation

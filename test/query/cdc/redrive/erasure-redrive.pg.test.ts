@@ -6,8 +6,7 @@ import type { DataRecord, Transaction } from "../../../../query/cdc/vocabulary/c
 import { orderProjections } from "../../../../query/orders/projections.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
 import { givenGeneration, tableOf, transaction, upsert } from "../given/generation.ts"
-import { createParkedHistory, type ParkedHistory, type Step } from "../given/parked-history.ts"
-import { lsn } from "../given/records.ts"
+import { createParkedHistory, numbered, type ParkedHistory, type Step } from "../given/parked-history.ts"
 
 const customers = tableOf(orderProjections, "customers")
 const orders = tableOf(orderProjections, "orders")
@@ -67,20 +66,6 @@ function writeLife(choices: Choices): Transaction[] {
   const erasure = one([...erasing, customer(++at, erased)])
   const after = Array.from({ length: choices.pick(3) }, () => one([order(++at, "order-0-of-them", {})]))
   return numbered([...before, erasure, ...after])
-}
-
-/** With xids, predecessors and offsets. */
-function numbered(history: readonly Transaction[]): Transaction[] {
-  let offset = 0n
-  return history.map((one, index) => ({
-    ...one,
-    records: one.records.map((record) => ({
-      ...record,
-      xid: one.xid,
-      previousCommitLsn: history[index - 1]?.commitLsn ?? lsn(0),
-      origin: { ...record.origin, offset: ++offset },
-    })),
-  }))
 }
 
 /** Rows of the read models in which something secret is. */

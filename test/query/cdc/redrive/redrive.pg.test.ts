@@ -6,8 +6,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type DataRecord, type Transaction, unavailable } from "../../../../query/cdc/vocabulary/change.ts"
 import { type Choices, choicesFrom, propertyRuns, tapes } from "../../../support/properties.ts"
 import { givenGeneration, remove, transaction, upsert, type Values } from "../given/generation.ts"
-import { createParkedHistory, type ParkedHistory, type Step } from "../given/parked-history.ts"
-import { lsn } from "../given/records.ts"
+import { createParkedHistory, numbered, type ParkedHistory, type Step } from "../given/parked-history.ts"
 import { everythingIn, thingProjections, things, writeHistory } from "../given/things.ts"
 
 const generation = givenGeneration("redrive", thingProjections)
@@ -19,20 +18,6 @@ beforeEach(async () => {
   await parked.refuse(null)
   await parked.empty()
 })
-
-/** With xids, predecessors and offsets, so that a record is told from every other. */
-function numbered(history: readonly Transaction[]): Transaction[] {
-  let offset = 0n
-  return history.map((one, index) => ({
-    ...one,
-    records: one.records.map((record) => ({
-      ...record,
-      xid: one.xid,
-      previousCommitLsn: history[index - 1]?.commitLsn ?? lsn(0),
-      origin: { ...record.origin, offset: ++offset },
-    })),
-  }))
-}
 
 /** What the history leaves when nothing is refused. */
 async function wholeOf(history: readonly Transaction[]): Promise<unknown[]> {

@@ -21,6 +21,15 @@ async function differences({ name, groupBy, sums, contribution }: DerivedModel):
   return rows
 }
 
+const orders = tableOf(orderProjections, "orders")
+const order = {
+  id: "o",
+  customer_id: "c1",
+  status: "draft",
+  currency: "USD",
+  created_at: "2025-01-01T00:00:00Z",
+}
+
 test("after every batch of any history the tables equal their SQL", async () => {
   await fc.assert(
     fc.asyncProperty(tapes(250), async (tape) => {
@@ -39,14 +48,6 @@ test("after every batch of any history the tables equal their SQL", async () => 
 
 test("a group in which nothing is left is gone", async () => {
   await generation.empty()
-  const orders = tableOf(orderProjections, "orders")
-  const order = {
-    id: "o",
-    customer_id: "c1",
-    status: "draft",
-    currency: "USD",
-    created_at: "2025-01-01T00:00:00Z",
-  }
   await generation.apply([transaction(100, [upsert(orders, 1, { ...order, subtotal_minor: 5n })])])
   await generation.apply([
     transaction(200, [upsert(orders, 101, { ...order, customer_id: "c2", subtotal_minor: 5n })]),
@@ -59,18 +60,10 @@ test("a group in which nothing is left is gone", async () => {
 
 test("sums of amounts as large as a column holds are exact", async () => {
   await generation.empty()
-  const orders = tableOf(orderProjections, "orders")
   const largest = 2n ** 63n - 1n
-  const order = {
-    customer_id: "c1",
-    status: "draft",
-    currency: "USD",
-    created_at: "2025-01-01T00:00:00Z",
-    subtotal_minor: largest,
-    total_minor: largest,
-  }
-  await generation.apply([transaction(100, [upsert(orders, 1, { ...order, id: "o1" })])])
-  await generation.apply([transaction(200, [upsert(orders, 101, { ...order, id: "o2" })])])
+  const large = { ...order, subtotal_minor: largest, total_minor: largest }
+  await generation.apply([transaction(100, [upsert(orders, 1, { ...large, id: "o1" })])])
+  await generation.apply([transaction(200, [upsert(orders, 101, { ...large, id: "o2" })])])
   const { rows } = await generation.admin.query(
     `select gross_minor::text as gross from ${generation.schema}.customer_totals`,
   )
@@ -80,14 +73,6 @@ test("sums of amounts as large as a column holds are exact", async () => {
 
 test("a change that the guard refuses changes no sum", async () => {
   await generation.empty()
-  const orders = tableOf(orderProjections, "orders")
-  const order = {
-    id: "o",
-    customer_id: "c1",
-    status: "draft",
-    currency: "USD",
-    created_at: "2025-01-01T00:00:00Z",
-  }
   await generation.apply([transaction(100, [upsert(orders, 1, { ...order, subtotal_minor: 5n })])])
   const stale = { ...transaction(200, [upsert(orders, 2, { ...order, subtotal_minor: 99n })]) }
   const applied = await generation.apply([stale], { epoch: 0 })
