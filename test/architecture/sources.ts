@@ -13,6 +13,9 @@ export type Source = { path: string; text: string; imports: readonly string[] }
 /** Every TypeScript file of the product. */
 export const readSources = (): Source[] => parts.flatMap(readPart)
 
+/** Every TypeScript file of the tests. */
+export const readTests = (): Source[] => readPart("test")
+
 function readPart(part: string): Source[] {
   return readdirSync(join(root, part), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))

@@ -1,7 +1,7 @@
 // SCENARIOS row 17: the source's tables change while it is written to. A record that the projections cannot read
 // stops the projector before its transaction, with all before it applied, and the halt says what, why and what next;
-// the preflight warns of each. What the connector does not tell of at all is mended by a rebuild. One table of cases
-// for either, which is why the file is long.
+// the preflight warns of each. What the connector does not tell of at all is mended by a rebuild.
+// One file: it is one table of cases for the projector and the preflight.
 import { expect, test } from "vitest"
 import settings from "../../connectors/orders.json" with { type: "json" }
 import type { Column } from "../../query/cdc/projection/columns.ts"

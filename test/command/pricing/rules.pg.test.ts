@@ -1,4 +1,5 @@
 // The rules of prices over HTTP: discounts, shipping rules and tax rates are made, changed and refused alike.
+// One file: it is one table of rules and requests.
 import { describe, expect, test } from "vitest"
 import { givenService } from "../given/running-service.ts"
 

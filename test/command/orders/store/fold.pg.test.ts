@@ -1,5 +1,6 @@
 // Event sourcing holds: the events of an order, folded up to any version, give its row, items, payments, refunds and
 // shipments as they were committed with that version. And the sums over all orders are right: stock, and money.
+// One file: every test folds the events of the same orders.
 import fc from "fast-check"
 import { sql } from "kysely"
 import { beforeAll, expect, test } from "vitest"

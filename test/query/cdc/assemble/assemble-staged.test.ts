@@ -1,5 +1,5 @@
 // A head that is too large for memory, case by case: what of it is handed over to be staged, when it is whole, and how
-// its rows are counted. The properties in assemble.property.test.ts search the rest.
+// its rows are counted. The properties in flow.property.test.ts search the rest.
 import { describe, expect, test } from "vitest"
 import { type Assembler, createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
 import type { DataRecord } from "../../../../query/cdc/vocabulary/change.ts"

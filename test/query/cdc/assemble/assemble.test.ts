@@ -1,5 +1,6 @@
 // What the assembler releases, what it waits for and what it halts on, case by case. The chain begins at 100; the
-// properties in assemble.property.test.ts search the rest.
+// properties in flow.property.test.ts search the rest.
+// One file: it is one table of stories in one small language.
 import { describe, expect, test } from "vitest"
 import { type Assembler, createAssembler } from "../../../../query/cdc/assemble/assemble.ts"
 import type { UnreadableRecord } from "../../../../query/cdc/assemble/unreadable.ts"

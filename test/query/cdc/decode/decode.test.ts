@@ -1,5 +1,6 @@
 // From the bytes the real connector wrote (fixtures/) to row changes and commit-log entries: every value exact,
 // and nothing that cannot be read or does not fit is passed over.
+// One file: it is one table of captured records and their readings.
 import { describe, expect, test } from "vitest"
 import { createDecoder } from "../../../../query/cdc/decode/decode.ts"
 import { parseAvro } from "../../../../query/cdc/decode/lean-schema.ts"

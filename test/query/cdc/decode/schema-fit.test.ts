@@ -1,6 +1,7 @@
 // Drift, as the decoder meets it: what may change without anybody noticing, and what blocks a record at its place in
 // history. The records are the real connector's; where a table changed, their schemas are rewritten the way the
 // connector writes them then (measured in test/scenarios/drift.cdc.test.ts).
+// One file: it is one table of schema changes and their verdicts.
 import { describe, expect, test } from "vitest"
 import { createDecoder } from "../../../../query/cdc/decode/decode.ts"
 import { parseAvro } from "../../../../query/cdc/decode/lean-schema.ts"

@@ -1,6 +1,7 @@
 // Stands for Kafka and Postgres around the flow of the product: a client that delivers partitions in any interleaving,
 // older batches again and batches from further on; a connector that has committed so far; a database that stores a step
 // whole or not at all. Everything between them is query/cdc/projector/flow.ts and query/cdc/intake/reading.ts.
+// One file: Kafka, Postgres and the connector are simulated together, because every choice may concern each of them.
 import type { Limits } from "../../../../query/cdc/assemble/back-pressure.ts"
 import { sortAsMade } from "../../../../query/cdc/assemble/pending.ts"
 import { Reading } from "../../../../query/cdc/intake/reading.ts"
