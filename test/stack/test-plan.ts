@@ -1,6 +1,6 @@
-// The order in which `npm test` runs the test files, and which of them run beside each other. A file of cdc or e2e has databases, connector and topics of its own and
-// waits most of its time, so two of them share the processors well. Only the files that stop a server of the stack must
-// not meet a file that needs this server.
+// The order in which `npm test` runs the test files, and which of them run beside each other. A file of cdc or e2e has
+// databases, connector and topics of its own and waits most of its time, so two of them share the processors well. Only
+// the files that stop a server of the stack must not meet a file that needs this server.
 import { basename } from "node:path"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
