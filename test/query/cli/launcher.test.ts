@@ -1,13 +1,13 @@
 // The way in to the program where nothing is installed: it says one sentence, and installs nothing.
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, test } from "vitest"
 import { projectDirectory } from "../../stack/layout.ts"
 
 test("a checkout without node_modules is told in one sentence, with the next step", () => {
-  const directory = mkdtempSync(join(tmpdir(), "lockstep-launcher-"))
+  // Not in the directory that npm test gives for temporary files: it lies in the checkout, which has node_modules.
+  const directory = mkdtempSync("/tmp/lockstep-launcher-")
   try {
     cpSync(join(projectDirectory, "query/lockstep.mjs"), join(directory, "lockstep.mjs"))
     writeFileSync(join(directory, "cli.ts"), "")
