@@ -68,7 +68,7 @@ test("an instance of role http answers queries and follows nothing; one of role 
 test("ends with exit code 1, and restarts do not hide what it halted for", async () => {
   await system.source.query("truncate refunds")
   expect(await system.query.exited()).toBe(1)
-  const halted = { state: "halted", next_step: expect.stringContaining("projection:rebuild") }
+  const halted = { state: "halted", next_step: expect.stringContaining("npx lockstep projection rebuild") }
   expect((await get("/status")).body).toMatchObject({
     sources: [{ projector: { ...halted, detail: { code: "truncate" } } }],
   })

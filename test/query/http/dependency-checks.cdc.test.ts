@@ -28,7 +28,7 @@ test("a failed task turns it red with the task's own error and what to do", asyn
   const { status, body } = await readiness()
   expect(status).toBe(503)
   expect(body.checks.connect?.reason).toContain("its task has failed")
-  expect(body.checks.connect?.next_step).toContain("connectors:register")
+  expect(body.checks.connect?.next_step).toContain("npx lockstep connector register")
 })
 
 test("a connector that is gone is named", async () => {
