@@ -108,7 +108,7 @@ describe("every answer is documented", () => {
         { paths: "^/products/\\{id\\}$", parameters: { ...change("products"), "body.price": "amounts" } },
         { paths: "^/products/\\{id\\}/", parameters: change("products") },
       ],
-      limitMs: 240_000,
+      limitMs: 480_000,
     })
     expect(replayed.failures).toBe("")
     expect(neverReached(replayed.statuses, await operationsOf(system.commandUrl, /^$/))).toEqual([])
@@ -130,7 +130,7 @@ describe("every answer is documented", () => {
         { paths: "^/(products|inventory)/", parameters: { ...ids("products"), "path.product": "products" } },
       ],
       without,
-      limitMs: 240_000,
+      limitMs: 480_000,
     })
     expect(replayed.failures).toBe("")
     expect(neverReached(replayed.statuses, await operationsOf(system.query.url(), /^\/sources\//))).toEqual(

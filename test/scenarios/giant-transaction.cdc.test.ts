@@ -106,7 +106,7 @@ test("is applied whole, in bounded memory, and is seen to be waited for", async 
     const startedAt = Date.now()
     await system.source.query(giant("giant", giantLines))
     console.log(`committed after ${Date.now() - startedAt} ms`)
-    await system.caughtUp(400_000)
+    await system.caughtUp(900_000)
     console.log(`visible after ${Date.now() - startedAt} ms`)
   } finally {
     running = false
@@ -131,11 +131,11 @@ test("is read again and applied whole when the projector is killed while it stag
   const started = system.query.logs.length
   await system.source.query(giant("killed", 60))
   for (const doing of ["reading", "applying"]) {
-    await waitFor(async () => (await reasonToWait())?.startsWith(doing) ?? false, `it is ${doing}`, 120_000)
+    await waitFor(async () => (await reasonToWait())?.startsWith(doing) ?? false, `it is ${doing}`, 300_000)
     await system.query.kill()
     await system.query.start()
   }
-  await system.caughtUp(120_000)
+  await system.caughtUp(300_000)
   const schema = await system.liveSchema()
   expect(await findDigestDifferences(system.source, system.reads, schema)).toEqual([])
   const logged = system.query.logs.slice(started).map(({ msg }) => msg)
