@@ -14,7 +14,8 @@ import { givenSystem } from "../support/system.ts"
 import { waitFor } from "../support/wait.ts"
 import { auditWrites, findForeignWrites, type Lease, readLease } from "./given/projector-writes.ts"
 
-const leaseSeconds = 3
+/** Long enough to tell on a busy machine whether a successor has waited for it. */
+const leaseSeconds = 6
 const system = givenSystem("standby", {
   queryEnvironment: () => ({ LEASE_SECONDS: String(leaseSeconds) }),
 })
