@@ -64,7 +64,8 @@ export function createIntake(
   const decoder = createDecoder(access.fetchSchema)
   const joined: Record<ReaderName, boolean> = { data: false, log: false }
   let resets: Promise<void> = Promise.resolve()
-  let resetCount = 0
+  /** A join makes the resets of all joins before it worthless. */
+  let joinCount = 0
   let stopped = false
   const stopping = new AbortController()
 
@@ -115,15 +116,17 @@ export function createIntake(
       onJoin: () => {
         joined[name] = true
         reading.end()
-        resets = resets.then(reset).catch(taker.fail)
+        const mine = ++joinCount
+        resets = resets.then(() => reset(mine)).catch(taker.fail)
       },
       onRecords: (records) => takeRecords(records, read).catch(taker.fail),
     })
   }
 
-  async function reset(): Promise<void> {
+  async function reset(mine: number): Promise<void> {
     if (stopped || !joined.data || !joined.log) return
-    const mine = ++resetCount
+    // A reset before this one may have opened a session: nothing of it may reach whatever begins now.
+    reading.end()
     const start = await taker.begin()
     const ranges = await kafka.offsetRanges([...dataTopics, logTopic])
     const next = new Map<string, bigint>()
@@ -137,7 +140,7 @@ export function createIntake(
       assertSameTopic(partition, isLog && offset === start.lastEndOffset ? offset + 1n : offset, range)
       next.set(partition, offset)
     }
-    if (stopped || mine !== resetCount) return
+    if (stopped || mine !== joinCount) return
     reading.begin(next)
     for (const [partition, offset] of next) seek(partition, offset)
   }

@@ -7,7 +7,8 @@
 //
 // A session lasts from `begin`, with the state that Postgres holds, until `end` or the next `begin` (a rejoin, a
 // fault). Work of one session means nothing to another session: its outcome shows in the state that Postgres holds.
-// At most one piece of work is under way. Meanwhile `prepare` may gather the next batch, at most one ahead. Example:
+// At most one piece of work is under way. Meanwhile `prepare` may gather the next batch, at most one ahead; the
+// driver does not ask for it yet. Example:
 // `take` got 811 and 812 whole; `next` hands out [811, 812]; `take` gets 813 and `prepare` gathers it; `applied` tells
 // that [811, 812] is stored; `next` hands out [813].
 // Several flows may read one stream, each for its generation: a flow holds no offset of the reader.
@@ -99,6 +100,8 @@ export class Flow {
   readonly #settings: FlowSettings
   readonly #patience: Patience
   #session: Session | null = null
+  /** The session that has ended, until the next one begins: its work may still be committed. */
+  #ended: Session | null = null
   readonly #pauses = new Pauses()
   #newlyDisturbed: Head[] = []
 
@@ -119,6 +122,7 @@ export class Flow {
     for (const record of unplaced) assembler.addUnreadable(record, true)
     this.#patience.reset()
     this.#pauses.resumeAll()
+    this.#ended = null
     this.#session = {
       assembler,
       backPressure: createBackPressure(assembler, limits),
@@ -135,6 +139,7 @@ export class Flow {
 
   /** No record is taken and no work handed out any more: memory may be ahead of Postgres, or of the topics. */
   end(): void {
+    this.#ended = this.#session ?? this.#ended
     this.#session = null
   }
 
@@ -268,10 +273,10 @@ export class Flow {
 
   /**
    * Postgres has committed the step, with these dead letters.
-   * @returns how far the generation is, or null if the session that handed out the work is over.
+   * @returns how far the generation is, also when its session has ended meanwhile; null when another has begun.
    */
   applied(work: Work, { parked }: Pick<AppliedOrParked, "parked">): Reached | null {
-    const session = this.#session
+    const session = this.#session ?? this.#ended
     if (!session || session.underWay !== work || work.kind === "stage") return null
     const transactions = transactionsOf(work)
     if (parked) session.parking.stored(parked)

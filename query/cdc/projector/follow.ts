@@ -8,7 +8,7 @@ import { createIntake } from "../intake/intake.ts"
 import { Reading } from "../intake/reading.ts"
 import { type Progress, readProgress } from "../lease/progress.ts"
 import { tablesRead } from "../projection/heartbeat.ts"
-import { partitionKey } from "../vocabulary/change.ts"
+import { partitionKey, type Read } from "../vocabulary/change.ts"
 import { EngineError } from "../vocabulary/errors.ts"
 import type { Source } from "../vocabulary/history.ts"
 import { formatLsn, type Lsn } from "../vocabulary/lsn.ts"
@@ -85,11 +85,7 @@ export function createFollower(
   })
   // The caller of `start` also waits for `failed`; until then a rejection must not count as unhandled.
   failed.catch(() => {})
-  const intake = createIntake(
-    engine,
-    { tables, groupId, reading },
-    { begin, take: (read) => flow.take(read), taken: pump, fail },
-  )
+  const intake = createIntake(engine, { tables, groupId, reading }, { begin, take, taken: pump, fail })
 
   return {
     async start() {
@@ -133,16 +129,19 @@ export function createFollower(
       throw new EngineError("misconfigured", `Generation ${target.ref.generation} has no progress.`)
     }
     const { unplaced, rows: deadLetterRows } = await readDeadLetters(target.db, target.ref)
-    await removeStagedTable(target)
     if (stopped) return progress
+    await removeStagedTable(target)
     flow.begin({ progress, unplaced, deadLetterRows })
     actOnPauses()
-    const { position, lastEnd } = progress
-    log.info(
-      { ...target.ref, position: formatLsn(position), lastEnd: formatLsn(lastEnd) },
-      "following the commit log",
-    )
+    const from = { position: formatLsn(progress.position), lastEnd: formatLsn(progress.lastEnd) }
+    log.info({ ...target.ref, ...from }, "following the commit log")
     return progress
+  }
+
+  /** Memory is bounded also while a step takes long, so a partition that has to wait is paused at once. */
+  function take(read: Read): void {
+    flow.take(read)
+    actOnPauses()
   }
 
   /** Begins the next piece of work, unless work is in flight: its end pumps again. */

@@ -1,5 +1,6 @@
 // The flow between reading and applying, step by step: what it hands out, what it stores with it, and what it takes no
 // notice of. Every order of events is the property test's (flow.property.test.ts).
+// One file: every test gives one flow a few records and looks at the next piece of work.
 import { describe, expect, test } from "vitest"
 import type { Progress } from "../../../../query/cdc/lease/progress.ts"
 import { Flow, type FlowStart, type Work } from "../../../../query/cdc/projector/flow.ts"
@@ -135,6 +136,15 @@ describe("sessions", () => {
     expect(flow.state()?.position).toBe(lsn(100))
     takeAll(flow, transaction(1))
     expect(xidsOf(flow.next())).toEqual(["1"])
+  })
+
+  test("work of a session that has ended may still be committed: how far the generation is, is told then too", () => {
+    const { flow } = open()
+    takeAll(flow, transaction(1))
+    const work = flow.next()
+    flow.end()
+    expect(work && flow.applied(work, done)).toEqual({ position: lsn(200), heartbeatAt: null })
+    expect(flow.next()).toBeNull()
   })
 
   test("the commit log must go on with the END that was applied last", () => {
