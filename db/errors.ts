@@ -110,6 +110,7 @@ const noConnection: readonly RegExp[] = [
   /^timeout (expired|exceeded when trying to connect)$/,
   /^Cannot use a pool after calling end/,
   /^driver has already been destroyed$/,
+  /^There was an error establishing an SSL connection/,
 ]
 
 /** There is no connection to the server, or it broke: known by the system's code, or by the driver's message. */

@@ -133,12 +133,8 @@ describe("packages stay where they belong", () => {
     expect(imports(under("command"), (name) => ["kafkajs", "ioredis"].includes(name))).toEqual([])
   })
 
-  test("what decides is pure: the aggregate, the assembler and the batch import no package", () => {
+  test("what decides is pure: prices, the assembler, the flow and the batch import no package", () => {
     const pure = [
-      "command/orders/aggregate/decide.ts",
-      "command/orders/aggregate/draft.ts",
-      "command/orders/aggregate/repricing.ts",
-      "command/orders/aggregate/requested-items.ts",
       "command/pricing/basket.ts",
       "command/pricing/discount.ts",
       "command/pricing/price.ts",
@@ -153,7 +149,13 @@ describe("packages stay where they belong", () => {
       "query/cdc/vocabulary/lsn.ts",
       "query/cdc/assemble/missing-history.ts",
       "query/cdc/assemble/pending.ts",
+      "query/cdc/assemble/patience.ts",
       "query/cdc/assemble/pending-ends.ts",
+      "query/cdc/assemble/proof.ts",
+      "query/cdc/dead-letters/parking-queue.ts",
+      "query/cdc/intake/pauses.ts",
+      "query/cdc/intake/reading.ts",
+      "query/cdc/projector/flow.ts",
     ]
     const deciding = sources.filter(({ path }) => pure.includes(path))
     expect(deciding).toHaveLength(pure.length)

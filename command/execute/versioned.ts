@@ -117,6 +117,6 @@ function columnsOf(row: object): { names: RawBuilder<unknown>[]; values: unknown
 async function onlyRow<One>(statement: RawBuilder<One>, trx: Transaction<CommandDatabase>): Promise<One> {
   const { rows } = await statement.execute(trx)
   const [row] = rows
-  if (!row) throw new Error("a row that is locked was not written")
+  if (!row) throw new Error("the row was not written")
   return row
 }

@@ -2,8 +2,9 @@
 // never mixed: an answer has one row per period, currency and (with `group_by`) member. A currency or member that occurs
 // in the range has a row for every period of the range, also without sales, so that a client can draw the rows as they
 // come.
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi"
-import pg from "pg"
+import { sqlStateOf } from "../../db/errors.ts"
 import { answersOf, currencyCode, demandHeaders, moment } from "../http/parameters.ts"
 import { ReadProblem } from "../http/problem.ts"
 import type { Reads } from "../http/reads.ts"
@@ -146,7 +147,7 @@ export async function inTimeZone(answer: Promise<Response>): Promise<Response> {
     return await answer
   } catch (error) {
     const isUnknown =
-      error instanceof pg.DatabaseError && error.code === "22023" && /time zone/.test(error.message)
+      sqlStateOf(error) === "22023" && error instanceof Error && /time zone/.test(error.message)
     if (!isUnknown) throw error
     throw new ReadProblem("invalid-request", "The query database does not know the time zone.", {
       errors: [{ parameter: "time_zone", detail: "is not known to the query database" }],

@@ -112,7 +112,7 @@ const storedPlaces = z
   .record(z.string(), z.string().transform(parsePlace))
   .transform((places) => new Map(Object.entries(places)))
 
-/** What is noted on an entry. */
+/** The later changes that are noted on a dead letter. */
 export const readLaterChanges = (row: { value_places: unknown; taken_places: unknown }): LaterChanges => ({
   carried: storedPlaces.parse(row.value_places),
   taken: storedPlaces.parse(row.taken_places),

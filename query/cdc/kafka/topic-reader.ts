@@ -2,8 +2,10 @@
 // The client keeps one fetch per consumer and tells little: it may deliver an older batch after a seek, never says
 // that a partition was taken away, and restarts for ever. So readers hand every record to the intake, which keeps
 // the expected offset of each partition, and a crash of the client ends the reader.
+
 import type kafkajs from "kafkajs"
 import type { RawRecord } from "../vocabulary/change.ts"
+import { kafkaFault } from "../vocabulary/errors.ts"
 import { goodbye } from "./client.ts"
 
 export type TopicReader = {
@@ -42,22 +44,26 @@ export function openReader(kafka: kafkajs.Kafka, reader: TopicReaderOptions): To
   consumer.on(consumer.events.GROUP_JOIN, () => reader.onJoin())
   consumer.on(consumer.events.CRASH, ({ payload }) => reader.onCrash(payload.error))
   return {
-    async start() {
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...reader.topics], fromBeginning: true })
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: true,
-        eachBatch: ({ batch }) =>
-          reader.onRecords(
-            batch.messages.map((message) => toRawRecord(batch.topic, batch.partition, message)),
-          ),
-      })
-    },
+    start: () =>
+      begin().catch((cause: unknown) => {
+        const message = cause instanceof Error ? cause.message : String(cause)
+        throw kafkaFault(`Reading from Kafka cannot begin: ${message}.`, cause)
+      }),
     seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
     pause: (topic, partition) => consumer.pause([{ topic, partitions: [partition] }]),
     resume: (topic, partition) => consumer.resume([{ topic, partitions: [partition] }]),
     stop: () => goodbye(consumer.disconnect()),
+  }
+
+  async function begin(): Promise<void> {
+    await consumer.connect()
+    await consumer.subscribe({ topics: [...reader.topics], fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: true,
+      eachBatch: ({ batch }) =>
+        reader.onRecords(batch.messages.map((message) => toRawRecord(batch.topic, batch.partition, message))),
+    })
   }
 }
 

@@ -1,6 +1,6 @@
 // Executes what an operator asked about dead letters, redrive or discard, and tells how it ended, on the request and in
 // the record of what operators did. A request that cannot be executed fails, and the projector goes on. A request that a
-// crash interrupts goes on with the entries that it has not tried.
+// crash interrupts goes on with the dead letters that it has not tried.
 import type { Kysely } from "kysely"
 import type { Logger } from "pino"
 import { z } from "zod"

@@ -1,4 +1,4 @@
-// Executes a redrive: one entry (or the two halves of a primary key change) at a time, each in one Postgres transaction
+// Executes a redrive: one dead letter (or the two halves of a primary key change) at a time, each in one Postgres transaction
 // between two applies, so that nothing waits long. A dry run does all of it in one transaction that is rolled back.
 import { setTimeout as sleep } from "node:timers/promises"
 import { sql, type Transaction as Transaction_ } from "kysely"
@@ -38,9 +38,9 @@ export const redriveArguments = z.object({
   dryRun: z.boolean(),
   /** Whether the row differences of a dry run show values. */
   reveal: z.boolean(),
-  /** Entries that failed this often are left alone. */
+  /** Dead letters that failed this often are left alone. */
   maxAttempts: z.number().int(),
-  /** Entries a second, at most. */
+  /** Dead letters a second, at most. */
   rate: z.number(),
 })
 
@@ -144,7 +144,7 @@ export async function untilDone(deps: DeadLetterWork, work: () => Promise<void>)
   }
 }
 
-/** Entries that are applied together, or why they cannot even be read. */
+/** Dead letters that are applied together, or why they cannot even be read. */
 type Unit = { entries: readonly ReadableDeadLetter[]; unreadable: string | null }
 
 async function readAll(deps: DeadLetterWork, id: bigint): Promise<Unit> {

@@ -139,7 +139,7 @@ async function assertItsTurn(
     }
     throw new EngineError(
       "redrive-too-early",
-      `It takes values from a row of which entry ${id} is parked: redrive or discard that one first.`,
+      `It takes values from a row of which dead letter ${id} is parked: redrive or discard dead letter ${id} first.`,
     )
   }
 }

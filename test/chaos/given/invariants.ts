@@ -1,13 +1,13 @@
 // The invariants, as SQL over both databases. EQ: the mirrored tables hold exactly the source's rows. SUM: every
 // derived model equals the same sums computed from the write tables.
+
 import type pg from "pg"
+import { quoted } from "../../../db/sql-names.ts"
 import type { Projections } from "../../../query/cdc/projection/projection.ts"
 import { orderProjections } from "../../../query/orders/projections.ts"
 
 /** Rows as text on both sides, with what only one of them has. Both lists are empty when the sides are equal. */
 export type Difference = { table: string; onlyInSource: string[]; onlyInReads: string[] }
-
-const quoted = (name: string) => `"${name}"`
 
 /** Compares all mirrored tables and derived models of a read schema with the write tables. */
 export async function findDifferences(

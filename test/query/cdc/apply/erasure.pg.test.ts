@@ -1,4 +1,4 @@
-// What is kept besides the rows is forgotten with them: which bytes of dead letters go, which entries are settled, and
+// What is kept besides the rows is forgotten with them: which bytes of dead letters go, which of them are settled, and
 // which stay because something may be missing without them.
 import { beforeEach, expect, test } from "vitest"
 import { applyTransactions } from "../../../../query/cdc/apply/apply.ts"
